@@ -1,0 +1,75 @@
+using System.Text;
+
+namespace Faultline.Telemetry.Columns;
+
+/// <summary>A column of byte strings (UTF-8 text unless said otherwise), one after the other in one buffer.</summary>
+/// <remarks>Append-only; <see cref="Truncate"/> takes back rows of a message that turned out to be malformed.</remarks>
+public sealed class ByteColumn
+{
+    private byte[] _bytes = new byte[1024];
+    private int[] _ends = new int[64];
+    private int _count;
+
+    public int Count => _count;
+
+    /// <summary>Offset in <see cref="Buffer"/> just behind each row.</summary>
+    public ReadOnlySpan<int> Ends => _ends.AsSpan(0, _count);
+
+    public ReadOnlySpan<byte> Buffer => _bytes.AsSpan(0, _count == 0 ? 0 : _ends[_count - 1]);
+
+    public ReadOnlySpan<byte> this[int row]
+    {
+        get
+        {
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)_count, nameof(row));
+            var start = row == 0 ? 0 : _ends[row - 1];
+            return _bytes.AsSpan(start, _ends[row] - start);
+        }
+    }
+
+    public string Text(int row) => Encoding.UTF8.GetString(this[row]);
+
+    public void Add(ReadOnlySpan<byte> value)
+    {
+        var start = Reserve(value.Length);
+        value.CopyTo(_bytes.AsSpan(start));
+        Close(start + value.Length);
+    }
+
+    public void Add(string value)
+    {
+        var length = Encoding.UTF8.GetByteCount(value);
+        var start = Reserve(length);
+        Encoding.UTF8.GetBytes(value, _bytes.AsSpan(start));
+        Close(start + length);
+    }
+
+    /// <summary>Forgets every row from <paramref name="rows"/> on.</summary>
+    public void Truncate(int rows)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, _count);
+        _count = rows;
+    }
+
+    private int Reserve(int length)
+    {
+        var start = _count == 0 ? 0 : _ends[_count - 1];
+        var needed = checked(start + length);
+        if (needed > _bytes.Length)
+        {
+            Array.Resize(ref _bytes, (int)Math.Min(Array.MaxLength, Math.Max(needed, _bytes.Length * 2L)));
+        }
+
+        return start;
+    }
+
+    private void Close(int end)
+    {
+        if (_count == _ends.Length)
+        {
+            Array.Resize(ref _ends, _ends.Length * 2);
+        }
+
+        _ends[_count++] = end;
+    }
+}

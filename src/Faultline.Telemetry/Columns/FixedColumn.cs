@@ -1,0 +1,39 @@
+namespace Faultline.Telemetry.Columns;
+
+/// <summary>A column of fixed-width values.</summary>
+public sealed class FixedColumn<T>
+    where T : unmanaged
+{
+    private T[] _values = new T[64];
+    private int _count;
+
+    public int Count => _count;
+
+    public ReadOnlySpan<T> Values => _values.AsSpan(0, _count);
+
+    public ref T this[int row]
+    {
+        get
+        {
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)_count, nameof(row));
+            return ref _values[row];
+        }
+    }
+
+    public void Add(T value)
+    {
+        if (_count == _values.Length)
+        {
+            Array.Resize(ref _values, _values.Length * 2);
+        }
+
+        _values[_count++] = value;
+    }
+
+    /// <summary>Forgets every row from <paramref name="rows"/> on.</summary>
+    public void Truncate(int rows)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, _count);
+        _count = rows;
+    }
+}

@@ -1,0 +1,36 @@
+using Faultline.Telemetry.Logs;
+using Faultline.Telemetry.Samples;
+using Faultline.Telemetry.Scores;
+using Faultline.Telemetry.Spans;
+
+namespace Faultline.Telemetry;
+
+/// <summary>Everything that one request brought, on its way to the store. Owned by the pipeline until it is committed.</summary>
+public sealed class TelemetryBatch
+{
+    /// <summary>Decided by the key that sent it, never by an attribute.</summary>
+    public required string Project { get; init; }
+
+    /// <summary>When the request arrived. The tables' partition is the day of this.</summary>
+    public required long ReceivedUnixNanos { get; init; }
+
+    /// <summary>128 bits over the request's bytes, so that a request sent twice can be told.</summary>
+    public required UInt128 RequestHash { get; init; }
+
+    public SpanBatch Spans { get; init; } = new();
+
+    public LogBatch Logs { get; init; } = new();
+
+    public SampleBatch Samples { get; init; } = new();
+
+    public ScoreBatch Scores { get; init; } = new();
+
+    public int Count => Spans.Count + Logs.Count + Samples.Count + Scores.Count;
+}
+
+/// <summary>Sees every batch once, after its commit: derived metrics, trace watchers, live tail, forwarding.</summary>
+public interface IBatchReader
+{
+    /// <summary>Called in commit order, one batch at a time, off the acknowledgement's path. Must not block for long.</summary>
+    void Committed(TelemetryBatch batch);
+}
