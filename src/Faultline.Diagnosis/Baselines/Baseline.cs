@@ -1,0 +1,352 @@
+using Faultline.Diagnosis.Features;
+
+namespace Faultline.Diagnosis.Baselines;
+
+/// <summary>What a window of so many observations should look like, on the feature's scale.</summary>
+/// <param name="Centre">Expected value.</param>
+/// <param name="Sigma">Standard deviation of a usual window around it.</param>
+internal readonly record struct Expectation(double Centre, double Sigma);
+
+/// <summary>
+/// What is usual for one series, learnt online: a level with the day's (and, with enough weeks, the week's) rhythm, and
+/// a spread that knows that windows with few observations are noisier.
+/// </summary>
+/// <remarks>
+/// <para>Centre: each hour keeps a winsorised mean of its windows; an hour of the day is the median of that hour over the days
+/// kept, an hour of the week likewise once three weeks have it; between the middles of two hours the centre is
+/// interpolated. Before there is a day to look back on, it is the weighted median of the last windows.</para>
+/// <para>Spread: a window's variance is taken as between² + within² / count (the variance of a mean in a one-way random
+/// effects model; Searle, Casella and McCulloch 1992, "Variance Components", ch. 3). Residuals are kept by count class;
+/// each class gives a scaled MAD, and the two parameters are fitted to those by weighted least squares, not negative.</para>
+/// <para>Shares have the binomial variance instead of within², because most of their windows are exactly 0.</para>
+/// </remarks>
+internal sealed class Baseline(Feature feature)
+{
+    /// <summary>Windows to be learnt before anything may alarm: ten minutes of steady traffic.</summary>
+    public const int WindowsBeforeAlarm = 60;
+
+    /// <summary>Hours remembered: four weeks.</summary>
+    internal const int HoursKept = 24 * 28;
+
+    /// <summary>Part of the variance taken as "between" while windows of one size only have been seen.</summary>
+    private const double BetweenShareUnknown = 0.15;
+
+    /// <summary>Part of the variance that is "between" at least: no service is perfectly steady.</summary>
+    private const double BetweenShareMin = 0.03;
+
+    /// <summary>A share's baseline is never taken as less than this, so that a first error is not a miracle.</summary>
+    private const double ShareMin = 0.02;
+
+    private const int RecentMax = 128;
+    private const int ResidualsMax = 128;
+    private const int ResidualsMin = 24;
+    private const int CountClasses = 7;
+    private const float WeightMax = 16;
+
+    private readonly float[] _recentValues = new float[RecentMax];
+    private readonly float[] _recentWeights = new float[RecentMax];
+    private readonly Residuals?[] _residuals = new Residuals?[CountClasses];
+    private Hour[] _hours = [];
+    private long _hoursVersion;
+    private long _centreHour = long.MinValue;
+    private long _centreVersion = -1;
+    private double _centreBefore;
+    private double _centreAfter;
+    private double _recentMedian;
+    private int _recentMedianAt = -1;
+    private double _between;
+    private double _within;
+    private int _spreadAt = -1;
+    private double _shareExcess;
+
+    /// <summary>Windows learnt so far.</summary>
+    public int Learnt { get; private set; }
+
+    public bool MayAlarm => Learnt >= WindowsBeforeAlarm;
+
+    /// <summary>Mean observations in a learnt window.</summary>
+    public double UsualCount { get; private set; }
+
+    /// <summary>What a window that ends at <paramref name="unixSeconds"/> with <paramref name="count"/> observations should look like.</summary>
+    public Expectation Expect(long unixSeconds, double count)
+    {
+        var centre = Centre(unixSeconds);
+        var n = Math.Max(count, 1);
+        double variance;
+        if (feature.Statistic == Statistic.Share)
+        {
+            var share = Math.Clamp(centre, ShareMin, 1 - ShareMin);
+            variance = (share * (1 - share) / n) + _shareExcess;
+        }
+        else
+        {
+            RefreshSpread();
+            variance = (_between * _between) + (_within * _within / n);
+
+            // Where windows of this very size were seen, the fit may not promise much less than they showed.
+            if (_residuals[ClassOf(n)] is { Count: >= ResidualsMin } seen)
+            {
+                variance = Math.Max(variance, 0.7 * seen.Scale * seen.Scale);
+            }
+        }
+
+        return new Expectation(centre, Math.Max(Math.Sqrt(variance), feature.SpreadFloor(centre)));
+    }
+
+    /// <summary>Takes in a usual window. Windows may come in any order.</summary>
+    /// <param name="scaled">The window's value, on the feature's scale.</param>
+    public void Learn(long unixSeconds, double scaled, double count)
+    {
+        var weight = (float)Math.Min(Math.Max(count, 1), WeightMax);
+        var learning = scaled;
+        if (Learnt >= 8)
+        {
+            var expected = Expect(unixSeconds, count);
+            var residual = scaled - expected.Centre;
+            LearnSpread(residual, expected.Centre, count);
+            if (MayAlarm)
+            {
+                // Winsorised: one wild window moves its hour by no more than three of its standard deviations.
+                var bound = 3 * expected.Sigma;
+                learning = expected.Centre + Math.Clamp(residual, -bound, bound);
+            }
+        }
+
+        _recentValues[Learnt % RecentMax] = (float)learning;
+        _recentWeights[Learnt % RecentMax] = weight;
+        LearnHour(Math.DivRem(unixSeconds - 1, 3600).Quotient, learning, weight);
+        Learnt++;
+        UsualCount += (count - UsualCount) / Math.Min(Learnt, 1000);
+    }
+
+    private void LearnHour(long hour, double value, float weight)
+    {
+        if (_hours.Length == 0)
+        {
+            _hours = new Hour[HoursKept];
+        }
+
+        ref var slot = ref _hours[hour % HoursKept];
+        if (slot.Index != hour || slot.Weight == 0)
+        {
+            if (slot.Index > hour)
+            {
+                return;         // older than all that is kept
+            }
+
+            slot = new Hour { Index = hour };
+            _hoursVersion++;
+        }
+
+        slot.Weight += weight;
+        slot.Mean += (value - slot.Mean) * weight / slot.Weight;
+    }
+
+    private void LearnSpread(double residual, double centre, double count)
+    {
+        if (feature.Statistic == Statistic.Share)
+        {
+            // What is left of the squared residuals after the binomial part: bursts. Clamped, so that one burst is not the rule.
+            var share = Math.Clamp(centre, ShareMin, 1 - ShareMin);
+            var binomial = share * (1 - share) / Math.Max(count, 1);
+            var excess = Math.Clamp(residual * residual, 0, 9 * (binomial + _shareExcess)) - binomial;
+            _shareExcess = Math.Max(0, _shareExcess + ((excess - _shareExcess) / Math.Min(Learnt + 1, 500)));
+            return;
+        }
+
+        (_residuals[ClassOf(count)] ??= new Residuals()).Add(residual, 1 / Math.Max(count, 1));
+    }
+
+    /// <summary>0: one observation, 1: two or three, 2: four to seven, … 6: 64 and more.</summary>
+    private static int ClassOf(double count) => Math.Min(CountClasses - 1, (int)Math.Log2(Math.Max(1, count)));
+
+    private void RefreshSpread()
+    {
+        if (_spreadAt >= 0 && Learnt - _spreadAt < 16)
+        {
+            return;
+        }
+
+        _spreadAt = Learnt;
+        double m = 0, u = 0, v = 0, uu = 0, uv = 0;
+        var classes = 0;
+        foreach (var residuals in _residuals)
+        {
+            if (residuals is not { Count: > 0 } || (residuals.Count < ResidualsMin && Learnt >= 2 * WindowsBeforeAlarm))
+            {
+                continue;
+            }
+
+            classes++;
+            var variance = residuals.Scale * residuals.Scale;
+            m += residuals.Count;
+            u += residuals.Count * residuals.MeanReciprocal;
+            v += residuals.Count * variance;
+            uu += residuals.Count * residuals.MeanReciprocal * residuals.MeanReciprocal;
+            uv += residuals.Count * residuals.MeanReciprocal * variance;
+        }
+
+        if (classes == 0)
+        {
+            _between = _within = 0;
+            return;
+        }
+
+        double between, within;
+        var determinant = (m * uu) - (u * u);
+        if (classes == 1 || determinant <= 1e-9 * m * uu)
+        {
+            between = BetweenShareUnknown * v / m;
+            within = (1 - BetweenShareUnknown) * v / u;
+        }
+        else
+        {
+            within = ((m * uv) - (u * v)) / determinant;
+            between = (v - (within * u)) / m;
+            if (within < 0)
+            {
+                within = 0;
+                between = v / m;
+            }
+            else if (between < 0)
+            {
+                between = 0;
+                within = uv / uu;
+            }
+        }
+
+        _between = Math.Sqrt(Math.Max(between, BetweenShareMin * within));
+        _within = Math.Sqrt(within);
+    }
+
+    private double Centre(long unixSeconds)
+    {
+        if (Learnt == 0)
+        {
+            return 0;
+        }
+
+        // Middles of the hours on either side of the moment, and how far it is from the first to the second.
+        var (before, offset) = Math.DivRem(unixSeconds - 1 - 1800, 3600);
+        if (_centreHour != before || _centreVersion != _hoursVersion)
+        {
+            _centreHour = before;
+            _centreVersion = _hoursVersion;
+            _centreBefore = HourCentre(before, unixSeconds);
+            _centreAfter = HourCentre(before + 1, unixSeconds);
+        }
+
+        if (double.IsNaN(_centreBefore) || double.IsNaN(_centreAfter))
+        {
+            return RecentMedian();
+        }
+
+        var seasonal = _centreBefore + ((_centreAfter - _centreBefore) * offset / 3600.0);
+        return _centreDays >= 2 ? seasonal : (seasonal + RecentMedian()) / 2;
+    }
+
+    private int _centreDays;
+
+    /// <summary>The usual value of an hour, from the same hour of other days; NaN when none is known.</summary>
+    private double HourCentre(long hour, long nowUnixSeconds)
+    {
+        Span<double> sameDay = stackalloc double[HoursKept / 24];
+        Span<double> sameWeekday = stackalloc double[HoursKept / 168];
+        var days = 0;
+        var weeks = 0;
+        var current = (nowUnixSeconds - 1) / 3600;
+        for (var back = 1; back < HoursKept / 24; back++)
+        {
+            // Looking forward as well as back would be seeing the future in a replay; the same hour of today is what is judged.
+            var other = hour - (back * 24);
+            if (other < 0 || other >= current)
+            {
+                continue;
+            }
+
+            ref readonly var slot = ref _hours[other % HoursKept];
+            if (slot.Index == other && slot.Weight >= 3)
+            {
+                sameDay[days++] = slot.Mean;
+                if (back % 7 == 0)
+                {
+                    sameWeekday[weeks++] = slot.Mean;
+                }
+            }
+        }
+
+        _centreDays = days;
+        return weeks >= 3 ? RobustStatistics.Median(sameWeekday[..weeks])
+            : days > 0 ? RobustStatistics.Median(sameDay[..days])
+            : double.NaN;
+    }
+
+    private double RecentMedian()
+    {
+        if (_recentMedianAt >= 0 && Learnt - _recentMedianAt < 4 && Learnt > 16)
+        {
+            return _recentMedian;
+        }
+
+        var n = Math.Min(Learnt, RecentMax);
+        Span<double> values = stackalloc double[n];
+        Span<double> weights = stackalloc double[n];
+        for (var i = 0; i < n; i++)
+        {
+            values[i] = _recentValues[i];
+            weights[i] = _recentWeights[i];
+        }
+
+        _recentMedianAt = Learnt;
+        return _recentMedian = RobustStatistics.WeightedMedian(values, weights);
+    }
+
+    private struct Hour
+    {
+        public long Index;
+        public double Mean;
+        public float Weight;
+    }
+
+    /// <summary>The last residuals of windows of about one size.</summary>
+    private sealed class Residuals
+    {
+        private readonly float[] _values = new float[ResidualsMax];
+        private int _added;
+        private int _scaledAt = -1;
+        private double _scale;
+        private double _reciprocals;
+
+        public int Count => Math.Min(_added, ResidualsMax);
+
+        /// <summary>Mean of 1 / count over the windows.</summary>
+        public double MeanReciprocal => _reciprocals;
+
+        public void Add(double residual, double reciprocal)
+        {
+            _values[_added % ResidualsMax] = (float)residual;
+            _added++;
+            _reciprocals += (reciprocal - _reciprocals) / Math.Min(_added, ResidualsMax);
+        }
+
+        public double Scale
+        {
+            get
+            {
+                if (_scaledAt < 0 || _added - _scaledAt >= 16)
+                {
+                    _scaledAt = _added;
+                    Span<double> values = stackalloc double[Count];
+                    for (var i = 0; i < values.Length; i++)
+                    {
+                        values[i] = _values[i];
+                    }
+
+                    _scale = RobustStatistics.ScaledMad(values, 0);
+                }
+
+                return _scale;
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+using System.Collections.Concurrent;
+
+namespace Faultline.Diagnosis.Features;
+
+/// <summary>How the observations of one window become one number.</summary>
+internal enum Statistic
+{
+    /// <summary>How many there were.</summary>
+    Count,
+
+    Mean,
+
+    /// <summary>Mean of noughts and ones: a proportion, with a proportion's variance.</summary>
+    Share,
+
+    Median,
+
+    P95,
+
+    Max,
+}
+
+/// <summary>Which way a feature moves when things get worse.</summary>
+internal enum BadWhen
+{
+    /// <summary>Neither way alone is bad: kept for evidence, never an alarm.</summary>
+    Never,
+    Rises,
+    Falls,
+}
+
+/// <summary>Where in the chain of a GenAI request a feature is measured; the order is the order of the chain.</summary>
+internal enum Stage
+{
+    Retrieve,
+    Prompt,
+    Model,
+    Tools,
+    Output,
+
+    /// <summary>The request as its caller sees it: no stage of its own.</summary>
+    Whole,
+}
+
+/// <summary>One measured property of a service in a window of event time.</summary>
+/// <param name="Name">Value of the label <c>feature</c>.</param>
+/// <param name="Words">What a sentence calls it.</param>
+/// <param name="Unit">s, tokens, calls, documents or 1.</param>
+/// <param name="Logarithmic">Compared by ratio, not by difference: durations and token counts are right-skewed.</param>
+/// <param name="CountMin">Windows with fewer observations are neither learnt nor judged.</param>
+/// <param name="EffectMin">Smallest change worth a word: relative when logarithmic, else absolute on a scale of 1.</param>
+/// <param name="Dimension">Label that tells entities of one service apart (model, tool, …), or null.</param>
+internal sealed record Feature(
+    string Name, string Words, Statistic Statistic, string Unit, BadWhen BadWhen, Stage Stage, bool Logarithmic, int CountMin, double EffectMin, string? Dimension = null)
+{
+    /// <summary>Onto the scale that windows are compared on.</summary>
+    public double ToScale(double value) => Logarithmic ? Math.Log(Math.Max(value, LogFloor)) : value;
+
+    /// <summary>Back into the feature's unit.</summary>
+    public double FromScale(double scaled) => Logarithmic ? Math.Exp(scaled) : scaled;
+
+    /// <summary>The smallest change worth a word, on the scale, around <paramref name="centre"/>.</summary>
+    /// <remarks>Scores of 1 to 5 or 0 to 100 need a bound that grows with them: five per cent of the centre.</remarks>
+    public double EffectFloor(double centre) => Logarithmic || Statistic == Statistic.Share ? EffectMin : Math.Max(EffectMin, 0.05 * Math.Abs(centre));
+
+    /// <summary>No window is so quiet that a smaller spread than this is believed.</summary>
+    public double SpreadFloor(double centre) => EffectFloor(centre) / 4;
+
+    public bool MayAlarm => BadWhen != BadWhen.Never;
+
+    /// <summary>A microsecond, or a millionth of a token: keeps the logarithm finite.</summary>
+    private const double LogFloor = 1e-6;
+}
+
+/// <summary>Every feature there is. A new one is a line here and a line where spans are folded.</summary>
+internal static class FeatureTable
+{
+    public const string ScorePrefix = "score:";
+
+    public static readonly Feature Calls = new("calls", "calls", Statistic.Count, "calls", BadWhen.Never, Stage.Whole, true, 1, 0.5);
+    public static readonly Feature ErrorRate = new("error_rate", "error rate", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.05);
+    public static readonly Feature LatencyP50 = new("latency_p50", "median latency", Statistic.Median, "s", BadWhen.Rises, Stage.Whole, true, 1, 0.25);
+
+    /// <summary>A window's 95th percentile depends on how many calls it has, so only windows with enough are compared.</summary>
+    public static readonly Feature LatencyP95 = new("latency_p95", "95th percentile of latency", Statistic.P95, "s", BadWhen.Rises, Stage.Whole, true, 20, 0.35);
+
+    public static readonly Feature RetrievalTopScore = new("retrieval_top_score", "best retrieval score", Statistic.Mean, "1", BadWhen.Falls, Stage.Retrieve, false, 1, 0.03);
+    public static readonly Feature RetrievalMeanScore = new("retrieval_mean_score", "mean retrieval score", Statistic.Mean, "1", BadWhen.Falls, Stage.Retrieve, false, 1, 0.03);
+    public static readonly Feature RetrievalDocuments = new("retrieval_documents", "retrieved documents", Statistic.Mean, "documents", BadWhen.Never, Stage.Retrieve, true, 1, 0.2);
+    public static readonly Feature RetrievalEmpty = new("retrieval_empty_share", "share of empty retrievals", Statistic.Share, "1", BadWhen.Rises, Stage.Retrieve, false, 1, 0.08);
+    public static readonly Feature RetrievalErrorRate = new("retrieval_error_rate", "error rate of retrieval", Statistic.Share, "1", BadWhen.Rises, Stage.Retrieve, false, 1, 0.08);
+    public static readonly Feature RetrievalLatency = new("retrieval_latency_p50", "median retrieval latency", Statistic.Median, "s", BadWhen.Rises, Stage.Retrieve, true, 1, 0.4);
+
+    public static readonly Feature InputTokens = new("input_tokens", "input tokens a model call", Statistic.Mean, "tokens", BadWhen.Rises, Stage.Prompt, true, 1, 0.4);
+    public static readonly Feature ContextSize = new("context_size", "largest input of a model call", Statistic.Max, "tokens", BadWhen.Never, Stage.Prompt, true, 1, 0.4);
+
+    public static readonly Feature OutputTokens = new("output_tokens", "output tokens a model call", Statistic.Mean, "tokens", BadWhen.Rises, Stage.Model, true, 1, 0.5);
+    public static readonly Feature ModelLatency = new("model_latency_p50", "median latency of the model", Statistic.Median, "s", BadWhen.Rises, Stage.Model, true, 1, 0.3, "model");
+    public static readonly Feature FirstToken = new("time_to_first_token_p50", "median time to first token", Statistic.Median, "s", BadWhen.Rises, Stage.Model, true, 1, 0.4, "model");
+    public static readonly Feature ModelErrorRate = new("model_error_rate", "error rate of the model", Statistic.Share, "1", BadWhen.Rises, Stage.Model, false, 1, 0.05, "model");
+    public static readonly Feature FinishLength = new("finish_length_share", "share of answers cut at the token limit", Statistic.Share, "1", BadWhen.Rises, Stage.Model, false, 1, 0.08);
+    public static readonly Feature FinishFiltered = new("finish_filtered_share", "share of answers blocked by a filter", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.08);
+
+    public static readonly Feature ToolCalls = new("tool_calls", "tool calls a trace", Statistic.Mean, "calls", BadWhen.Rises, Stage.Tools, true, 1, 0.7);
+
+    /// <summary>Judged by the loop watcher, which sees single traces, not by a baseline of windows.</summary>
+    public static readonly Feature MaxToolRepeats = new("max_tool_repeats", "most calls of one tool with the same arguments in a trace", Statistic.Max, "calls", BadWhen.Never, Stage.Tools, true, 0, 1.0);
+
+    public static readonly Feature ToolLatency = new("tool_latency_p50", "median latency of the tool", Statistic.Median, "s", BadWhen.Rises, Stage.Tools, true, 1, 0.5, "tool");
+    public static readonly Feature ToolErrorRate = new("tool_error_rate", "error rate of the tool", Statistic.Share, "1", BadWhen.Rises, Stage.Tools, false, 1, 0.1, "tool");
+
+    public static readonly IReadOnlyList<Feature> Fixed =
+    [
+        Calls, ErrorRate, LatencyP50, LatencyP95,
+        RetrievalTopScore, RetrievalMeanScore, RetrievalDocuments, RetrievalEmpty, RetrievalErrorRate, RetrievalLatency,
+        InputTokens, ContextSize, OutputTokens, ModelLatency, FirstToken, ModelErrorRate, FinishLength, FinishFiltered,
+        ToolCalls, MaxToolRepeats, ToolLatency, ToolErrorRate,
+    ];
+
+    private static readonly Dictionary<string, Feature> ByName = Fixed.ToDictionary(feature => feature.Name, StringComparer.Ordinal);
+
+    private static readonly ConcurrentDictionary<string, Feature> Scores = new(StringComparer.Ordinal);
+
+    /// <summary>Words in a score's name that say that more of it is worse.</summary>
+    private static readonly string[] BadWhenHigh = ["toxic", "hallucinat", "bias", "harm", "risk", "perplexity", "error", "violation", "jailbreak", "injection", "refusal", "repetition", "unsafe", "latency", "cost"];
+
+    /// <summary>The feature of one evaluation's score, e.g. <c>score:relevance</c>.</summary>
+    /// <remarks>Most evaluations say "more is better"; names that say otherwise are recognised by their words.</remarks>
+    public static Feature Score(string evaluation)
+    {
+        if (Scores.TryGetValue(evaluation, out var known))
+        {
+            return known;
+        }
+
+        var bad = Array.Exists(BadWhenHigh, word => evaluation.Contains(word, StringComparison.OrdinalIgnoreCase)) ? BadWhen.Rises : BadWhen.Falls;
+        var feature = new Feature(ScorePrefix + evaluation, evaluation, Statistic.Mean, "1", bad, Stage.Output, false, 1, 0.03);
+
+        // Names come from outside; past the bound they still work, they are only not remembered.
+        return Scores.Count < ScoresMax ? Scores.GetOrAdd(evaluation, feature) : feature;
+    }
+
+    /// <summary>Finds a feature by the label's value; null for a name that no feature has.</summary>
+    public static Feature? Find(string name) =>
+        name.StartsWith(ScorePrefix, StringComparison.Ordinal) && name.Length > ScorePrefix.Length ? Score(name[ScorePrefix.Length..]) : ByName.GetValueOrDefault(name);
+
+    private const int ScoresMax = 1000;
+}

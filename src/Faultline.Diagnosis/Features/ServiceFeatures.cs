@@ -1,0 +1,290 @@
+using Faultline.Diagnosis.Detectors;
+using Faultline.Telemetry.Samples;
+using Faultline.Telemetry.Spans;
+
+namespace Faultline.Diagnosis.Features;
+
+/// <summary>One series of one service: a feature and, where it has one, its dimension's value.</summary>
+internal sealed class FeatureSeries(int index, string service, string environment, Feature feature, string dimension)
+{
+    /// <summary>Windows of which an example is remembered.</summary>
+    private const int ExamplesMax = 32;
+
+    private readonly (long Window, TraceId Worst, TraceId Best)[] _examples = new (long, TraceId, TraceId)[ExamplesMax];
+    private int _exampleCount;
+
+    public int Index { get; } = index;
+
+    public Feature Feature { get; } = feature;
+
+    public string Dimension { get; } = dimension;
+
+    public Labels ValueLabels { get; } = FeatureWindows.LabelsOf(FeatureWindows.ValueMetric, service, environment, feature, dimension);
+
+    public Labels CountLabels { get; } = FeatureWindows.LabelsOf(FeatureWindows.CountMetric, service, environment, feature, dimension);
+
+    public Deviation Detector { get; } = new(feature);
+
+    /// <summary>Most recent windows end first.</summary>
+    public void Remember(long window, TraceId worst, TraceId best) => _examples[_exampleCount++ % ExamplesMax] = (window, worst, best);
+
+    /// <summary>Worst traces of the windows from <paramref name="onset"/> on, and best ones of those before.</summary>
+    public void Examples(long onset, List<TraceId> bad, List<TraceId> good, int max)
+    {
+        for (var i = _exampleCount - 1; i >= Math.Max(0, _exampleCount - ExamplesMax); i--)
+        {
+            var (window, worst, best) = _examples[i % ExamplesMax];
+            if (window >= onset)
+            {
+                AddNew(bad, worst, max);
+            }
+            else
+            {
+                AddNew(good, best, max);
+            }
+        }
+    }
+
+    private static void AddNew(List<TraceId> list, TraceId trace, int max)
+    {
+        if (list.Count < max && !trace.IsNone && !list.Contains(trace))
+        {
+            list.Add(trace);
+        }
+    }
+}
+
+/// <summary>Receives what a closed or corrected window amounts to.</summary>
+internal interface IWindowSink
+{
+    void Sample(ServiceFeatures service, FeatureSeries series, long window, double value, double count);
+
+    void Turned(ServiceFeatures service, FeatureSeries series, Turn turn, long window);
+}
+
+/// <summary>One service's features: its series, and the windows of event time that are still open or may yet be corrected.</summary>
+internal sealed class ServiceFeatures(string service, string environment)
+{
+    /// <summary>Series of one service; a model or tool name that is different every time cannot eat the memory.</summary>
+    internal const int SeriesMax = 256;
+
+    /// <summary>Open windows of one service; past it the one untouched for longest is closed early.</summary>
+    internal const int OpenWindowsMax = 4096;
+
+    /// <summary>Closed windows kept to be corrected by stragglers.</summary>
+    internal const int CorrectableMax = 256;
+
+    private readonly Dictionary<(Feature Feature, string Dimension), FeatureSeries> _byKey = [];
+    private readonly List<FeatureSeries> _series = [];
+    private readonly Dictionary<long, Window> _windows = [];
+    private readonly StoredWindows _stored = new();
+    private readonly List<Window> _due = [];
+    private long _touches;
+    private int _open;
+    private bool _dirtyClosed;
+
+    public string Service { get; } = service;
+
+    public string Environment { get; } = environment;
+
+    public IReadOnlyList<FeatureSeries> Series => _series;
+
+    /// <summary>Newest event time seen.</summary>
+    public long NewestUnixNanos { get; private set; } = long.MinValue;
+
+    /// <summary>When the last data came, by the server's clock.</summary>
+    public DateTimeOffset LastArrival { get; set; }
+
+    /// <summary>Observations that came after their window was stored and forgotten.</summary>
+    public long TooLate { get; private set; }
+
+    /// <summary>Observations of series beyond the bound.</summary>
+    public long Unseries { get; private set; }
+
+    public int OpenWindows => _open;
+
+    /// <summary>Recent traces with tool calls, for comparison with a looping one.</summary>
+    public RecentTraces ToolTraces { get; } = new();
+
+    public void Observe(Feature feature, string dimension, long unixNanos, double value, TraceId trace, int weight = 1)
+    {
+        var index = FeatureWindows.IndexOf(unixNanos);
+        if (!_windows.TryGetValue(index, out var window))
+        {
+            if (_stored.Contains(index))
+            {
+                TooLate++;
+                return;
+            }
+
+            window = new Window(index);
+            _windows.Add(index, window);
+            _open++;
+        }
+
+        if (SeriesOf(feature, dimension) is not { } series)
+        {
+            Unseries++;
+            return;
+        }
+
+        window.Slot(series.Index, feature).Add(value, trace, weight);
+        window.Dirty = true;
+        window.TouchedAt = ++_touches;
+        _dirtyClosed |= window.Closed;
+        if (unixNanos > NewestUnixNanos)
+        {
+            NewestUnixNanos = unixNanos;
+        }
+    }
+
+    public FeatureSeries? Find(Feature feature, string dimension) => _byKey.GetValueOrDefault((feature, dimension));
+
+    public FeatureSeries? SeriesOf(Feature feature, string dimension)
+    {
+        if (_byKey.TryGetValue((feature, dimension), out var series))
+        {
+            return series;
+        }
+
+        if (_series.Count >= SeriesMax)
+        {
+            return null;
+        }
+
+        series = new FeatureSeries(_series.Count, Service, Environment, feature, dimension);
+        _series.Add(series);
+        _byKey.Add((feature, dimension), series);
+        return series;
+    }
+
+    /// <summary>Marks a window as stored by an earlier process.</summary>
+    public void Restore(long window) => _stored.Add(window);
+
+    /// <summary>Closes, in event-time order, every window that ends by <paramref name="watermarkUnixNanos"/>, and corrects those that changed since.</summary>
+    /// <param name="learn">Whether what is closed may be learnt as usual.</param>
+    public void Advance(long watermarkUnixNanos, Func<ServiceFeatures, long, bool> learn, IWindowSink sink)
+    {
+        if (_open == 0 && !_dirtyClosed)
+        {
+            return;
+        }
+
+        _due.Clear();
+        foreach (var window in _windows.Values)
+        {
+            if ((window.Index + 1) * FeatureWindows.LengthNanos <= watermarkUnixNanos && (!window.Closed || window.Dirty))
+            {
+                _due.Add(window);
+            }
+        }
+
+        CloseAll(learn, sink);
+        if (_open > OpenWindowsMax)
+        {
+            foreach (var window in _windows.Values)
+            {
+                if (!window.Closed)
+                {
+                    _due.Add(window);
+                }
+            }
+
+            _due.Sort(static (a, b) => a.TouchedAt.CompareTo(b.TouchedAt));
+            _due.RemoveRange(_due.Count / 2, _due.Count - (_due.Count / 2));
+            CloseAll(learn, sink);
+        }
+
+        _dirtyClosed = false;
+        Forget();
+    }
+
+    private void CloseAll(Func<ServiceFeatures, long, bool> learn, IWindowSink sink)
+    {
+        _due.Sort(static (a, b) => a.Index.CompareTo(b.Index));
+        foreach (var window in _due)
+        {
+            Close(window, learn(this, window.Index), sink);
+        }
+
+        _due.Clear();
+    }
+
+    private void Close(Window window, bool learn, IWindowSink sink)
+    {
+        var first = !window.Closed;
+        window.Dirty = false;
+        if (first)
+        {
+            window.Closed = true;
+            _open--;
+        }
+
+        for (var i = 0; i < Math.Min(window.SlotCount, _series.Count); i++)
+        {
+            if (window[i] is not { } slot)
+            {
+                continue;
+            }
+
+            var series = _series[i];
+            var value = slot.Value;
+            sink.Sample(this, series, window.Index, value, slot.Count);
+            if (first)
+            {
+                series.Remember(window.Index, slot.WorstTrace, slot.BestTrace);
+                var turn = series.Detector.Step(window.Index, value, slot.Count, learn);
+                if (turn != Turn.None)
+                {
+                    sink.Turned(this, series, turn, window.Index);
+                }
+            }
+        }
+    }
+
+    private void Forget()
+    {
+        var closed = _windows.Count - _open;
+        if (closed <= CorrectableMax)
+        {
+            return;
+        }
+
+        foreach (var window in _windows.Values)
+        {
+            if (window.Closed)
+            {
+                _due.Add(window);
+            }
+        }
+
+        _due.Sort(static (a, b) => a.TouchedAt.CompareTo(b.TouchedAt));
+        foreach (var window in _due.Take(closed - (CorrectableMax / 2)))
+        {
+            _stored.Add(window.Index);
+            _windows.Remove(window.Index);
+        }
+
+        _due.Clear();
+    }
+}
+
+/// <summary>The last traces of some kind, each once.</summary>
+internal sealed class RecentTraces
+{
+    private const int Max = 32;
+
+    private readonly Queue<TraceId> _order = new();
+
+    public void Add(TraceId trace)
+    {
+        _order.Enqueue(trace);
+        if (_order.Count > Max)
+        {
+            _order.Dequeue();
+        }
+    }
+
+    /// <summary>Newest first.</summary>
+    public IEnumerable<TraceId> NewestFirst => _order.Reverse();
+}

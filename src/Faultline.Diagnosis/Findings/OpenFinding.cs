@@ -1,0 +1,251 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Faultline.Diagnosis.Features;
+using Faultline.Diagnosis.Watchers;
+using Faultline.Telemetry.Samples;
+using Faultline.Telemetry.Spans;
+
+namespace Faultline.Diagnosis.Findings;
+
+/// <summary>A finding that is not over: one fault, whatever it shows itself by.</summary>
+internal sealed class OpenFinding
+{
+    public const string Baseline = "baseline";
+    public const string Loop = "agent_loop";
+
+    /// <summary>Unix seconds of the onset while the finding is open, 0 from when it is over; what a restart continues from.</summary>
+    public const string OnsetMetric = "faultline_finding_onset_seconds";
+
+    private const int TracesMax = 10;
+
+    /// <summary>Windows in which a series may be silent while others are usual again, before it no longer holds a finding open.</summary>
+    private const long SilentWindowsMax = 60;
+
+    private readonly List<(ServiceFeatures Service, FeatureSeries Series)> _symptoms = [];
+    private readonly List<TraceId> _loopTraces = [];
+    private LoopingTrace? _loop;
+    private int _loopToldAt;
+    private int _loopUsualRun;
+
+    public OpenFinding(string project, ServiceFeatures service, string trigger, long onsetSeconds, long detectedSeconds, string? id = null)
+    {
+        Project = project;
+        Service = service;
+        Trigger = trigger;
+        OnsetSeconds = onsetSeconds;
+        DetectedSeconds = detectedSeconds;
+        Id = id ?? IdOf(project, service.Environment, service.Service, trigger, onsetSeconds);
+        StoredLabels = Labels.Of(
+            (Labels.MetricName, OnsetMetric), ("finding", Id), ("service_name", service.Service), ("environment", service.Environment), ("trigger", trigger));
+    }
+
+    public string Id { get; }
+
+    public string Project { get; }
+
+    public ServiceFeatures Service { get; }
+
+    public string Trigger { get; private set; }
+
+    public long OnsetSeconds { get; }
+
+    public long DetectedSeconds { get; }
+
+    /// <summary>Has something to tell that was not told.</summary>
+    public bool Untold { get; set; }
+
+    /// <summary>An agent loop is part of it.</summary>
+    public bool HasLoop => _loop is not null;
+
+    public bool HasSymptoms => _symptoms.Count > 0 || _loop is not null;
+
+    public bool Concerns(ServiceFeatures service) => ReferenceEquals(Service, service) || _symptoms.Exists(symptom => ReferenceEquals(symptom.Service, service));
+
+    /// <summary>The first 16 hexadecimal digits of SHA-256 over project, environment, service, trigger and the minute of the onset.</summary>
+    public static string IdOf(string project, string environment, string service, string trigger, long onsetSeconds)
+    {
+        var minute = (onsetSeconds / 60).ToString(CultureInfo.InvariantCulture);
+        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', project, environment, service, trigger, minute)));
+        return "fnd-" + Convert.ToHexStringLower(hash.AsSpan(0, 8));
+    }
+
+    /// <summary>The series that remembers it. The trigger it was opened by stays in it, whatever joins later.</summary>
+    public Labels StoredLabels { get; }
+
+    public void Add(ServiceFeatures service, FeatureSeries series)
+    {
+        if (!_symptoms.Contains((service, series)))
+        {
+            _symptoms.Add((service, series));
+            Untold = true;
+        }
+    }
+
+    public void Add(LoopingTrace loop)
+    {
+        if (_loop is null)
+        {
+            Trigger = Loop;
+            Untold = true;
+        }
+
+        if (!_loopTraces.Contains(loop.Trace) && _loopTraces.Count < TracesMax)
+        {
+            _loopTraces.Add(loop.Trace);
+            Untold = true;
+        }
+
+        if (_loop is null || loop.Repeats > _loop.Repeats)
+        {
+            _loop = loop;
+        }
+
+        // Told again when the number has doubled, not at every call.
+        if (loop.Repeats >= 2 * _loopToldAt)
+        {
+            _loopToldAt = loop.Repeats;
+            Untold = true;
+        }
+
+        _loopUsualRun = 0;
+    }
+
+    /// <summary>Notes a closed window of the loop's own feature.</summary>
+    public void NoteRepeats(ServiceFeatures service, double repeats, double traces)
+    {
+        if (_loop is null || !ReferenceEquals(service, _loop.Service))
+        {
+            return;
+        }
+
+        if (repeats >= _loop.Threshold)
+        {
+            _loopUsualRun = 0;
+        }
+        else if (traces > 0)
+        {
+            _loopUsualRun++;
+        }
+    }
+
+    /// <summary>Everything it showed itself by is usual again, with data.</summary>
+    /// <param name="window">The newest closed window of its service.</param>
+    public bool IsOver(long window)
+    {
+        if (!HasSymptoms || (_loop is not null && _loopUsualRun < Detectors.Deviation.UsualToClear))
+        {
+            return false;
+        }
+
+        var anyUsual = _loop is not null;
+        foreach (var (_, series) in _symptoms)
+        {
+            if (!series.Detector.Abnormal)
+            {
+                anyUsual = true;
+            }
+            else if (window - series.Detector.LastIndex <= SilentWindowsMax)
+            {
+                return false;
+            }
+        }
+
+        return anyUsual;
+    }
+
+    /// <summary>As it is told to whoever opens cases. Needs <see cref="HasSymptoms"/>.</summary>
+    public Finding ToFinding()
+    {
+        var ordered = _symptoms.OrderByDescending(symptom => Rank(symptom.Series)).ThenBy(symptom => symptom.Series.Detector.OnsetIndex).ToList();
+        List<Symptom> symptoms = [];
+        List<TraceId> bad = [];
+        List<TraceId> good = [];
+        string title;
+        string query;
+        if (_loop is { } loop)
+        {
+            symptoms.Add(LoopSymptom(loop));
+            bad.AddRange(_loopTraces);
+            foreach (var trace in loop.Service.ToolTraces.NewestFirst)
+            {
+                if (good.Count < TracesMax && !bad.Contains(trace))
+                {
+                    good.Add(trace);
+                }
+            }
+
+            title = $"{Who(loop)} repeats {Tool(loop)} with the same arguments";
+            query = Verification.NoLoop(loop.Service, loop.Service.SeriesOf(FeatureTable.MaxToolRepeats, "")!, loop.Threshold);
+        }
+        else
+        {
+            var (service, series) = ordered[0];
+            title = Sentences.Capital(Sentences.SymptomOf(service, series).Words);
+            if (series.Feature.Stage is Stage.Output or Stage.Retrieve && LooksGreen())
+            {
+                title += " while latency and errors stayed usual";
+            }
+
+            query = Verification.Back(service, series);
+        }
+
+        foreach (var (service, series) in ordered)
+        {
+            symptoms.Add(Sentences.SymptomOf(service, series));
+            if (_loop is null)
+            {
+                series.Examples(series.Detector.OnsetIndex, bad, good, TracesMax);
+            }
+        }
+
+        return new Finding
+        {
+            Id = Id,
+            Project = Project,
+            Environment = Service.Environment,
+            Service = Service.Service,
+            Trigger = Trigger,
+            Title = title,
+            FailureClass = Classification.Of(symptoms),
+            OnsetAt = DateTimeOffset.FromUnixTimeSeconds(OnsetSeconds),
+            DetectedAt = DateTimeOffset.FromUnixTimeSeconds(DetectedSeconds),
+            Symptoms = symptoms,
+            BadTraces = bad,
+            GoodTraces = good.Where(trace => !bad.Contains(trace)).ToList(),
+            VerificationQuery = query,
+        };
+    }
+
+    private bool LooksGreen()
+    {
+        var latency = Service.Find(FeatureTable.LatencyP50, "");
+        var errors = Service.Find(FeatureTable.ErrorRate, "");
+        return latency is { Detector: { Abnormal: false, Baseline.MayAlarm: true } } && errors is { Detector: { Abnormal: false, Baseline.MayAlarm: true } };
+    }
+
+    private static string Who(LoopingTrace loop) => Sentences.Capital(loop.Agent.Length > 0 ? loop.Agent : loop.Service.Service);
+
+    private static string Tool(LoopingTrace loop) => loop.Tool.Length > 0 ? loop.Tool : "a tool";
+
+    private static Symptom LoopSymptom(LoopingTrace loop)
+    {
+        var usual = double.IsFinite(loop.UsualMax) ? loop.UsualMax : 1;
+        var words = $"{Tool(loop)} was called {loop.Repeats} times with the same arguments in one trace of {loop.Service.Service}"
+            + (double.IsFinite(loop.UsualMax) ? $" (usually at most {Sentences.Number(Math.Ceiling(loop.UsualMax))})" : "");
+        return new Symptom(
+            FeatureTable.MaxToolRepeats.Name, words,
+            Sentences.Selector(FeatureWindows.ValueMetric, loop.Service.Service, loop.Service.Environment, FeatureTable.MaxToolRepeats, ""),
+            usual, 0, loop.Threshold, loop.Repeats, "calls");
+    }
+
+    /// <summary>What a user of the system notices comes first: answers, then errors, then waiting, then what explains them.</summary>
+    private static int Rank(FeatureSeries series) => series.Feature switch
+    {
+        { Stage: Stage.Output } => 5,
+        { Stage: Stage.Whole, Statistic: Statistic.Share } => 4,
+        { Stage: Stage.Whole } => 3,
+        { Stage: Stage.Retrieve } => 2,
+        _ => 1,
+    };
+}

@@ -1,0 +1,361 @@
+using Faultline.Diagnosis.Detectors;
+using Faultline.Diagnosis.Features;
+using Faultline.Store.Samples;
+using Faultline.Telemetry;
+using Faultline.Telemetry.Samples;
+
+namespace Faultline.Diagnosis.Findings;
+
+/// <summary>Detection of one project: features, their baselines, and the findings that are open. Not thread-safe.</summary>
+internal sealed class ProjectDetection(string project) : IWindowSink
+{
+    /// <summary>Samples waiting for the store; more are given up and counted.</summary>
+    internal const int SamplesWaitingMax = 2_000_000;
+
+    /// <summary>Findings open at once; more symptoms than that are one outage, not more cases.</summary>
+    internal const int OpenMax = 500;
+
+    /// <summary>Symptoms of services that share traces belong together when they begin this close to each other.</summary>
+    private const long TogetherSeconds = 300;
+
+    /// <summary>How long what happens under an open finding is kept out of the baselines.</summary>
+    private const long UnlearntSeconds = 24 * 3600;
+
+    /// <summary>Wall time without new data after which windows close as if it had gone on.</summary>
+    private static readonly TimeSpan IdleMin = TimeSpan.FromSeconds(2);
+
+    private readonly List<OpenFinding> _open = [];
+    private readonly List<FindingNews> _news = [];
+    private readonly List<(ServiceFeatures Service, FeatureSeries Series)> _raised = [];
+    private SampleBatch _samples = new();
+
+    public ProjectFeatures Features { get; } = new(project);
+
+    public bool IsRestored { get; private set; }
+
+    /// <summary>Samples given up because the store took none for too long.</summary>
+    public long SamplesDropped { get; private set; }
+
+    public int OpenFindings => _open.Count;
+
+    public bool HasWork => _samples.Count > 0 || _news.Count > 0;
+
+    public void Fold(TelemetryBatch batch, DateTimeOffset now)
+    {
+        if (batch.Spans.Count > 0)
+        {
+            Features.Fold(batch.Spans, now);
+        }
+
+        if (batch.Scores.Count > 0)
+        {
+            Features.Fold(batch.Scores, now);
+        }
+    }
+
+    /// <summary>Closes what is due and draws the conclusions.</summary>
+    /// <param name="everything">At shutdown: closes every window, whether it is over or not, so that nothing folded is lost.</param>
+    public void Advance(DateTimeOffset now, bool everything = false)
+    {
+        var nowNanos = now.ToUnixTimeMilliseconds() * 1_000_000;
+        foreach (var service in Features.Services)
+        {
+            if (service.NewestUnixNanos == long.MinValue)
+            {
+                continue;
+            }
+
+            // A clock that runs ahead in one process must not close the windows of the others.
+            var newest = Math.Min(service.NewestUnixNanos, nowNanos);
+            var idle = now - service.LastArrival;
+            var watermark = newest - FeatureWindows.LatenessNanos + (idle > IdleMin ? (idle - IdleMin).Ticks * 100 : 0);
+            service.Advance(everything ? long.MaxValue : watermark, Learns, this);
+        }
+
+        foreach (var loop in Features.TakeLoops())
+        {
+            Take(loop);
+        }
+
+        foreach (var (service, series) in _raised.OrderBy(raised => raised.Series.Detector.OnsetIndex))
+        {
+            Take(service, series);
+        }
+
+        _raised.Clear();
+        Tell();
+    }
+
+    /// <summary>Takes the samples to be written before the news is told; null when there are none.</summary>
+    public SampleBatch? TakeSamples()
+    {
+        if (_samples.Count == 0)
+        {
+            return null;
+        }
+
+        var taken = _samples;
+        _samples = new SampleBatch();
+        return taken;
+    }
+
+    /// <summary>Puts samples back that could not be written, behind nothing newer: the store keeps what is written last.</summary>
+    public void PutBack(SampleBatch unwritten)
+    {
+        var newer = _samples;
+        if (unwritten.Count + newer.Count > SamplesWaitingMax)
+        {
+            SamplesDropped += unwritten.Count;
+            return;
+        }
+
+        for (var i = 0; i < newer.Count; i++)
+        {
+            unwritten.Add(newer.Series[newer.SeriesIndex[i]], newer.UnixMillis[i], newer.Value[i]);
+        }
+
+        _samples = unwritten;
+    }
+
+    public IReadOnlyList<FindingNews> TakeNews()
+    {
+        if (_news.Count == 0)
+        {
+            return [];
+        }
+
+        var taken = _news.ToArray();
+        _news.Clear();
+        return taken;
+    }
+
+    void IWindowSink.Sample(ServiceFeatures service, FeatureSeries series, long window, double value, double count)
+    {
+        var millis = FeatureWindows.EndMillis(window);
+        _samples.Add(series.ValueLabels, millis, value);
+        _samples.Add(series.CountLabels, millis, count);
+        if (ReferenceEquals(series.Feature, FeatureTable.MaxToolRepeats))
+        {
+            foreach (var finding in _open)
+            {
+                finding.NoteRepeats(service, value, count);
+            }
+        }
+    }
+
+    void IWindowSink.Turned(ServiceFeatures service, FeatureSeries series, Turn turn, long window)
+    {
+        if (turn == Turn.Raised)
+        {
+            _raised.Add((service, series));
+        }
+    }
+
+    /// <summary>What happens under a finding is not usual, for a day; a fault that nobody minds for longer becomes usual.</summary>
+    private bool Learns(ServiceFeatures service, long window)
+    {
+        foreach (var finding in _open)
+        {
+            if (finding.Concerns(service) && FeatureWindows.EndSeconds(window) is var end && end > finding.OnsetSeconds && end - finding.OnsetSeconds < UnlearntSeconds)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private void Take(ServiceFeatures service, FeatureSeries series)
+    {
+        var onset = FeatureWindows.StartSeconds(series.Detector.OnsetIndex);
+        var finding = _open.Find(open => open.Concerns(service) && !open.HasLoop)
+            ?? _open.Find(open => open.Concerns(service))
+            ?? _open.Find(open => Math.Abs(open.OnsetSeconds - onset) <= TogetherSeconds && Features.Linked(open.Service, service))
+            ?? Open(service, OpenFinding.Baseline, onset, FeatureWindows.EndSeconds(series.Detector.LastIndex));
+        finding?.Add(service, series);
+    }
+
+    private void Take(Watchers.LoopingTrace loop)
+    {
+        var onset = loop.OnsetUnixNanos / 1_000_000_000;
+        var finding = _open.Find(open => open.HasLoop && open.Concerns(loop.Service))
+            ?? _open.Find(open => open.Concerns(loop.Service) && (Math.Abs(open.OnsetSeconds - onset) <= TogetherSeconds || string.Equals(open.Trigger, OpenFinding.Loop, StringComparison.Ordinal)))
+            ?? _open.Find(open => Math.Abs(open.OnsetSeconds - onset) <= TogetherSeconds && Features.Linked(open.Service, loop.Service))
+            ?? Open(loop.Service, OpenFinding.Loop, onset, loop.SeenUnixNanos / 1_000_000_000);
+        finding?.Add(loop);
+    }
+
+    private OpenFinding? Open(ServiceFeatures service, string trigger, long onsetSeconds, long detectedSeconds)
+    {
+        if (_open.Count >= OpenMax)
+        {
+            return null;
+        }
+
+        var finding = new OpenFinding(Features.Project, service, trigger, onsetSeconds, detectedSeconds);
+        _open.Add(finding);
+        _samples.Add(finding.StoredLabels, detectedSeconds * 1000, onsetSeconds);
+        return finding;
+    }
+
+    private void Tell()
+    {
+        for (var i = _open.Count - 1; i >= 0; i--)
+        {
+            var finding = _open[i];
+            if (finding is { Untold: true, HasSymptoms: true })
+            {
+                finding.Untold = false;
+                _news.Add(new FindingNews.Raised(finding.ToFinding()));
+            }
+
+            var newest = FeatureWindows.IndexOf(finding.Service.NewestUnixNanos);
+            if (finding.Service.NewestUnixNanos != long.MinValue && finding.IsOver(newest))
+            {
+                var at = Math.Max(FeatureWindows.EndSeconds(newest), finding.DetectedSeconds + 1);
+                _open.RemoveAt(i);
+                _samples.Add(finding.StoredLabels, at * 1000, 0);
+                _news.Add(new FindingNews.Cleared(finding.Id, DateTimeOffset.FromUnixTimeSeconds(at)));
+            }
+        }
+    }
+
+    /// <summary>Days of feature samples that baselines are rebuilt from.</summary>
+    internal const int RestoredDays = 14;
+
+    /// <summary>Rebuilds baselines, detectors and open findings from what earlier processes stored.</summary>
+    /// <param name="onsets">Series of <see cref="OpenFinding.OnsetMetric"/>.</param>
+    public RestoredFigures Restore(IReadOnlyList<SeriesData> onsets, FeatureHistory history)
+    {
+        Dictionary<(string, string), List<(long From, long To)>> abnormal = [];
+        foreach (var stored in onsets)
+        {
+            Restore(stored, abnormal);
+        }
+
+        var windows = 0L;
+        foreach (var (labels, samples) in history.Series)
+        {
+            windows += samples.Count;
+            Restore(labels, samples, abnormal);
+        }
+
+        // What is abnormal at the end of the history is so now: with its finding when that is known, else with a new one of the same id.
+        foreach (var service in Features.Services)
+        {
+            foreach (var series in service.Series)
+            {
+                if (series.Detector.Abnormal)
+                {
+                    _raised.Add((service, series));
+                }
+            }
+        }
+
+        IsRestored = true;
+        return new RestoredFigures(history.Series.Count, windows, _open.Count);
+    }
+
+    private void Restore(SeriesData stored, Dictionary<(string, string), List<(long From, long To)>> abnormal)
+    {
+        var labels = stored.Labels;
+        if (Features.Service(labels["service_name"], labels["environment"]) is not { } service)
+        {
+            return;
+        }
+
+        var key = (service.Environment, service.Service);
+        if (!abnormal.TryGetValue(key, out var ranges))
+        {
+            abnormal.Add(key, ranges = []);
+        }
+
+        long? from = null;
+        long at = 0;
+        for (var i = 0; i < stored.Values.Length; i++)
+        {
+            if (stored.Values[i] > 0)
+            {
+                from ??= (long)stored.Values[i];
+                at = stored.UnixMillis[i] / 1000;
+            }
+            else if (from is { } since)
+            {
+                ranges.Add((since, Math.Min(stored.UnixMillis[i] / 1000, since + UnlearntSeconds)));
+                from = null;
+            }
+        }
+
+        if (from is { } onset)
+        {
+            ranges.Add((onset, onset + UnlearntSeconds));
+            _open.Add(new OpenFinding(Features.Project, service, labels["trigger"], onset, at, labels["finding"]));
+        }
+    }
+
+    private void Restore(Labels labels, List<(long Window, double Value, double Count)> samples, Dictionary<(string, string), List<(long From, long To)>> abnormal)
+    {
+        if (FeatureTable.Find(labels["feature"]) is not { } feature || Features.Service(labels["service_name"], labels["environment"]) is not { } service)
+        {
+            return;
+        }
+
+        if (service.SeriesOf(feature, feature.Dimension is { } name ? labels[name] : "") is not { } series)
+        {
+            return;
+        }
+
+        var ranges = abnormal.GetValueOrDefault((service.Environment, service.Service));
+        foreach (var (window, value, count) in samples)
+        {
+            var end = FeatureWindows.EndSeconds(window);
+            var learn = ranges is null || !ranges.Exists(range => end > range.From && end <= range.To);
+            series.Detector.Step(window, value, count, learn);
+            service.Restore(window);
+        }
+    }
+}
+
+/// <summary>What a start found in the store.</summary>
+internal readonly record struct RestoredFigures(int Series, long Windows, int Open);
+
+/// <summary>Stored feature samples, value and count together, times rising.</summary>
+internal sealed class FeatureHistory
+{
+    private readonly Dictionary<Labels, List<(long Window, double Value, double Count)>> _series = [];
+
+    public IReadOnlyDictionary<Labels, List<(long Window, double Value, double Count)>> Series => _series;
+
+    /// <summary>Adds one stretch of time; stretches come in order.</summary>
+    public void Add(IReadOnlyList<SeriesData> values, IReadOnlyList<SeriesData> counts)
+    {
+        var countOf = counts.ToDictionary(series => series.Labels.Without(Labels.MetricName));
+        foreach (var series in values)
+        {
+            var labels = series.Labels.Without(Labels.MetricName);
+            if (!countOf.TryGetValue(labels, out var count))
+            {
+                continue;
+            }
+
+            if (!_series.TryGetValue(labels, out var samples))
+            {
+                _series.Add(labels, samples = []);
+            }
+
+            var at = 0;
+            for (var i = 0; i < series.Values.Length; i++)
+            {
+                while (at < count.UnixMillis.Length && count.UnixMillis[at] < series.UnixMillis[i])
+                {
+                    at++;
+                }
+
+                if (at < count.UnixMillis.Length && count.UnixMillis[at] == series.UnixMillis[i])
+                {
+                    samples.Add((FeatureWindows.IndexOfEndMillis(series.UnixMillis[i]), series.Values[i], count.Values[at]));
+                }
+            }
+        }
+    }
+}

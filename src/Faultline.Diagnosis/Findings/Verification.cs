@@ -1,0 +1,43 @@
+using Faultline.Diagnosis.Features;
+
+namespace Faultline.Diagnosis.Findings;
+
+/// <summary>Writes the PromQL that has an answer only when the fault is gone and there was data to judge by.</summary>
+internal static class Verification
+{
+    /// <summary>Ranges to choose from, in seconds: the shortest in which enough is usually observed.</summary>
+    private static readonly int[] RangesSeconds = [60, 300, 900, 3600];
+
+    private const double ObservationsWanted = 6;
+    private const int ObservationsMin = 3;
+    private const int ObservationsMax = 30;
+
+    /// <summary>Part of what was observed lately in such a range that must be there: traffic after a fix may be less.</summary>
+    private const double ObservationsShare = 0.3;
+
+    /// <summary>For a series that left its band: it must be back, by more than half of the way, and inside the band.</summary>
+    public static string Back(ServiceFeatures service, FeatureSeries series)
+    {
+        var symptom = Sentences.SymptomOf(service, series);
+        var middle = series.Feature.FromScale((series.Detector.Expected.Centre + series.Detector.ObservedScaled) / 2);
+        var falls = series.Feature.BadWhen == BadWhen.Falls;
+        var bound = falls ? Math.Max(symptom.Low, middle) : Math.Min(symptom.High, middle);
+        return Query("avg_over_time", falls ? ">" : "<", bound, service, series);
+    }
+
+    /// <summary>For a loop: no trace may come near the number of repeats that fired.</summary>
+    public static string NoLoop(ServiceFeatures service, FeatureSeries repeats, int threshold) =>
+        Query("max_over_time", "<", threshold, service, repeats);
+
+    private static string Query(string function, string comparison, double bound, ServiceFeatures service, FeatureSeries series)
+    {
+        var perSecond = series.Detector.RecentCountPerWindow / FeatureWindows.LengthSeconds;
+        var range = Array.Find(RangesSeconds, seconds => perSecond * seconds >= ObservationsWanted) is > 0 and var found ? found : RangesSeconds[^1];
+        var needed = Math.Clamp((int)(perSecond * range * ObservationsShare), ObservationsMin, ObservationsMax);
+        var value = Sentences.Selector(FeatureWindows.ValueMetric, service, series);
+        var count = Sentences.Selector(FeatureWindows.CountMetric, service, series);
+
+        // Both sides lose the metric's name in the range function, so their labels are the same and `and` matches them.
+        return $"({function}({value}[{range}s]) {comparison} {Sentences.Literal(bound)}) and (sum_over_time({count}[{range}s]) >= {needed})";
+    }
+}

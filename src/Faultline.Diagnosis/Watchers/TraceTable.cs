@@ -1,0 +1,68 @@
+using Faultline.Diagnosis.Features;
+using Faultline.Telemetry.Spans;
+
+namespace Faultline.Diagnosis.Watchers;
+
+/// <summary>What the watchers remember of one trace while its spans come in, in any order and over several batches.</summary>
+internal sealed class TraceMemory
+{
+    /// <summary>Different calls remembered of one trace; a trace with more is no loop of one call.</summary>
+    internal const int CallsMax = 512;
+
+    private readonly Dictionary<ToolCall, int> _calls = [];
+
+    /// <summary>Services that took part; most traces have one.</summary>
+    public List<ServiceFeatures> Services { get; } = new(1);
+
+    public int ToolCalls { get; set; }
+
+    /// <summary>Start of the earliest tool call seen.</summary>
+    public long FirstToolStartUnixNanos { get; set; } = long.MaxValue;
+
+    /// <summary>Counts one more call of a tool with these arguments.</summary>
+    /// <returns>How many there were in this trace so far.</returns>
+    public int Repeat(ToolCall call)
+    {
+        if (_calls.TryGetValue(call, out var count))
+        {
+            return _calls[call] = count + 1;
+        }
+
+        if (_calls.Count < CallsMax)
+        {
+            _calls.Add(call, 1);
+        }
+
+        return 1;
+    }
+}
+
+/// <summary>Recent traces of a project, the oldest forgotten first.</summary>
+internal sealed class TraceTable
+{
+    /// <summary>Traces remembered: at 100 new ones a second, more than three minutes.</summary>
+    internal const int TracesMax = 20_000;
+
+    private readonly Dictionary<TraceId, TraceMemory> _traces = [];
+    private readonly Queue<TraceId> _order = new();
+
+    public TraceMemory? Find(TraceId trace) => _traces.GetValueOrDefault(trace);
+
+    public TraceMemory GetOrAdd(TraceId trace)
+    {
+        if (_traces.TryGetValue(trace, out var memory))
+        {
+            return memory;
+        }
+
+        if (_order.Count >= TracesMax)
+        {
+            _traces.Remove(_order.Dequeue());
+        }
+
+        memory = new TraceMemory();
+        _traces.Add(trace, memory);
+        _order.Enqueue(trace);
+        return memory;
+    }
+}
