@@ -57,7 +57,8 @@ internal sealed class FeatureSeries(int index, string service, string environmen
 /// <summary>Receives what a closed or corrected window amounts to.</summary>
 internal interface IWindowSink
 {
-    void Sample(ServiceFeatures service, FeatureSeries series, long window, double value, double count);
+    /// <param name="corrects">The window was closed before; this is its value with what came since.</param>
+    void Sample(ServiceFeatures service, FeatureSeries series, long window, double value, double count, bool corrects);
 
     void Turned(ServiceFeatures service, FeatureSeries series, Turn turn, long window);
 }
@@ -229,7 +230,7 @@ internal sealed class ServiceFeatures(string service, string environment)
 
             var series = _series[i];
             var value = slot.Value;
-            sink.Sample(this, series, window.Index, value, slot.Count);
+            sink.Sample(this, series, window.Index, value, slot.Count, corrects: !first);
             if (first)
             {
                 series.Remember(window.Index, slot.WorstTrace, slot.BestTrace);

@@ -112,7 +112,7 @@ internal sealed class OpenFinding
     }
 
     /// <summary>Notes a closed window of the loop's own feature.</summary>
-    public void NoteRepeats(ServiceFeatures service, double repeats, double traces)
+    public void NoteRepeats(ServiceFeatures service, double repeats, double traces, bool corrects)
     {
         if (_loop is null || !ReferenceEquals(service, _loop.Service))
         {
@@ -123,7 +123,7 @@ internal sealed class OpenFinding
         {
             _loopUsualRun = 0;
         }
-        else if (traces > 0)
+        else if (traces > 0 && !corrects)
         {
             _loopUsualRun++;
         }

@@ -129,7 +129,7 @@ internal sealed class ProjectDetection(string project) : IWindowSink
         return taken;
     }
 
-    void IWindowSink.Sample(ServiceFeatures service, FeatureSeries series, long window, double value, double count)
+    void IWindowSink.Sample(ServiceFeatures service, FeatureSeries series, long window, double value, double count, bool corrects)
     {
         var millis = FeatureWindows.EndMillis(window);
         _samples.Add(series.ValueLabels, millis, value);
@@ -138,7 +138,7 @@ internal sealed class ProjectDetection(string project) : IWindowSink
         {
             foreach (var finding in _open)
             {
-                finding.NoteRepeats(service, value, count);
+                finding.NoteRepeats(service, value, count, corrects);
             }
         }
     }
@@ -181,7 +181,7 @@ internal sealed class ProjectDetection(string project) : IWindowSink
         var finding = _open.Find(open => open.HasLoop && open.Concerns(loop.Service))
             ?? _open.Find(open => open.Concerns(loop.Service) && (Math.Abs(open.OnsetSeconds - onset) <= TogetherSeconds || string.Equals(open.Trigger, OpenFinding.Loop, StringComparison.Ordinal)))
             ?? _open.Find(open => Math.Abs(open.OnsetSeconds - onset) <= TogetherSeconds && Features.Linked(open.Service, loop.Service))
-            ?? Open(loop.Service, OpenFinding.Loop, onset, loop.SeenUnixNanos / 1_000_000_000);
+            ?? Open(loop.Service, OpenFinding.Loop, onset, Math.Max(loop.SeenUnixNanos, loop.Service.NewestUnixNanos) / 1_000_000_000);
         finding?.Add(loop);
     }
 

@@ -1,0 +1,215 @@
+using Faultline.Diagnosis;
+using Faultline.Diagnosis.Findings;
+using Faultline.Telemetry.Spans;
+
+namespace Faultline.Tests.Diagnosis;
+
+/// <summary>What the simulated system does at a moment: the healthy values, and what a fault makes of them.</summary>
+internal sealed record Behaviour
+{
+    public double Relevance { get; init; } = 0.87;
+
+    public double TopScore { get; init; } = 0.84;
+
+    public int Documents { get; init; } = 4;
+
+    public double EmptyShare { get; init; }
+
+    public double ModelSeconds { get; init; } = 1.1;
+
+    public double FirstChunkSeconds { get; init; } = 0.35;
+
+    public double ErrorShare { get; init; } = 0.004;
+
+    public double ToolSeconds { get; init; } = 0.12;
+
+    public double ToolErrorShare { get; init; }
+
+    public int InputTokens { get; init; } = 900;
+
+    public int OutputTokens { get; init; } = 120;
+
+    public double LengthShare { get; init; } = 0.01;
+
+    public int SameCalls { get; init; } = 1;
+
+    public string ModelRequested { get; init; } = "gpt-4o-mini";
+
+    public string ModelResponded { get; init; } = "gpt-4o-mini-2024-07-18";
+
+    public string EmbeddingModel { get; init; } = "text-embedding-3-small";
+
+    public string PromptVersion { get; init; } = "12";
+
+    public string Release { get; init; } = "2.4.0";
+
+    public string MaxTokens { get; init; } = "400";
+}
+
+/// <summary>
+/// A support bot of one service, as spans and scores: embeddings, retrieval, one tool, a model call, two scores. With a daily
+/// rhythm, slow drift of its own (an AR(1) process), long-tailed latencies and Poisson arrivals.
+/// </summary>
+internal sealed class SimulatedBot(int seed, string service = "support-bot", double perSecond = 1.0)
+{
+    private readonly Random _random = new(seed);
+    private double _drift;
+    private ulong _ids = (ulong)(uint)seed << 32;
+
+    public string Service => service;
+
+    /// <summary>Everything that ends from <paramref name="from"/> on within <paramref name="length"/>.</summary>
+    public BatchBuilder Stretch(DateTimeOffset from, TimeSpan length, Behaviour behaviour, BatchBuilder? into = null)
+    {
+        var batch = into ?? new BatchBuilder(from + length);
+        var rate = perSecond * (0.75 + (0.5 * Day(from)));
+        for (var at = from + Wait(rate); at < from + length; at += Wait(rate))
+        {
+            Request(batch, at, behaviour);
+        }
+
+        return batch;
+    }
+
+    public TraceId Request(BatchBuilder batch, DateTimeOffset end, Behaviour b)
+    {
+        _drift = (0.99 * _drift) + (0.02 * Normal());
+        var slow = Math.Exp((0.15 * Day(end)) + (0.3 * _drift));
+        var trace = new TraceId(new UInt128((ulong)seed + 1, ++_ids));
+        var root = new SpanId(++_ids);
+        var endNanos = end.ToUnixTimeMilliseconds() * 1_000_000;
+        var embed = Long(Latency(0.03, 0.3) * slow);
+        var search = Long(Latency(0.06, 0.35) * slow);
+        var model = Long(Latency(b.ModelSeconds, 0.35) * slow);
+        var tools = Enumerable.Range(0, b.SameCalls).Select(_ => Long(Latency(b.ToolSeconds, 0.3) * slow)).ToArray();
+        var start = endNanos - embed - search - model - tools.Sum();
+        var failed = _random.NextDouble() < b.ErrorShare;
+        var at = start;
+
+        batch.Add(new TestSpan(trace, Next(), root, "embeddings", at, at += embed) { Operation = "embeddings", Model = b.EmbeddingModel, ModelResponded = b.EmbeddingModel }, service, release: b.Release);
+        var empty = _random.NextDouble() < b.EmptyShare;
+        var top = Score(b.TopScore + (0.01 * _drift), 0.04);
+        batch.Add(
+            new TestSpan(trace, Next(), root, "retrieval help-centre", at, at += search)
+            {
+                Operation = "retrieval", Kind = SpanKind.Client, Model = b.EmbeddingModel, DataSource = "help-centre", Documents = empty ? 0 : b.Documents,
+                TopScore = empty ? double.NaN : top, MeanScore = empty ? double.NaN : top * 0.85,
+                Attributes = [("gen_ai.retrieval.top_k", b.Documents.ToString(System.Globalization.CultureInfo.InvariantCulture))],
+            },
+            service, release: b.Release);
+        foreach (var tool in tools)
+        {
+            var toolFailed = _random.NextDouble() < b.ToolErrorShare;
+            batch.Add(
+                new TestSpan(trace, Next(), root, "execute_tool account", at, at += tool)
+                {
+                    Operation = "tool", Tool = "account", Agent = "helper", ArgumentsHash = b.SameCalls > 1 ? "00000000000000aa" : _ids.ToString("x16", null),
+                    Status = toolFailed ? SpanStatus.Error : SpanStatus.Unset, StatusMessage = toolFailed ? "connection refused" : "",
+                },
+                service, release: b.Release);
+        }
+
+        var chat = Next();
+        var cut = _random.NextDouble() < b.LengthShare;
+        batch.Add(
+            new TestSpan(trace, chat, root, "chat " + b.ModelRequested, at, at + model)
+            {
+                Operation = "chat", Kind = SpanKind.Client, Provider = "openai", Model = b.ModelRequested, ModelResponded = failed ? "" : b.ModelResponded,
+                Prompt = "support-answer", PromptVersion = b.PromptVersion, Finish = failed ? "" : cut ? "length" : "stop",
+                InputTokens = failed ? Faultline.Telemetry.GenAi.GenAiColumns.Absent : (long)(b.InputTokens * Math.Exp(0.1 * Normal())),
+                OutputTokens = failed ? Faultline.Telemetry.GenAi.GenAiColumns.Absent : (long)(b.OutputTokens * Math.Exp(0.2 * Normal())),
+                FirstChunkSeconds = failed ? double.NaN : Latency(b.FirstChunkSeconds, 0.3) * slow,
+                Status = failed ? SpanStatus.Error : SpanStatus.Unset,
+                Attributes = [("gen_ai.request.temperature", "0.2"), ("gen_ai.request.max_tokens", b.MaxTokens)],
+            },
+            service, release: b.Release);
+        if (!failed)
+        {
+            batch.Score(service, trace, chat, "relevance", Score(b.Relevance + (0.01 * _drift), b.Relevance < 0.7 ? 0.09 : 0.05), endNanos);
+            batch.Score(service, trace, chat, "groundedness", Score(0.91, 0.04), endNanos);
+        }
+
+        batch.Add(
+            new TestSpan(trace, root, default, "POST /ask", start, endNanos) { Kind = SpanKind.Server, Status = failed ? SpanStatus.Error : SpanStatus.Unset },
+            service, release: b.Release);
+        return trace;
+    }
+
+    private static double Day(DateTimeOffset at) => Math.Sin(2 * Math.PI * ((at.TimeOfDay.TotalHours - 8) / 24));
+
+    private static long Long(double seconds) => (long)(seconds * 1e9);
+
+    private SpanId Next() => new(++_ids);
+
+    private TimeSpan Wait(double rate) => TimeSpan.FromSeconds(-Math.Log(1 - _random.NextDouble()) / rate);
+
+    private double Latency(double median, double sigma) => median * Math.Exp(sigma * Normal()) * (_random.NextDouble() < 0.01 ? 4 : 1);
+
+    private double Score(double mean, double sigma) => Math.Clamp(mean + (sigma * Normal()), 0, 1);
+
+    private double Normal() => Math.Sqrt(-2 * Math.Log(1 - _random.NextDouble())) * Math.Cos(2 * Math.PI * _random.NextDouble());
+}
+
+/// <summary>A detection with a moved clock and samples in memory.</summary>
+internal sealed class Rig
+{
+    public Rig(DateTimeOffset start, MemorySamples? samples = null)
+    {
+        Clock = new TestClock(start);
+        Samples = samples ?? new MemorySamples();
+        Detection = new Detection(Samples.WriteAsync, Samples.Select, Clock);
+    }
+
+    public TestClock Clock { get; }
+
+    public MemorySamples Samples { get; }
+
+    public Detection Detection { get; }
+
+    public List<FindingNews> News { get; } = [];
+
+    public IEnumerable<Finding> Raised => News.OfType<FindingNews.Raised>().Select(raised => raised.Finding);
+
+    public async Task CommitAsync(BatchBuilder batch)
+    {
+        Detection.Committed(batch.Build());
+        await AdvanceAsync();
+    }
+
+    public async Task AdvanceAsync(bool everything = false)
+    {
+        await Detection.AdvanceAsync(everything);
+        while (Detection.News.TryRead(out var news))
+        {
+            News.Add(news);
+        }
+    }
+
+    /// <summary>Days of history in bursts of ten seconds every so often, with past stamps, as fast as it goes.</summary>
+    public async Task HistoryAsync(SimulatedBot bot, TimeSpan history, TimeSpan every, Behaviour? behaviour = null)
+    {
+        for (var at = Clock.Now - history; at < Clock.Now - every; at += every)
+        {
+            Detection.Committed(bot.Stretch(at, TimeSpan.FromSeconds(10), behaviour ?? new Behaviour()).Build());
+            if (at.Minute < 20)
+            {
+                await AdvanceAsync();
+            }
+        }
+
+        await AdvanceAsync();
+    }
+
+    /// <summary>Live traffic second by second, exported every five seconds, until the time is over or something is raised.</summary>
+    public async Task LiveAsync(SimulatedBot bot, TimeSpan length, Behaviour behaviour, bool untilRaised = false)
+    {
+        var end = Clock.Now + length;
+        var before = News.Count;
+        while (Clock.Now < end && !(untilRaised && News.Count > before))
+        {
+            var batch = bot.Stretch(Clock.Now, TimeSpan.FromSeconds(5), behaviour);
+            Clock.Now += TimeSpan.FromSeconds(5);
+            await CommitAsync(batch);
+        }
+    }
+}
