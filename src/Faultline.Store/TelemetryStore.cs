@@ -1,24 +1,77 @@
 using Faultline.ClickHouse;
+using Faultline.Store.Schema;
+using Faultline.Store.Writes;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Faultline.Store;
 
 /// <summary>Our tables in a ClickHouse. Opened once; the parts below share its engine.</summary>
 public sealed class TelemetryStore
 {
-    private TelemetryStore(IClickHouse engine) => Engine = engine;
+    private static readonly QueryLimits PingLimits = new(Time: TimeSpan.FromSeconds(5));
+
+    private TelemetryStore(IClickHouse engine, BatchWriter writer, TimeProvider time)
+    {
+        Engine = engine;
+        Writer = writer;
+        Samples = new Samples.SampleStore(engine, writer, time);
+        Scores = new Scores.ScoreStore(engine);
+        Traces = new Traces.TraceStore(engine, Scores);
+        Logs = new Logs.LogStore(engine);
+    }
 
     public IClickHouse Engine { get; }
 
-    public Traces.TraceStore Traces => throw new NotImplementedException();
+    public Traces.TraceStore Traces { get; }
 
-    public Samples.SampleStore Samples => throw new NotImplementedException();
+    public Samples.SampleStore Samples { get; }
 
-    public Scores.ScoreStore Scores => throw new NotImplementedException();
+    public Scores.ScoreStore Scores { get; }
 
-    public Logs.LogStore Logs => throw new NotImplementedException();
+    public Logs.LogStore Logs { get; }
 
-    public Writes.BatchWriter Writer => throw new NotImplementedException();
+    public BatchWriter Writer { get; }
 
     /// <summary>Brings the schema up to date (additive, idempotent, resumable) and starts the writer.</summary>
-    public static Task<TelemetryStore> OpenAsync(IClickHouse engine, Writes.WriterOptions options, TimeProvider time, CancellationToken cancel = default) => throw new NotImplementedException();
+    /// <exception cref="SchemaException">The database is newer than this program.</exception>
+    public static Task<TelemetryStore> OpenAsync(IClickHouse engine, WriterOptions options, TimeProvider time, CancellationToken cancel = default) =>
+        OpenAsync(engine, options, time, NullLogger.Instance, cancel);
+
+    /// <inheritdoc cref="OpenAsync(IClickHouse, WriterOptions, TimeProvider, CancellationToken)"/>
+    public static async Task<TelemetryStore> OpenAsync(IClickHouse engine, WriterOptions options, TimeProvider time, ILogger log, CancellationToken cancel = default)
+    {
+        await Migrations.RunAsync(engine, Migration.OfThisProgram(), time, cancel);
+        return new TelemetryStore(engine, await BatchWriter.StartAsync(engine, options, time, log, cancel), time);
+    }
+
+    /// <summary>Asks the store itself whether it answers: reads a row of a table of ours, within five seconds.</summary>
+    /// <exception cref="ClickHouseException">It does not.</exception>
+    public async Task PingAsync(CancellationToken cancel = default)
+    {
+        var answer = await Engine.QueryAsync("SELECT max(version) AS version FROM schema_migrations", limits: PingLimits, cancel: cancel);
+        if (answer.RowCount != 1 || answer.Rows.First().Int64("version") == 0)
+        {
+            throw new SchemaException("The store answers, but its table schema_migrations is empty: somebody has removed our tables. Restart Faultline to make them anew.");
+        }
+    }
+
+    /// <summary>What our tables take on disk, one row a table, largest first.</summary>
+    public async Task<IReadOnlyList<StorageFigures>> StorageAsync(CancellationToken cancel = default)
+    {
+        var answer = await Engine.QueryAsync(
+            """
+            SELECT table, sum(rows) AS row_count, sum(bytes_on_disk) AS disk_bytes, sum(data_uncompressed_bytes) AS raw_bytes, count() AS part_count
+            FROM system.parts WHERE database = currentDatabase() AND active GROUP BY table ORDER BY disk_bytes DESC, table
+            """,
+            cancel: cancel);
+        return [.. answer.Rows.Select(row => new StorageFigures(
+            row.Text("table"), row.Int64("row_count"), row.Int64("disk_bytes"), row.Int64("raw_bytes"), row.Int64("part_count")))];
+    }
 }
+
+/// <summary>What one table takes.</summary>
+/// <param name="DiskBytes">Compressed, with indexes.</param>
+/// <param name="RawBytes">Before compression.</param>
+/// <param name="Parts">Active parts; many and rising means that merges do not keep up.</param>
+public sealed record StorageFigures(string Table, long Rows, long DiskBytes, long RawBytes, long Parts);

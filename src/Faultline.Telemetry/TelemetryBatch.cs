@@ -26,6 +26,13 @@ public sealed class TelemetryBatch
     public ScoreBatch Scores { get; init; } = new();
 
     public int Count => Spans.Count + Logs.Count + Samples.Count + Scores.Count;
+
+    /// <summary>
+    /// About how many bytes the batch takes as rows, where a resource's and a scope's attributes stand in every row of theirs.
+    /// Cheap: lengths of buffers and one pass over the row numbers.
+    /// </summary>
+    public long ApproximateBytes =>
+        ApproximateSize.Of(Spans) + ApproximateSize.Of(Logs) + ApproximateSize.Of(Samples) + ApproximateSize.Of(Scores);
 }
 
 /// <summary>Sees every batch once, after its commit: derived metrics, trace watchers, live tail, forwarding.</summary>

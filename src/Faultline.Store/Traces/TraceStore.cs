@@ -1,113 +1,306 @@
-using Faultline.Telemetry.Columns;
+using Faultline.ClickHouse;
+using Faultline.Store.Scores;
 using Faultline.Telemetry.Spans;
 
 namespace Faultline.Store.Traces;
 
 /// <summary>Questions asked of stored spans. Every one is of one project.</summary>
+/// <remarks>
+/// A span that is there twice (its request was resent after the memory of the writer had ended, or its sender sent it again
+/// when it had more to say) is one span to every question about single traces and spans: the one received last.
+/// </remarks>
 public sealed class TraceStore
 {
-    private TraceStore()
+    /// <summary>How far a trace's other spans are looked for before and after those that a list found.</summary>
+    public static readonly TimeSpan TraceLengthMax = TimeSpan.FromHours(24);
+
+    /// <summary>Most models named for one service.</summary>
+    public const int ModelsMax = 20;
+
+    private static readonly QueryLimits Limits = new(Time: TimeSpan.FromSeconds(30), MemoryBytesMax: 1L << 30);
+
+    private readonly IClickHouse _engine;
+    private readonly ScoreStore _scores;
+
+    internal TraceStore(IClickHouse engine, ScoreStore scores)
     {
+        _engine = engine;
+        _scores = scores;
     }
 
     /// <summary>All spans of a trace with bodies, events, links and scores, by start time; empty when there is none.</summary>
-    public Task<IReadOnlyList<StoredSpan>> SpansOfAsync(string project, TraceId trace, CancellationToken cancel = default) => throw new NotImplementedException();
+    public async Task<IReadOnlyList<StoredSpan>> SpansOfAsync(string project, TraceId trace, CancellationToken cancel = default)
+    {
+        var result = await _engine.QueryAsync(
+            $$"""
+            SELECT {{SpanReader.SummaryColumns}}, {{SpanReader.OtherColumns}} FROM spans
+            WHERE project = {project:String} AND trace_id = toFixedString(unhex({trace:String}), 16)
+            ORDER BY start_unix_nanos, span_id, received_unix_nanos DESC
+            LIMIT 1 BY span_id
+            """,
+            new SqlParameters().Add("project", project).Add("trace", trace.ToString()),
+            Limits,
+            cancel);
+        var reader = new SpanReader(result);
+        var summaries = Enumerable.Range(0, reader.Count).Select(reader.Summary).ToList();
+        if (summaries.Count == 0)
+        {
+            return [];
+        }
+
+        var responses = summaries.Select(span => span.GenAi.ResponseId).Where(id => id.Length > 0).Distinct(StringComparer.Ordinal).ToList();
+        var scores = ScoresBySpan(summaries, await _scores.OfTraceAsync(project, trace, responses, cancel));
+        return [.. summaries.Select((_, row) => reader.Span(row, scores[row].ToList()))];
+    }
 
     /// <summary>Traces that match, newest first, one row each, and how many match in all.</summary>
-    public Task<TraceList> SearchAsync(string project, TraceFilter filter, CancellationToken cancel = default) => throw new NotImplementedException();
+    public async Task<TraceList> SearchAsync(string project, TraceFilter filter, CancellationToken cancel = default)
+    {
+        var where = await FilterAsync(project, filter, cancel);
+        var page = await _engine.QueryAsync(
+            $$"""
+            SELECT trace_id, min(start_unix_nanos) AS first_start, count() OVER () AS total FROM spans
+            WHERE {{where.Condition}}
+            GROUP BY trace_id ORDER BY first_start DESC, trace_id LIMIT {limit:UInt64} OFFSET {offset:UInt64}
+            """,
+            where.Parameters.Add("limit", Math.Max(0, filter.Limit)).Add("offset", Math.Max(0, filter.Offset)),
+            Limits,
+            cancel);
+        if (page.RowCount == 0)
+        {
+            // Past the end, or a page of no rows: the total was on no row.
+            var count = await _engine.QueryAsync($"SELECT uniqExact(trace_id) AS total FROM spans WHERE {where.Condition}", where.Parameters, Limits, cancel);
+            return new TraceList([], count.Rows.First().Int64("total"));
+        }
+
+        var ids = page.Column<byte[]>("trace_id").Select(Stored.Trace).ToList();
+        var starts = page.Column<long>("first_start");
+        var margin = TraceLengthMax.Ticks * 100;
+        var rows = await TraceRowsAsync(project, ids, starts.Min() - margin, starts.Max() + margin, cancel);
+        return new TraceList(rows, page.Rows.First().Int64("total"));
+    }
 
     /// <summary>Counts and latency by time bucket for the histogram above the list.</summary>
-    public Task<IReadOnlyList<TraceBucket>> HistogramAsync(string project, TraceFilter filter, int buckets, CancellationToken cancel = default) => throw new NotImplementedException();
+    /// <returns>Every bucket, also the empty ones. A trace counts where its first matching span starts; its latency is its longest matching span's.</returns>
+    public async Task<IReadOnlyList<TraceBucket>> HistogramAsync(string project, TraceFilter filter, int buckets, CancellationToken cancel = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(buckets, 1);
+        var width = Math.Max(1, ((filter.ToUnixNanos - filter.FromUnixNanos) / buckets) + 1);
+        var where = await FilterAsync(project, filter, cancel);
+        var result = await _engine.QueryAsync(
+            $$"""
+            SELECT intDiv(first_start - {from:Int64}, {width:Int64}) AS bucket, count() AS traces, countIf(failed) AS errors,
+                   quantile(0.5)(seconds) AS p50, quantile(0.95)(seconds) AS p95
+            FROM
+            (
+              SELECT min(start_unix_nanos) AS first_start, max(status = 2) AS failed, max(duration_nanos) / 1e9 AS seconds FROM spans
+              WHERE {{where.Condition}} GROUP BY trace_id
+            )
+            GROUP BY bucket
+            """,
+            where.Parameters.Add("width", width),
+            Limits,
+            cancel);
+        var found = result.Rows.ToDictionary(row => row.Int64("bucket"));
+        return [.. Enumerable.Range(0, buckets).Select(bucket => found.TryGetValue(bucket, out var row)
+            ? new TraceBucket(filter.FromUnixNanos + (bucket * width), row.Int64("traces"), row.Int64("errors"), row.Float64("p50"), row.Float64("p95"))
+            : new TraceBucket(filter.FromUnixNanos + (bucket * width), 0, 0, 0, 0))];
+    }
 
     /// <summary>Spans (not traces) that match, without bodies, newest first: evidence and detectors read these.</summary>
-    public Task<IReadOnlyList<SpanSummary>> SpansAsync(string project, TraceFilter filter, CancellationToken cancel = default) => throw new NotImplementedException();
+    public async Task<IReadOnlyList<SpanSummary>> SpansAsync(string project, TraceFilter filter, CancellationToken cancel = default)
+    {
+        // First which, then what of them: the wide columns are read for the spans of the answer only.
+        var where = await FilterAsync(project, filter, cancel);
+        var result = await _engine.QueryAsync(
+            $$"""
+            SELECT {{SpanReader.SummaryColumns}} FROM spans
+            WHERE project = {project:String} AND start_unix_nanos BETWEEN {from:Int64} AND {to:Int64} AND (start_unix_nanos, trace_id, span_id) IN
+            (
+              SELECT start_unix_nanos, trace_id, span_id FROM spans WHERE {{where.Condition}}
+              ORDER BY start_unix_nanos DESC, trace_id, span_id
+              LIMIT 1 BY trace_id, span_id
+              LIMIT {limit:UInt64} OFFSET {offset:UInt64}
+            )
+            ORDER BY start_unix_nanos DESC, trace_id, span_id, received_unix_nanos DESC
+            LIMIT 1 BY trace_id, span_id
+            """,
+            where.Parameters.Add("limit", Math.Max(0, filter.Limit)).Add("offset", Math.Max(0, filter.Offset)),
+            Limits,
+            cancel);
+        var reader = new SpanReader(result);
+        return [.. Enumerable.Range(0, reader.Count).Select(reader.Summary)];
+    }
 
-    /// <summary>One row a service seen in the range: requests (root or server spans), errors, p95, TTFT, tokens.</summary>
-    public Task<IReadOnlyList<ServiceSummary>> ServicesAsync(string project, long fromUnixNanos, long toUnixNanos, CancellationToken cancel = default) => throw new NotImplementedException();
+    /// <summary>
+    /// One row a service seen in the range: requests (root, server or consumer spans), errors, p95, TTFT, tokens. A service that has
+    /// no such span, because it is only ever called in-process, counts all its spans instead for errors and latency.
+    /// </summary>
+    public async Task<IReadOnlyList<ServiceSummary>> ServicesAsync(string project, long fromUnixNanos, long toUnixNanos, CancellationToken cancel = default)
+    {
+        var result = await _engine.QueryAsync(
+            $$"""
+            WITH (parent_span_id = toFixedString('', 8) OR kind IN (2, 5)) AS is_request,
+                 if(genai_model_responded != '', toString(genai_model_responded), toString(genai_model_requested)) AS model
+            SELECT service_name, count() AS span_count, countIf(is_request) AS requests,
+                   if(requests > 0, countIf(is_request AND status = 2), countIf(status = 2)) AS errors,
+                   if(requests > 0, quantileIf(0.5)(duration_nanos, is_request), quantile(0.5)(duration_nanos)) / 1e9 AS p50,
+                   if(requests > 0, quantileIf(0.95)(duration_nanos, is_request), quantile(0.95)(duration_nanos)) / 1e9 AS p95,
+                   quantile(0.5)(genai_first_chunk_nanos) / 1e9 AS first_chunk_p50,
+                   ifNull(sumIf(genai_input_tokens, genai_counted = 1), 0) AS input_tokens,
+                   ifNull(sumIf(genai_output_tokens, genai_counted = 1), 0) AS output_tokens,
+                   arraySort(groupUniqArrayIf({{ModelsMax}})(model, model != '')) AS models,
+                   max(start_unix_nanos) AS last_seen
+            FROM spans
+            WHERE project = {project:String} AND start_unix_nanos BETWEEN {from:Int64} AND {to:Int64}
+            GROUP BY service_name ORDER BY service_name
+            """,
+            new SqlParameters().Add("project", project).Add("from", fromUnixNanos).Add("to", toUnixNanos),
+            Limits,
+            cancel);
+        return [.. result.Rows.Select(row => new ServiceSummary(
+            row.Text("service_name"), row.Int64("span_count"), row.Int64("requests"), row.Int64("errors"), row.Float64("p50"), row.Float64("p95"),
+            row.NullableFloat64("first_chunk_p50") is { } seconds && double.IsFinite(seconds) ? seconds : null,
+            row.Int64("input_tokens"), row.Int64("output_tokens"), row.TextArray("models"), row.Int64("last_seen")))];
+    }
 
     /// <summary>Distinct values of a field (service, name, model, operation, or any attribute key) with counts, for completion.</summary>
-    public Task<IReadOnlyList<KeyValuePair<string, long>>> ValuesAsync(string project, string field, long fromUnixNanos, long toUnixNanos, int max, CancellationToken cancel = default) => throw new NotImplementedException();
+    public async Task<IReadOnlyList<KeyValuePair<string, long>>> ValuesAsync(string project, string field, long fromUnixNanos, long toUnixNanos, int max, CancellationToken cancel = default)
+    {
+        var value = field switch
+        {
+            "service" or "service.name" => "service_name",
+            "environment" => "environment",
+            "release" => "release",
+            "name" => "name",
+            "operation" => "genai_operation",
+            "provider" => "genai_provider",
+            "model" => "if(genai_model_responded != '', genai_model_responded, genai_model_requested)",
+            "agent" => "genai_agent",
+            "tool" => "genai_tool",
+            "session" => "session",
+            "user" => "user",
+            _ => "if(mapContains(attributes, {field:String}), attributes[{field:String}], resource_attributes[{field:String}])",
+        };
+        var result = await _engine.QueryAsync(
+            $$"""
+            SELECT toString({{value}}) AS value, count() AS spans FROM spans
+            WHERE project = {project:String} AND start_unix_nanos BETWEEN {from:Int64} AND {to:Int64} AND value != ''
+            GROUP BY value ORDER BY spans DESC, value LIMIT {max:UInt64}
+            """,
+            new SqlParameters().Add("project", project).Add("field", field).Add("from", fromUnixNanos).Add("to", toUnixNanos).Add("max", Math.Max(0, max)),
+            Limits,
+            cancel);
+        return [.. result.Rows.Select(row => KeyValuePair.Create(row.Text("value"), row.Int64("spans")))];
+    }
+
+    /// <summary>Rows of a page of traces, computed from all of each trace's spans, newest first.</summary>
+    private async Task<IReadOnlyList<TraceSummary>> TraceRowsAsync(string project, IReadOnlyList<TraceId> traces, long fromUnixNanos, long toUnixNanos, CancellationToken cancel)
+    {
+        // A trace's words: its root's, or, where the root says nothing, the first question and the last answer of a model.
+        var result = await _engine.QueryAsync(
+            """
+            WITH parent_span_id = toFixedString('', 8) AS is_root,
+                 (NOT is_root, start_unix_nanos, span_id) AS nearest_root,
+                 genai_operation IN ('chat', 'completion') AS is_chat,
+                 if(genai_model_responded != '', toString(genai_model_responded), toString(genai_model_requested)) AS model_name
+            SELECT trace_id, min(start_unix_nanos) AS first_start, max(end_unix_nanos) AS last_end, count() AS span_count, countIf(status = 2) AS error_count,
+                   argMin(toString(service_name), nearest_root) AS root_service, argMin(toString(name), nearest_root) AS root_name, countIf(is_root) = 0 AS root_missing,
+                   arraySort(groupUniqArray(toString(service_name))) AS services,
+                   argMinIf(model_name, start_unix_nanos, model_name != '') AS model,
+                   sumIf(genai_input_tokens, genai_counted = 1) AS input_tokens, sumIf(genai_output_tokens, genai_counted = 1) AS output_tokens,
+                   argMinIf(genai_input_preview, (NOT is_root, NOT is_chat, start_unix_nanos), genai_input_preview != '') AS input_preview,
+                   argMaxIf(genai_output_preview, (is_root, is_chat, end_unix_nanos), genai_output_preview != '') AS output_preview,
+                   groupUniqArrayIf(1000)(genai_response_id, genai_response_id != '') AS response_ids
+            FROM
+            (
+              SELECT trace_id, span_id, parent_span_id, start_unix_nanos, end_unix_nanos, status, service_name, name, genai_operation, genai_counted,
+                     genai_model_responded, genai_model_requested, genai_input_tokens, genai_output_tokens, genai_input_preview, genai_output_preview, genai_response_id
+              FROM spans
+              WHERE project = {project:String} AND start_unix_nanos BETWEEN {from:Int64} AND {to:Int64}
+                AND trace_id IN (SELECT toFixedString(unhex(arrayJoin({traces:Array(String)})), 16))
+              ORDER BY trace_id, span_id, received_unix_nanos DESC
+              LIMIT 1 BY trace_id, span_id
+            )
+            GROUP BY trace_id
+            """,
+            new SqlParameters().Add("project", project).Add("from", fromUnixNanos).Add("to", toUnixNanos).Add("traces", traces.Select(trace => trace.ToString())),
+            Limits,
+            cancel);
+
+        var traceOfResponse = new Dictionary<string, TraceId>(StringComparer.Ordinal);
+        foreach (var row in result.Rows)
+        {
+            foreach (var response in row.TextArray("response_ids"))
+            {
+                traceOfResponse.TryAdd(response, Stored.Trace(row.Bytes("trace_id")));
+            }
+        }
+
+        var worst = await _scores.WorstAsync(project, traces, traceOfResponse, cancel);
+        return [.. result.Rows
+            .Select(row =>
+            {
+                var id = Stored.Trace(row.Bytes("trace_id"));
+                var start = row.Int64("first_start");
+                var score = worst.GetValueOrDefault(id);
+                return new TraceSummary(
+                    id, row.Text("root_service"), row.Text("root_name"), start, row.Int64("last_end") - start, (int)row.Int64("span_count"), (int)row.Int64("error_count"),
+                    row.TextArray("services"), row.Text("model"), row.NullableInt64("input_tokens"), row.NullableInt64("output_tokens"),
+                    row.Text("input_preview"), row.Text("output_preview"), score?.Value, score?.Name ?? "", row.Int64("root_missing") != 0);
+            })
+            .OrderByDescending(trace => trace.StartUnixNanos)
+            .ThenBy(trace => trace.TraceId.Value)];
+    }
+
+    /// <summary>
+    /// The filter as SQL. Bodies are most of a store's bytes, so where attributes are asked for, a first and cheap query over the
+    /// bodies' keys alone finds out whether any of the keys is a body's at all.
+    /// </summary>
+    private async Task<SpanFilter> FilterAsync(string project, TraceFilter filter, CancellationToken cancel)
+    {
+        if (filter.Attributes.Count == 0)
+        {
+            return SpanFilter.Of(project, filter, new HashSet<string>(StringComparer.Ordinal));
+        }
+
+        var keys = await _engine.QueryAsync(
+            """
+            SELECT DISTINCT toString(arrayJoin(arrayIntersect(mapKeys(bodies), {keys:Array(String)}))) AS key FROM spans
+            WHERE project = {project:String} AND start_unix_nanos BETWEEN {from:Int64} AND {to:Int64}
+            """,
+            new SqlParameters().Add("project", project).Add("from", filter.FromUnixNanos).Add("to", filter.ToUnixNanos).Add("keys", filter.Attributes.Select(pair => pair.Key)),
+            Limits,
+            cancel);
+        return SpanFilter.Of(project, filter, keys.Rows.Select(row => row.Text("key")).ToHashSet(StringComparer.Ordinal));
+    }
+
+    /// <summary>A score belongs to the span it names; else to the model call with its response id; else, of the whole trace, to the root.</summary>
+    private static ILookup<int, StoredScore> ScoresBySpan(List<SpanSummary> spans, IReadOnlyList<StoredScore> scores)
+    {
+        var bySpan = new Dictionary<SpanId, int>();
+        var byResponse = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var row = 0; row < spans.Count; row++)
+        {
+            bySpan.TryAdd(spans[row].SpanId, row);
+            if (spans[row].GenAi is { ResponseId: { Length: > 0 } response, Counted: var counted })
+            {
+                // Wrappers repeat the id of the call they wrap; the call whose tokens count is the one that was judged.
+                if (counted)
+                {
+                    byResponse[response] = row;
+                }
+                else
+                {
+                    byResponse.TryAdd(response, row);
+                }
+            }
+        }
+
+        var root = Math.Max(0, spans.FindIndex(span => span.ParentSpanId.IsNone));
+        return scores.ToLookup(score =>
+            !score.SpanId.IsNone && bySpan.TryGetValue(score.SpanId, out var row) ? row
+            : byResponse.TryGetValue(score.ResponseId, out row) ? row
+            : root);
+    }
 }
-
-/// <summary>What to look for. Null matches everything. Times are span start times, telemetry's own clock.</summary>
-public sealed record TraceFilter
-{
-    public required long FromUnixNanos { get; init; }
-
-    public required long ToUnixNanos { get; init; }
-
-    public string? Service { get; init; }
-
-    public string? Environment { get; init; }
-
-    /// <summary>Exact span name.</summary>
-    public string? Name { get; init; }
-
-    /// <summary>Canonical GenAI operation.</summary>
-    public string? Operation { get; init; }
-
-    public string? Model { get; init; }
-
-    public SpanStatus? Status { get; init; }
-
-    public long? DurationNanosMin { get; init; }
-
-    public long? DurationNanosMax { get; init; }
-
-    /// <summary>Attributes (span's, body's or resource's, any key) that must have exactly this text; several must all hold.</summary>
-    public IReadOnlyList<KeyValuePair<string, string>> Attributes { get; init; } = [];
-
-    /// <summary>Text, any case, in prompts, outputs, names, attribute values.</summary>
-    public string? Text { get; init; }
-
-    public string? Session { get; init; }
-
-    public string? User { get; init; }
-
-    public int Limit { get; init; } = 100;
-
-    public int Offset { get; init; }
-}
-
-/// <param name="Traces">At most the filter's limit.</param>
-/// <param name="Total">How many traces match; never cut silently.</param>
-public sealed record TraceList(IReadOnlyList<TraceSummary> Traces, long Total);
-
-/// <summary>One trace in a list.</summary>
-public sealed record TraceSummary(
-    TraceId TraceId, string Service, string RootName, long StartUnixNanos, long DurationNanos, int SpanCount, int ErrorCount,
-    IReadOnlyList<string> Services, string Model, long? InputTokens, long? OutputTokens, string InputPreview, string OutputPreview,
-    double? WorstScore, string WorstScoreName, bool RootMissing);
-
-public sealed record TraceBucket(long StartUnixNanos, long Count, long Errors, double P50Seconds, double P95Seconds);
-
-public sealed record ServiceSummary(
-    string Service, long Spans, long Requests, long Errors, double P50Seconds, double P95Seconds, double? FirstChunkP50Seconds, long InputTokens, long OutputTokens,
-    IReadOnlyList<string> Models, long LastSeenUnixNanos);
-
-/// <summary>A span without its bodies.</summary>
-public sealed record SpanSummary(
-    TraceId TraceId, SpanId SpanId, SpanId ParentSpanId, string Service, string Environment, string Release, string Name, SpanKind Kind, long StartUnixNanos, long DurationNanos,
-    SpanStatus Status, string StatusMessage, GenAiFields GenAi, IReadOnlyList<StoredAttribute> Attributes);
-
-/// <summary>The canonical GenAI columns of one span; empty or null where not sent.</summary>
-public sealed record GenAiFields(
-    string Operation, string Provider, string ModelRequested, string ModelResponded, string ResponseId, IReadOnlyList<string> FinishReasons,
-    long? InputTokens, long? OutputTokens, long? CacheReadTokens, long? CacheWriteTokens, long? ReasoningTokens, string UsageBasis, bool Counted, long? FirstChunkNanos,
-    string Agent, string Tool, string ToolArgumentsHash, string DataSource, string PromptName, string PromptVersion, string Session, string User,
-    long? DocumentCount, double? DocumentTopScore, double? DocumentMeanScore, string InputPreview, string OutputPreview, string Source);
-
-/// <summary>An attribute as stored: text, and the OTLP type it came with.</summary>
-public sealed record StoredAttribute(string Key, string Value, AttributeType Type);
-
-public sealed record StoredEvent(long UnixNanos, string Name, IReadOnlyList<StoredAttribute> Attributes, uint DroppedAttributes);
-
-public sealed record StoredLink(TraceId TraceId, SpanId SpanId, string TraceState, uint Flags, IReadOnlyList<StoredAttribute> Attributes, uint DroppedAttributes);
-
-/// <summary>A whole span: everything that was sent, the canonical columns, and the scores that arrived for it.</summary>
-public sealed record StoredSpan(
-    SpanSummary Summary, string TraceState, uint Flags, long EndUnixNanos, long ReceivedUnixNanos,
-    IReadOnlyList<StoredAttribute> Bodies, IReadOnlyList<StoredEvent> Events, IReadOnlyList<StoredLink> Links,
-    IReadOnlyList<StoredAttribute> Resource, string ResourceSchemaUrl, uint ResourceDroppedAttributes,
-    string ScopeName, string ScopeVersion, IReadOnlyList<StoredAttribute> ScopeAttributes, uint ScopeDroppedAttributes, string ScopeSchemaUrl,
-    uint DroppedAttributes, uint DroppedEvents, uint DroppedLinks, IReadOnlyList<Scores.StoredScore> Scores);

@@ -1,0 +1,276 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Faultline.ClickHouse;
+using Faultline.Telemetry.Columns;
+
+namespace Faultline.Store.Writes;
+
+/// <summary>One fixed-width column of a whole group; emptied and used again, so that steady load allocates nothing.</summary>
+internal sealed class FixedRows<T>
+    where T : unmanaged
+{
+    private T[] _values = new T[256];
+
+    public int Count { get; private set; }
+
+    public ReadOnlySpan<T> Values => _values.AsSpan(0, Count);
+
+    public ref T this[int row] => ref _values.AsSpan(0, Count)[row];
+
+    /// <summary>Room for <paramref name="count"/> values more, to be filled by the caller at once.</summary>
+    public Span<T> Extend(int count)
+    {
+        var needed = checked(Count + count);
+        if (needed > _values.Length)
+        {
+            Array.Resize(ref _values, (int)Math.Min(Array.MaxLength, Math.Max(needed, _values.Length * 2L)));
+        }
+
+        var room = _values.AsSpan(Count, count);
+        Count = needed;
+        return room;
+    }
+
+    public void Add(T value) => Extend(1)[0] = value;
+
+    public void Append(ReadOnlySpan<T> values) => values.CopyTo(Extend(values.Length));
+
+    public void Repeat(T value, int count) => Extend(count).Fill(value);
+
+    /// <summary>Row i is <paramref name="table"/>[<paramref name="indexes"/>[i]].</summary>
+    public void Pick(ReadOnlySpan<T> table, ReadOnlySpan<int> indexes)
+    {
+        var room = Extend(indexes.Length);
+        for (var i = 0; i < indexes.Length; i++)
+        {
+            room[i] = table[indexes[i]];
+        }
+    }
+
+    public void Clear()
+    {
+        Count = 0;
+        if (_values.Length > RowBuffers.KeptMax)
+        {
+            _values = new T[256];
+        }
+    }
+}
+
+internal static class RowBuffers
+{
+    /// <summary>A buffer that one large group blew up beyond this many elements is let go after it.</summary>
+    public const int KeptMax = 16 << 20;
+
+    /// <summary>Ends of one batch, moved behind the <paramref name="shift"/> items that are there.</summary>
+    public static void AppendEnds(this FixedRows<int> rows, ReadOnlySpan<int> ends, int shift)
+    {
+        var room = rows.Extend(ends.Length);
+        for (var i = 0; i < ends.Length; i++)
+        {
+            room[i] = ends[i] + shift;
+        }
+    }
+}
+
+/// <summary>One String column of a whole group.</summary>
+internal sealed class StringRows
+{
+    private readonly FixedRows<byte> _bytes = new();
+    private readonly FixedRows<int> _ends = new();
+
+    public int Count => _ends.Count;
+
+    public ReadOnlySpan<byte> Buffer => _bytes.Values;
+
+    public ReadOnlySpan<int> Ends => _ends.Values;
+
+    public void Append(ByteColumn column) => Append(column.Buffer, column.Ends);
+
+    public void Append(ReadOnlySpan<byte> buffer, ReadOnlySpan<int> ends)
+    {
+        _ends.AppendEnds(ends, _bytes.Count);
+        _bytes.Append(buffer);
+    }
+
+    public void Add(ReadOnlySpan<byte> value)
+    {
+        _bytes.Append(value);
+        _ends.Add(_bytes.Count);
+    }
+
+    public void Add(string value) => Add(Encoding.UTF8.GetBytes(value));
+
+    public void Repeat(ReadOnlySpan<byte> value, int rows)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            Add(value);
+        }
+    }
+
+    /// <summary>Row i is row <paramref name="indexes"/>[i] of <paramref name="table"/>.</summary>
+    public void Pick(ByteColumn table, ReadOnlySpan<int> indexes)
+    {
+        foreach (var index in indexes)
+        {
+            Add(table[index]);
+        }
+    }
+
+    /// <summary>Row i is <paramref name="table"/>[<paramref name="indexes"/>[i]].</summary>
+    public void Pick(ReadOnlySpan<byte[]> table, ReadOnlySpan<int> indexes)
+    {
+        foreach (var index in indexes)
+        {
+            Add(table[index]);
+        }
+    }
+
+    public void Clear()
+    {
+        _bytes.Clear();
+        _ends.Clear();
+    }
+
+    public void WriteTo(NativeBlock block, string name) => block.Strings(name, Buffer, Ends);
+}
+
+/// <summary>One Map(String, String) of a whole group, and the String column of its values' OTLP types, one letter an entry.</summary>
+internal sealed class MapRows
+{
+    private readonly FixedRows<int> _ends = new();
+    private readonly FixedRows<byte> _types = new();
+
+    public StringRows Keys { get; } = new();
+
+    public StringRows Values { get; } = new();
+
+    public ReadOnlySpan<int> Ends => _ends.Values;
+
+    public ReadOnlySpan<byte> Types => _types.Values;
+
+    public void Append(AttributeColumn column)
+    {
+        _ends.AppendEnds(column.Ends, _types.Count);
+        _types.Append(MemoryMarshal.AsBytes(column.Types.Values));
+        Keys.Append(column.Keys);
+        Values.Append(column.Values);
+    }
+
+    /// <summary>Row i is row <paramref name="indexes"/>[i] of <paramref name="table"/>.</summary>
+    public void Pick(AttributeColumn table, ReadOnlySpan<int> indexes)
+    {
+        foreach (var index in indexes)
+        {
+            var end = table.End(index);
+            for (var entry = table.Start(index); entry < end; entry++)
+            {
+                Keys.Add(table.Keys[entry]);
+                Values.Add(table.Values[entry]);
+                _types.Add((byte)table.Types[entry]);
+            }
+
+            _ends.Add(_types.Count);
+        }
+    }
+
+    public void Clear()
+    {
+        _ends.Clear();
+        _types.Clear();
+        Keys.Clear();
+        Values.Clear();
+    }
+
+    public void WriteTo(NativeBlock block, string name, string typesName) => block
+        .StringMaps(name, Ends, Keys.Buffer, Keys.Ends, Values.Buffer, Values.Ends)
+        .Strings(typesName, Types, Ends);
+}
+
+/// <summary>Array(Map(String, String)) of a whole group (attributes of events or links), and the Array(String) of their types.</summary>
+internal sealed class MapArrayRows
+{
+    private readonly MapRows _maps = new();
+
+    public void Append(AttributeColumn column) => _maps.Append(column);
+
+    public void Clear() => _maps.Clear();
+
+    /// <param name="ends">Maps a row, cumulative.</param>
+    public void WriteTo(NativeBlock block, ReadOnlySpan<int> ends, string name, string typesName) => block
+        .StringMapArrays(name, ends, _maps.Ends, _maps.Keys.Buffer, _maps.Keys.Ends, _maps.Values.Buffer, _maps.Values.Ends)
+        .StringArrays(typesName, ends, _maps.Types, _maps.Ends);
+}
+
+/// <summary>A Nullable column of a whole group.</summary>
+internal sealed class NullableRows<T>
+    where T : unmanaged
+{
+    private readonly FixedRows<T> _values = new();
+    private readonly FixedRows<byte> _isNull = new();
+
+    public void Append(ReadOnlySpan<T> values, Func<T, bool> isNull)
+    {
+        _values.Append(values);
+        var flags = _isNull.Extend(values.Length);
+        for (var row = 0; row < values.Length; row++)
+        {
+            flags[row] = isNull(values[row]) ? (byte)1 : (byte)0;
+        }
+    }
+
+    public void RepeatNull(int count)
+    {
+        _values.Repeat(default, count);
+        _isNull.Repeat(1, count);
+    }
+
+    public void Clear()
+    {
+        _values.Clear();
+        _isNull.Clear();
+    }
+
+    public void WriteTo(NativeBlock block, string name, string type) => block.Nullable(name, type, _isNull.Values, _values.Values);
+}
+
+/// <summary>Ids as the bytes they had on the wire: most significant first, whatever the machine.</summary>
+internal sealed class IdRows(int width)
+{
+    private readonly FixedRows<byte> _bytes = new();
+
+    public void Append(ReadOnlySpan<Faultline.Telemetry.Spans.TraceId> ids)
+    {
+        var room = _bytes.Extend(ids.Length * width);
+        for (var row = 0; row < ids.Length; row++)
+        {
+            ids[row].WriteTo(room[(row * width)..]);
+        }
+    }
+
+    public void Append(ReadOnlySpan<Faultline.Telemetry.Spans.SpanId> ids)
+    {
+        var room = _bytes.Extend(ids.Length * width);
+        for (var row = 0; row < ids.Length; row++)
+        {
+            ids[row].WriteTo(room[(row * width)..]);
+        }
+    }
+
+    public void Repeat(UInt128 value, int count)
+    {
+        var id = new Faultline.Telemetry.Spans.TraceId(value);
+        var room = _bytes.Extend(count * width);
+        for (var row = 0; row < count; row++)
+        {
+            id.WriteTo(room[(row * width)..]);
+        }
+    }
+
+    public void Clear() => _bytes.Clear();
+
+    public void WriteTo(NativeBlock block, string name) => block.FixedStrings(name, width, _bytes.Values);
+
+    public void WriteArraysTo(NativeBlock block, ReadOnlySpan<int> ends, string name) => block.FixedStringArrays(name, width, ends, _bytes.Values);
+}
