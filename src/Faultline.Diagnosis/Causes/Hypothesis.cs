@@ -41,12 +41,3 @@ public sealed record Verdict(
 /// <summary>A resolved case, as diagnosis remembers it.</summary>
 /// <param name="Helpful">Feedback so far: +1 each helpful, -1 each not helpful.</param>
 public sealed record PastCase(string CaseId, string Service, FailureClass FailureClass, string Cause, string Target, string FixApplied, IReadOnlyList<double> Signature, int Helpful, DateTimeOffset ResolvedAt);
-
-/// <summary>From a finding to its causes. A function of its arguments and of stored telemetry; it acts on nothing.</summary>
-public sealed class Diagnostician(Store.TelemetryStore store, TimeProvider time)
-{
-    private readonly Store.TelemetryStore _store = store;
-    private readonly TimeProvider _time = time;
-
-    public Task<Verdict> DiagnoseAsync(Finding finding, IReadOnlyList<ChangeEvent> changes, IReadOnlyList<PastCase> past, CancellationToken cancel = default) => throw new NotImplementedException();
-}

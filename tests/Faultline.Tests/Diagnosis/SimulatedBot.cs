@@ -158,7 +158,13 @@ internal sealed class Rig
         Clock = new TestClock(start);
         Samples = samples ?? new MemorySamples();
         Detection = new Detection(Samples.WriteAsync, Samples.Select, Clock);
+        Telemetry = new MemoryTelemetry(Samples);
     }
+
+    /// <summary>What diagnosis reads; only filled when <see cref="KeepsTelemetry"/>.</summary>
+    public MemoryTelemetry Telemetry { get; }
+
+    public bool KeepsTelemetry { get; init; }
 
     public TestClock Clock { get; }
 
@@ -170,9 +176,19 @@ internal sealed class Rig
 
     public IEnumerable<Finding> Raised => News.OfType<FindingNews.Raised>().Select(raised => raised.Finding);
 
+    public void Commit(BatchBuilder batch)
+    {
+        var built = batch.Build();
+        Detection.Committed(built);
+        if (KeepsTelemetry)
+        {
+            Telemetry.Commit(built);
+        }
+    }
+
     public async Task CommitAsync(BatchBuilder batch)
     {
-        Detection.Committed(batch.Build());
+        Commit(batch);
         await AdvanceAsync();
     }
 
@@ -190,7 +206,7 @@ internal sealed class Rig
     {
         for (var at = Clock.Now - history; at < Clock.Now - every; at += every)
         {
-            Detection.Committed(bot.Stretch(at, TimeSpan.FromSeconds(10), behaviour ?? new Behaviour()).Build());
+            Commit(bot.Stretch(at, TimeSpan.FromSeconds(10), behaviour ?? new Behaviour()));
             if (at.Minute < 20)
             {
                 await AdvanceAsync();

@@ -1,0 +1,161 @@
+using Faultline.Diagnosis.Facts;
+using Faultline.Diagnosis.Features;
+using Faultline.Diagnosis.Findings;
+using Faultline.Diagnosis.Knowledge;
+using Faultline.Telemetry.Changes;
+
+namespace Faultline.Diagnosis.Causes;
+
+/// <summary>From a finding to its causes. A function of its arguments and of stored telemetry; it acts on nothing.</summary>
+/// <remarks>
+/// Every candidate cause has log-odds: a prior, plus a weight for each stored fact that speaks for it, less one for each
+/// that speaks against it. Confidence is multinomial logistic over all candidates and "something else":
+/// exp(score) / (exp(<see cref="UnknownScore"/>) + Σ exp(score)), and never above <see cref="ConfidenceMax"/>. The weights are
+/// judgement so far, not yet fitted; docs/causes.md says so.
+/// </remarks>
+public sealed class Diagnostician
+{
+    /// <summary>Below this the answer is "unable to determine".</summary>
+    public const double ConfidenceMin = 0.5;
+
+    /// <summary>Log-odds of "a cause that is not among these": what a first candidate must beat.</summary>
+    internal const double UnknownScore = 1.0;
+
+    internal const double ConfidenceMax = 0.95;
+
+    private const int HypothesesMax = 5;
+    private const double ConfidenceShown = 0.02;
+
+    private readonly TelemetrySource _source;
+    private readonly TimeProvider _time;
+
+    public Diagnostician(Store.TelemetryStore store, TimeProvider time)
+        : this(TelemetrySource.Of(store), time)
+    {
+    }
+
+    internal Diagnostician(TelemetrySource source, TimeProvider time)
+    {
+        _source = source;
+        _time = time;
+    }
+
+    public async Task<Verdict> DiagnoseAsync(Finding finding, IReadOnlyList<ChangeEvent> changes, IReadOnlyList<PastCase> past, CancellationToken cancel = default)
+    {
+        var facts = await new FactsReader(_source).ReadAsync(finding, [.. changes.Where(change => change.At <= _time.GetUtcNow() || change.At <= finding.DetectedAt)], cancel);
+        return Conclude(facts, past);
+    }
+
+    /// <summary>The pure part: facts in, verdict out.</summary>
+    internal static Verdict Conclude(CaseFacts facts, IReadOnlyList<PastCase> past)
+    {
+        var chain = Chain.Of(facts);
+        var stage = chain.FirstOrDefault(reading => reading.Abnormal)?.Stage;
+        var signature = Signature.Of(facts, facts.Finding.FailureClass, stage);
+        List<Candidate> candidates =
+        [
+            .. RetrievalCauses.Of(facts), .. PromptCauses.Of(facts), .. ModelCauses.Of(facts), .. ToolCauses.Of(facts), .. OutputAndInputCauses.Of(facts),
+        ];
+        YieldToSpecific(candidates);
+        PastCases.Remember(candidates, facts, signature, past);
+
+        // What nothing stored speaks for is no hypothesis.
+        candidates.RemoveAll(candidate => candidate.For.Count == 0);
+        candidates.Sort(static (a, b) => b.Score.CompareTo(a.Score) is var order and not 0 ? order : string.CompareOrdinal(a.Cause, b.Cause));
+
+        var all = Math.Exp(UnknownScore) + candidates.Sum(candidate => Math.Exp(candidate.Score));
+        double Confidence(double score) => Math.Round(Math.Min(ConfidenceMax, Math.Exp(score) / all), 3);
+        List<Hypothesis> hypotheses = [.. candidates
+            .Select(candidate => ToHypothesis(candidate, Confidence(candidate.Score)))
+            .Where(hypothesis => hypothesis.Confidence >= ConfidenceShown)
+            .Take(HypothesesMax)];
+
+        string? unable = null;
+        if (hypotheses.Count == 0 || hypotheses[0].Confidence < ConfidenceMin)
+        {
+            unable = "Unable to determine root cause. " + string.Join(' ', Missing(facts, candidates));
+            var row = Vocabulary.Of("unknown");
+            var unknown = new Hypothesis(
+                row.Name, facts.Finding.Service, "None of the causes that can be named fits what is stored well enough.", Math.Min(ConfidenceMin - 0.01, Confidence(UnknownScore)),
+                row.Action, row.Effort, row.Risk, null, [], [], row.NextCheck);
+            hypotheses = [.. hypotheses.Append(unknown).OrderByDescending(hypothesis => hypothesis.Confidence)];
+        }
+
+        return new Verdict(ClassOf(facts, unable is null ? hypotheses[0].Cause : null), hypotheses, chain, facts.Distinctions, unable, signature);
+    }
+
+    /// <summary>"It was the deploy" is the answer where nothing more specific is: a release brings many changes and most are innocent.</summary>
+    private static void YieldToSpecific(List<Candidate> candidates)
+    {
+        var deploy = candidates.Find(candidate => candidate.Cause is "deploy_regressed");
+        if (deploy is not null && candidates.Exists(candidate => candidate is { For.Count: > 0 } && candidate.Score > UnknownScore && Vocabulary.Of(candidate.Cause).Stage is "retrieve" or "prompt" or "model" or "tools"))
+        {
+            deploy.Lacks(1.5);
+        }
+    }
+
+    private static Hypothesis ToHypothesis(Candidate candidate, double confidence)
+    {
+        var row = Vocabulary.Of(candidate.Cause);
+        return new Hypothesis(
+            candidate.Cause, candidate.Target, candidate.Words, confidence, row.Action, row.Effort, row.Risk, candidate.SimilarCase, candidate.For, candidate.Against, row.NextCheck);
+    }
+
+    /// <summary>What the symptoms say, corrected by the cause where that is sure: a cut-off context is no drift of retrieval.</summary>
+    private static FailureClass ClassOf(CaseFacts facts, string? cause) => (facts.Finding.FailureClass, cause) switch
+    {
+        (FailureClass.AGENT_LOOP, _) => FailureClass.AGENT_LOOP,
+        (_, "prompt_template_regressed" or "system_prompt_lost" or "few_shot_lost" or "variables_unfilled") => FailureClass.PROMPT_REGRESSION,
+        (_, "context_truncated") => FailureClass.CONTEXT_OVERFLOW,
+        (_, "index_stale" or "embedding_model_changed" or "data_source_unavailable" or "reranker_failed") => FailureClass.RETRIEVAL_DRIFT,
+        (var symptoms, _) => symptoms,
+    };
+
+    private static IEnumerable<string> Missing(CaseFacts facts, List<Candidate> candidates)
+    {
+        if (candidates.Count > 1)
+        {
+            yield return $"{candidates[0].Cause} and {candidates[1].Cause} explain what is stored about equally well.";
+        }
+
+        if (facts.Bad.Count < 5)
+        {
+            yield return $"Only {facts.Bad.Count} traces show the symptom so far.";
+        }
+
+        if (facts.Good.Count < 5)
+        {
+            yield return $"Only {facts.Good.Count} traces from before are stored to compare with.";
+        }
+
+        if (facts.Changes.Count == 0)
+        {
+            yield return "No change was recorded in the day before (POST /api/v1/changes).";
+        }
+
+        var spans = facts.Bad.SelectMany(trace => trace.Spans).ToList();
+        if (!spans.Exists(span => span.GenAi.PromptVersion.Length > 0))
+        {
+            yield return "Spans do not say which prompt version was used (gen_ai.prompt.name, gen_ai.prompt.version).";
+        }
+
+        if (!spans.Exists(span => span.GenAi.Operation is "chat" or "completion"))
+        {
+            yield return "No model call is among the traces that show it.";
+        }
+        else if (!spans.Exists(span => span.GenAi.ModelResponded.Length > 0))
+        {
+            yield return "Model calls do not say which model answered (gen_ai.response.model).";
+        }
+
+        if (spans.Exists(span => span.GenAi.Operation is "retrieval") && facts.Of(FeatureTable.RetrievalTopScore) is not { IsKnown: true })
+        {
+            yield return "Retrieval spans carry no document scores.";
+        }
+
+        if (!facts.Shifts.Any(shift => shift.Feature.Stage == Stage.Output && shift.IsKnown))
+        {
+            yield return "No evaluation score of this service is stored.";
+        }
+    }
+}

@@ -1,0 +1,118 @@
+using Faultline.Diagnosis.Facts;
+using Faultline.Diagnosis.Features;
+using Faultline.Store.Traces;
+using Faultline.Telemetry.Spans;
+
+namespace Faultline.Diagnosis.Causes;
+
+/// <summary>What can be wrong with the model and who serves it.</summary>
+internal static class ModelCauses
+{
+    public static IEnumerable<Candidate> Of(CaseFacts facts)
+    {
+        var requested = facts.Differs(AttributeNames.ModelRequested);
+        var responded = facts.Differs(AttributeNames.ModelResponded);
+        var fell = facts.Of(FeatureTable.RetrievalTopScore) is { Fell: true } retrieval ? retrieval : null;
+        if (requested is not null)
+        {
+            var candidate = new Candidate(
+                "model_replaced", requested.Value, $"{facts.Finding.Service} asks {requested.Value}{Instead(facts, requested)}.", -0.3)
+                .Supports(3.8, facts.Cite(requested))
+                .Contradicts(1.5, fell?.Evidence);
+            if (facts.Change("model", "deploy", "config") is { } change)
+            {
+                candidate.Supports(1.2 * change.Nearness, facts.Cite(change.Change));
+            }
+
+            yield return candidate;
+        }
+        else if (responded is not null)
+        {
+            var candidate = new Candidate(
+                "model_version_changed", responded.Value, $"{facts.Finding.Service} asks for the same model as before, but {responded.Value} answers{Instead(facts, responded)}.", -0.3)
+                .Supports(4, facts.Cite(responded))
+                .Contradicts(1.5, fell?.Evidence);
+            if (facts.Change("model") is { } change)
+            {
+                candidate.Supports(change.Nearness, facts.Cite(change.Change));
+            }
+
+            yield return candidate;
+        }
+
+        foreach (var candidate in Provider(facts, requested ?? responded))
+        {
+            yield return candidate;
+        }
+
+        var sampling = facts.Differs("gen_ai.request.temperature", "gen_ai.request.top_p", "gen_ai.request.seed", "llm.temperature", "llm.request.temperature");
+        if (sampling is not null)
+        {
+            yield return new Candidate(
+                "sampling_parameters_changed", facts.Finding.Service, $"{facts.Finding.Service} asks its model with {sampling.Attribute} {sampling.Value}{Instead(facts, sampling)}.", -0.5)
+                .Supports(3.5, facts.Cite(sampling));
+        }
+
+        var cut = facts.Of(FeatureTable.FinishLength);
+        var limit = facts.Differs("gen_ai.request.max_tokens", "llm.request.max_tokens", "gen_ai.request.max_output_tokens");
+        if (cut is { IsBad: true } || limit is not null)
+        {
+            yield return new Candidate("max_tokens_lowered", facts.Finding.Service, $"Answers of {facts.Finding.Service} are cut off at the limit on output tokens.", -1)
+                .Supports(2.8, cut is { IsBad: true } ? cut.Evidence : null)
+                .Supports(2.5, limit is null ? null : facts.Cite(limit))
+                .Supports(0.7, facts.Of(FeatureTable.OutputTokens) is { Fell: true } shorter ? shorter.Evidence : null)
+                .Supports(0.3, facts.Example(span => span.GenAi.FinishReasons.Contains("length", StringComparer.Ordinal), _ => "An answer that ended because its length was reached."));
+        }
+    }
+
+    private static IEnumerable<Candidate> Provider(CaseFacts facts, Distinction? otherModel)
+    {
+        var latency = facts.Of(FeatureTable.ModelLatency) is { IsBad: true } slow ? slow : null;
+        var first = facts.Of(FeatureTable.FirstToken) is { IsBad: true } late ? late : null;
+        var errors = facts.Of(FeatureTable.ModelErrorRate) is { IsBad: true } failing ? failing : null;
+        if (latency is null && first is null && errors is null)
+        {
+            yield break;
+        }
+
+        var limited = facts.Example(span => IsRateLimit(span), span => $"A model call refused for its rate: {span.StatusMessage}");
+        if (limited is not null)
+        {
+            yield return new Candidate("rate_limited", Target(facts), $"The provider refuses calls of {facts.Finding.Service} for their rate.", 0)
+                .Supports(3.5, limited)
+                .Supports(1, errors?.Evidence);
+        }
+
+        var candidate = new Candidate("provider_degraded", Target(facts), $"The provider of {Target(facts)} answers {facts.Finding.Service} more slowly or fails.", -1)
+            .Supports(2.2, first?.Evidence)
+            .Supports(first is null ? 2.2 : 0.5, latency?.Evidence)
+            .Supports(2.2, errors?.Evidence)
+            .Supports(0.3, facts.Example(span => span is { GenAi.Operation: "chat", Status: SpanStatus.Error }, span => $"A failed model call: {span.StatusMessage}"))
+            .Contradicts(2, limited)
+            .Contradicts(2, otherModel is null ? null : facts.Cite(otherModel))
+            .Contradicts(1.5, facts.Of(FeatureTable.OutputTokens) is { Rose: true } longer ? longer.Evidence : null)
+            .Contradicts(1, facts.Of(FeatureTable.InputTokens) is { Rose: true } larger ? larger.Evidence : null)
+            .Contradicts(1, facts.Differs(AttributeNames.Prompt) is { } prompt ? facts.Cite(prompt) : null);
+        if (facts.Change("deploy", "prompt", "model", "config") is { } change && change.Nearness > 0.5)
+        {
+            candidate.Contradicts(0.7, facts.Cite(change.Change));
+        }
+        else
+        {
+            candidate.Lacks(-0.7);      // nothing of ours changed, which is what a fault of theirs looks like
+        }
+
+        yield return candidate;
+    }
+
+    private static string Target(CaseFacts facts) =>
+        facts.Bad.SelectMany(trace => trace.Spans).FirstOrDefault(span => span.GenAi is { Operation: "chat" or "completion", Provider.Length: > 0 })?.GenAi.Provider
+        ?? facts.Of(FeatureTable.ModelLatency)?.Dimension ?? facts.Finding.Service;
+
+    private static bool IsRateLimit(SpanSummary span) =>
+        span.Status == SpanStatus.Error && span.GenAi.Operation is "chat" or "completion" or "embeddings"
+        && (span.StatusMessage.Contains("429", StringComparison.Ordinal) || span.StatusMessage.Contains("rate limit", StringComparison.OrdinalIgnoreCase)
+            || span.Attributes.Any(attribute => attribute.Key is "http.response.status_code" or "error.type" && (attribute.Value is "429" || attribute.Value.Contains("rate", StringComparison.OrdinalIgnoreCase))));
+
+    private static string Instead(CaseFacts facts, Distinction distinction) => facts.InsteadOf(distinction) is { } old ? $" instead of {old}" : "";
+}

@@ -1,0 +1,156 @@
+using Faultline.Diagnosis.Facts;
+using Faultline.Diagnosis.Features;
+
+namespace Faultline.Diagnosis.Causes;
+
+/// <summary>What can be wrong with what is retrieved: index, embeddings, settings, source, reranker.</summary>
+internal static class RetrievalCauses
+{
+    public static IEnumerable<Candidate> Of(CaseFacts facts)
+    {
+        var top = facts.Of(FeatureTable.RetrievalTopScore) is { Fell: true } fell ? fell : facts.Of(FeatureTable.RetrievalMeanScore) is { Fell: true } mean ? mean : null;
+        var documents = facts.Of(FeatureTable.RetrievalDocuments);
+        var source = DataSource(facts);
+        var embedding = facts.Differs(AttributeNames.EmbeddingModel, "gen_ai.embeddings.dimension.count", "embedding.model_name");
+        var parameters = facts.Differs("gen_ai.retrieval.top_k", "gen_ai.request.top_k", "db.vector.query.top_k", "retrieval.top_k", "retrieval.score_threshold", "gen_ai.retrieval.score_threshold");
+        var weak = facts.Example(
+            span => span.GenAi.Operation is "retrieval" && span.GenAi.DocumentTopScore is { } score && top is not null && score < (top.Before + top.After) / 2,
+            span => $"Retrieval in a bad trace: best score {Findings.Sentences.Number(span.GenAi.DocumentTopScore ?? double.NaN)}.");
+
+        if (top is not null)
+        {
+            yield return IndexStale(facts, top, documents, source, embedding, parameters, weak);
+        }
+
+        if (top is not null || embedding is not null)
+        {
+            yield return EmbeddingChanged(facts, top, source, embedding, weak);
+        }
+
+        if (documents is { IsAbnormal: true } || parameters is not null)
+        {
+            var candidate = new Candidate(
+                "retriever_parameters_changed", source,
+                documents is { IsAbnormal: true }
+                    ? $"The retriever of {facts.Finding.Service} returns {Findings.Sentences.Number(documents.After)} documents instead of {Findings.Sentences.Number(documents.Before)}: its settings changed."
+                    : $"The retriever's settings of {facts.Finding.Service} changed.",
+                -0.5);
+            candidate.Supports(3, documents is { IsAbnormal: true } ? documents.Evidence : null)
+                .Supports(2.5, parameters is null ? null : facts.Cite(parameters))
+                .Supports(1, facts.IsSteady(FeatureTable.RetrievalTopScore) ? facts.Of(FeatureTable.RetrievalTopScore)!.Evidence : null)
+                .Contradicts(1.5, top is { } ? top.Evidence : null);
+            if (facts.Change("config", "deploy") is { } change)
+            {
+                candidate.Supports(1.5 * change.Nearness, facts.Cite(change.Change));
+            }
+
+            yield return candidate;
+        }
+
+        var empty = facts.Of(FeatureTable.RetrievalEmpty);
+        var errors = facts.Of(FeatureTable.RetrievalErrorRate);
+        if (empty is { IsBad: true } || errors is { IsBad: true })
+        {
+            yield return new Candidate("data_source_unavailable", source, $"{source} does not answer the retrievals of {facts.Finding.Service}, or answers them empty.", -0.5)
+                .Supports(3.5, empty is { IsBad: true } ? empty.Evidence : null)
+                .Supports(3, errors is { IsBad: true } ? errors.Evidence : null)
+                .Supports(0.5, facts.Example(span => span.GenAi is { Operation: "retrieval", DocumentCount: 0 }, _ => "A retrieval without a single document."))
+                .Supports(0.5, facts.Example(
+                    span => span.GenAi.Operation is "retrieval" && span.Status == Telemetry.Spans.SpanStatus.Error, span => $"A failed retrieval: {span.StatusMessage}."));
+        }
+
+        var reranksBefore = Share(facts.Good);
+        var reranksAfter = Share(facts.Bad);
+        var failed = facts.Example(span => span.GenAi.Operation is "rerank" && span.Status == Telemetry.Spans.SpanStatus.Error, span => $"A failed rerank: {span.StatusMessage}.");
+        if (reranksBefore > 0.5 && (reranksAfter < reranksBefore / 2 || failed is not null))
+        {
+            // A span that is gone cannot be cited; the retrieval that should have been followed by one can.
+            var unranked = facts.Example(span => span.GenAi.Operation is "retrieval", _ => $"A retrieval that no rerank follows; {AttributeNames.Percent(reranksBefore)} of the traces before had one.");
+            yield return new Candidate("reranker_failed", source, $"The reranker of {facts.Finding.Service} failed or is gone.", -0.5)
+                .Supports(3.5, failed ?? unranked);
+        }
+    }
+
+    private static Candidate IndexStale(CaseFacts facts, Shift top, Shift? documents, string source, Distinction? embedding, Distinction? parameters, Evidence? weak)
+    {
+        var candidate = new Candidate(
+            "index_stale", source,
+            $"The index {source} no longer fits what {facts.Finding.Service} is asked: retrieval scores fell while the rest of the chain stayed as it was.",
+            -1);
+        candidate.Supports(2.5, top.Evidence)
+            .Supports(0.2, weak)
+            .Supports(0.5, facts.IsSteady(FeatureTable.LatencyP50) ? facts.Of(FeatureTable.LatencyP50)!.Evidence : null)
+            .Contradicts(3.5, embedding is null ? null : facts.Cite(embedding))
+            .Contradicts(1, parameters is null ? null : facts.Cite(parameters))
+            .Contradicts(1, documents is { IsAbnormal: true } ? documents.Evidence : null);
+        if (facts is { DocumentDaysBad: { } bad, DocumentDaysGood: { } good } && bad > (2 * good) + 1)
+        {
+            candidate.Supports(2, facts.Example(
+                span => span.GenAi.Operation is "retrieval", _ => $"Retrieved documents were {bad:0} days old, in the good traces {Math.Max(good, 0):0.#} days."));
+        }
+
+        if (facts.Change("data", "index") is { } change)
+        {
+            candidate.Supports(1.8 * change.Nearness, facts.Cite(change.Change));
+        }
+
+        return Otherwise(facts, candidate);
+    }
+
+    private static Candidate EmbeddingChanged(CaseFacts facts, Shift? top, string source, Distinction? embedding, Evidence? weak)
+    {
+        var candidate = new Candidate(
+            "embedding_model_changed", embedding?.Value ?? source,
+            embedding is null
+                ? $"Queries of {facts.Finding.Service} are embedded differently from the index {source}."
+                : $"Queries of {facts.Finding.Service} are embedded with {embedding.Value}{(facts.InsteadOf(embedding) is { } old ? $" instead of {old}" : "")}, which the index {source} was not built with.",
+            -1);
+        candidate.Supports(3.5, embedding is null ? null : facts.Cite(embedding))
+            .Supports(1.5, top?.Evidence)
+            .Supports(0.2, weak);
+        if (embedding is null)
+        {
+            // Every embedding span names its model: were it another one, it would be seen.
+            candidate.Lacks(facts.Bad.Any(trace => trace.Spans.Exists(span => span.GenAi.Operation is "embeddings")) ? 2 : 0.5);
+        }
+
+        if (facts.Change("model", "config", "index") is { } change && change.Change.Detail.Contains("embed", StringComparison.OrdinalIgnoreCase))
+        {
+            candidate.Supports(2 * change.Nearness, facts.Cite(change.Change));
+        }
+
+        return candidate;
+    }
+
+    /// <summary>What speaks against any cause in retrieval: a later stage that changed by itself.</summary>
+    private static Candidate Otherwise(CaseFacts facts, Candidate candidate)
+    {
+        if (facts.Differs(AttributeNames.Prompt) is { } prompt)
+        {
+            candidate.Contradicts(0.8, facts.Cite(prompt));
+        }
+
+        if (facts.Differs(AttributeNames.ModelResponded) is { } model)
+        {
+            candidate.Contradicts(0.5, facts.Cite(model));
+        }
+
+        return candidate;
+    }
+
+    private static double Share(IReadOnlyList<TraceFacts> traces) =>
+        traces.Count == 0 ? 0 : traces.Count(trace => trace.Spans.Exists(span => span.GenAi.Operation is "rerank")) / (double)traces.Count;
+
+    private static string DataSource(CaseFacts facts)
+    {
+        foreach (var trace in facts.Bad.Concat(facts.Good))
+        {
+            if (trace.Spans.Find(span => span.GenAi is { Operation: "retrieval", DataSource.Length: > 0 }) is { } span)
+            {
+                return span.GenAi.DataSource;
+            }
+        }
+
+        return facts.Finding.Service;
+    }
+}

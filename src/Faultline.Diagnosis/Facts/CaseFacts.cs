@@ -1,0 +1,135 @@
+using Faultline.Diagnosis.Causes;
+using Faultline.Diagnosis.Features;
+using Faultline.Diagnosis.Findings;
+using Faultline.Store.Traces;
+using Faultline.Telemetry.Changes;
+
+namespace Faultline.Diagnosis.Facts;
+
+/// <summary>Everything that diagnosis knows about a finding, read from the store once; causes only look at this.</summary>
+internal sealed record CaseFacts
+{
+    public required Finding Finding { get; init; }
+
+    /// <summary>Features of the services in the traces, before and after the onset.</summary>
+    public required IReadOnlyList<Shift> Shifts { get; init; }
+
+    /// <summary>Traces that show the symptom.</summary>
+    public required IReadOnlyList<TraceFacts> Bad { get; init; }
+
+    /// <summary>Traces of the same services from before, and those after that do not show it.</summary>
+    public required IReadOnlyList<TraceFacts> Good { get; init; }
+
+    public required IReadOnlyList<Distinction> Distinctions { get; init; }
+
+    /// <summary>Recorded changes of these services from a day before the onset to shortly after, nearest first.</summary>
+    public required IReadOnlyList<ChangeEvent> Changes { get; init; }
+
+    /// <summary>Median age of retrieved documents in the bad traces, in days; null when no document says.</summary>
+    public double? DocumentDaysBad { get; init; }
+
+    public double? DocumentDaysGood { get; init; }
+
+    /// <summary>Share of bad and good traces, of those read whole, whose model calls carry a system message.</summary>
+    public (double Bad, double Good)? SystemMessages { get; init; }
+
+    public bool IsLoop => Finding.Symptoms.Any(symptom => string.Equals(symptom.Feature, FeatureTable.MaxToolRepeats.Name, StringComparison.Ordinal));
+
+    public DateTimeOffset OnsetAt => Finding.OnsetAt;
+
+    /// <summary>A feature's largest shift, over services and dimensions; null when it was never measured.</summary>
+    public Shift? Of(Feature feature) => Shifts.Where(shift => ReferenceEquals(shift.Feature, feature)).MaxBy(shift => Rank(shift));
+
+    public bool IsBad(Feature feature) => Of(feature) is { IsBad: true };
+
+    /// <summary>Measured on both sides, and no different.</summary>
+    public bool IsSteady(Feature feature) => Of(feature) is { IsKnown: true, IsAbnormal: false };
+
+    public IEnumerable<Shift> BadScores => Shifts.Where(shift => shift.IsBad && shift.Feature.Name.StartsWith(FeatureTable.ScorePrefix, StringComparison.Ordinal)).OrderByDescending(Rank);
+
+    /// <summary>The value that bad traces have and good ones lack, of one of these attributes.</summary>
+    public Distinction? Differs(params ReadOnlySpan<string> attributes)
+    {
+        foreach (var distinction in Distinctions)
+        {
+            foreach (var attribute in attributes)
+            {
+                if (distinction.ShareOfBad > distinction.ShareOfGood && string.Equals(distinction.Attribute, attribute, StringComparison.Ordinal))
+                {
+                    return distinction;
+                }
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The value that good traces had where bad ones have <paramref name="distinction"/>'s.</summary>
+    public string? InsteadOf(Distinction distinction) => Distinctions
+        .FirstOrDefault(other => other.ShareOfGood > other.ShareOfBad && string.Equals(other.Attribute, distinction.Attribute, StringComparison.Ordinal) && SameName(other.Value, distinction.Value))?.Value;
+
+    /// <summary>The recorded change of one of these types that is nearest to the onset, and how near: 1 at the onset, 1/e an hour before.</summary>
+    public (ChangeEvent Change, double Nearness)? Change(params ReadOnlySpan<string> types)
+    {
+        foreach (var change in Changes)
+        {
+            foreach (var type in types)
+            {
+                if (string.Equals(change.Type, type, StringComparison.Ordinal))
+                {
+                    return (change, Math.Exp(-Math.Max(0, (OnsetAt - change.At).TotalHours)));
+                }
+            }
+        }
+
+        return null;
+    }
+
+    public Evidence Cite(ChangeEvent change)
+    {
+        var before = OnsetAt - change.At;
+        var when = before.Duration() < TimeSpan.FromSeconds(45) ? "at the onset"
+            : before > TimeSpan.Zero ? $"{Duration(before)} before the onset" : $"{Duration(-before)} after the first abnormal window began";
+        return new Evidence("change", change.Id, $"{Sentences.Capital(change.Type)} change of {change.Service}, {when}: {change.Detail}");
+    }
+
+    /// <summary>The first bad trace's span that fits, as evidence.</summary>
+    public Evidence? Example(Func<SpanSummary, bool> fits, Func<SpanSummary, string> says)
+    {
+        foreach (var trace in Bad)
+        {
+            foreach (var span in trace.Spans)
+            {
+                if (fits(span))
+                {
+                    return new Evidence("span", $"{span.TraceId}/{span.SpanId}", says(span));
+                }
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>A span of a bad trace that carries the distinction's value, as evidence with both shares.</summary>
+    public Evidence? Cite(Distinction distinction)
+    {
+        var instead = InsteadOf(distinction) is { } old ? $", instead of {old}" : "";
+        var text = $"{distinction.Attribute} {distinction.Value}{instead}: in {AttributeNames.Percent(distinction.ShareOfBad)} of the bad traces, {AttributeNames.Percent(distinction.ShareOfGood)} of the good ones.";
+        return Example(span => Carries(span, distinction), _ => text);
+    }
+
+    private static bool Carries(SpanSummary span, Distinction distinction)
+    {
+        var one = new TraceFacts(span.TraceId);
+        one.Spans.Add(span);
+        return one.Values().Contains((distinction.Attribute, distinction.Value));
+    }
+
+    /// <summary>Prompts are told apart by name: another version of the same template is "instead", another template is not.</summary>
+    private static bool SameName(string one, string other) =>
+        !one.Contains('@', StringComparison.Ordinal) || string.Equals(one.Split('@')[0], other.Split('@')[0], StringComparison.Ordinal);
+
+    private static double Rank(Shift shift) => (shift.IsBad ? 1e6 : shift.IsAbnormal ? 1e3 : 0) + Math.Abs(shift.Z) + (shift.IsKnown ? 10 : 0);
+
+    private static string Duration(TimeSpan span) => span.TotalMinutes < 2 ? $"{span.TotalSeconds:0} s" : span.TotalHours < 2 ? $"{span.TotalMinutes:0} min" : $"{span.TotalHours:0} h";
+}

@@ -1,0 +1,124 @@
+using System.Globalization;
+using Faultline.Store.Traces;
+using Faultline.Telemetry.Spans;
+
+namespace Faultline.Diagnosis.Facts;
+
+/// <summary>One trace's spans, as far as they were read, and the attribute values it has.</summary>
+internal sealed class TraceFacts(TraceId id)
+{
+    public TraceId Id { get; } = id;
+
+    public List<SpanSummary> Spans { get; } = [];
+
+    public long StartUnixNanos => Spans.Min(span => span.StartUnixNanos);
+
+    /// <summary>The span of the trace that the finding's service answers with, if it was read.</summary>
+    public SpanSummary? Root => Spans.Find(span => span.ParentSpanId.IsNone) ?? Spans.Find(span => span.Kind == SpanKind.Server);
+
+    public bool HasError => Spans.Exists(span => span.Status == SpanStatus.Error);
+
+    /// <summary>Most calls of one tool with the same arguments.</summary>
+    public int MaxToolRepeats()
+    {
+        Dictionary<(string, string), int> calls = [];
+        var most = 0;
+        foreach (var span in Spans)
+        {
+            if (span.GenAi is { Operation: "tool", ToolArgumentsHash.Length: > 0 })
+            {
+                var key = (span.GenAi.Tool, span.GenAi.ToolArgumentsHash);
+                most = Math.Max(most, calls[key] = calls.GetValueOrDefault(key) + 1);
+            }
+        }
+
+        return most;
+    }
+
+    /// <summary>Every (attribute, value) that some span of the trace has, each once.</summary>
+    public HashSet<(string Attribute, string Value)> Values()
+    {
+        HashSet<(string, string)> values = [];
+        foreach (var span in Spans)
+        {
+            var genAi = span.GenAi;
+            Add(values, AttributeNames.Release, span.Release);
+            Add(values, AttributeNames.Environment, span.Environment);
+            Add(values, "provider", genAi.Provider);
+            Add(values, "agent", genAi.Agent);
+            Add(values, "tool", genAi.Tool);
+            Add(values, "data_source", genAi.DataSource);
+            if (genAi.PromptName.Length > 0 || genAi.PromptVersion.Length > 0)
+            {
+                Add(values, AttributeNames.Prompt, genAi.PromptVersion.Length == 0 ? genAi.PromptName : $"{genAi.PromptName}@{genAi.PromptVersion}");
+            }
+
+            foreach (var reason in genAi.FinishReasons)
+            {
+                Add(values, "finish_reason", reason);
+            }
+
+            switch (genAi.Operation)
+            {
+                case "chat" or "completion":
+                    Add(values, AttributeNames.ModelRequested, genAi.ModelRequested);
+                    Add(values, AttributeNames.ModelResponded, genAi.ModelResponded);
+                    break;
+                case "embeddings" or "retrieval":
+                    // On a retrieval span the model is the one that embedded the query.
+                    Add(values, AttributeNames.EmbeddingModel, genAi.ModelRequested);
+                    break;
+            }
+
+            foreach (var attribute in span.Attributes)
+            {
+                if (attribute.Value.Length is > 0 and <= ValueCharactersMax && !AttributeNames.IsCovered(attribute.Key))
+                {
+                    Add(values, attribute.Key, attribute.Value);
+                }
+            }
+
+            if (span.StatusMessage.Length is > 0 and <= ValueCharactersMax)
+            {
+                Add(values, "status_message", span.StatusMessage);
+            }
+        }
+
+        return values;
+    }
+
+    /// <summary>Longer values are texts, and no two texts are alike.</summary>
+    private const int ValueCharactersMax = 120;
+
+    private static void Add(HashSet<(string, string)> values, string attribute, string value)
+    {
+        if (value.Length > 0)
+        {
+            values.Add((attribute, value));
+        }
+    }
+}
+
+/// <summary>Names that distinctions use for what every instrumentation calls differently.</summary>
+internal static class AttributeNames
+{
+    public const string Release = "service.version";
+    public const string Environment = "deployment.environment.name";
+    public const string Prompt = "prompt";
+    public const string ModelRequested = "model.requested";
+    public const string ModelResponded = "model.responded";
+    public const string EmbeddingModel = "embedding.model";
+
+    /// <summary>Attributes that are in a column already, or that are different in every trace.</summary>
+    private static readonly HashSet<string> Covered = new(StringComparer.Ordinal)
+    {
+        "gen_ai.request.model", "gen_ai.response.model", "gen_ai.response.id", "gen_ai.prompt.name", "gen_ai.prompt.version", "gen_ai.agent.name", "gen_ai.tool.name",
+        "gen_ai.tool.call.id", "gen_ai.conversation.id", "gen_ai.data_source.id", "gen_ai.provider.name", "gen_ai.system", "gen_ai.operation.name", "gen_ai.response.finish_reasons",
+        "session.id", "user.id", "enduser.id", "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "gen_ai.response.time_to_first_chunk",
+    };
+
+    public static bool IsCovered(string key) => Covered.Contains(key);
+
+    /// <summary>How many traces out of how many, in words.</summary>
+    public static string Percent(double share) => (share * 100).ToString("0", CultureInfo.InvariantCulture) + " %";
+}
