@@ -40,6 +40,9 @@ public sealed class Detection : IBatchReader
     /// <summary>News waiting for their reader. They are few; a reader that is gone must not stop detection.</summary>
     private const int NewsMax = 10_000;
 
+    /// <summary>Refusals of the stored findings' query after which it is an error of ours and ends the process.</summary>
+    private const int RestoreTriesMax = 10;
+
     private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(2);
 
     private readonly WriteSamples _write;
@@ -177,13 +180,7 @@ public sealed class Detection : IBatchReader
             var history = new FeatureHistory();
             for (var day = from; day < to; day = day.AddDays(1))
             {
-                // A range includes both its ends; a sample on the border must come once.
-                var last = day.AddDays(1).AddMilliseconds(-1);
-                var values = await SelectAsync(project, Features.FeatureWindows.ValueMetric, day, last, cancel);
-                if (values.Count > 0)
-                {
-                    history.Add(values, await SelectAsync(project, Features.FeatureWindows.CountMetric, day, last, cancel));
-                }
+                await AddDayAsync(project, history, day, cancel);
             }
 
             lock (_lock)
@@ -194,11 +191,30 @@ public sealed class Detection : IBatchReader
 
             return true;
         }
-        catch (ClickHouseException exception)
+        catch (ClickHouseException exception) when (exception.IsTransient || ++project.RestoreTries < RestoreTriesMax)
         {
             _log.NotRestored(exception, project.Features.Project, RetryDelay);
             await Task.Delay(RetryDelay, _time, cancel);
             return false;
+        }
+    }
+
+    private async Task AddDayAsync(ProjectDetection project, FeatureHistory history, DateTimeOffset day, CancellationToken cancel)
+    {
+        try
+        {
+            // A range includes both its ends; a sample on the border must come once.
+            var last = day.AddDays(1).AddMilliseconds(-1);
+            var values = await SelectAsync(project, Features.FeatureWindows.ValueMetric, day, last, cancel);
+            if (values.Count > 0)
+            {
+                history.Add(values, await SelectAsync(project, Features.FeatureWindows.CountMetric, day, last, cancel));
+            }
+        }
+        catch (ClickHouseException exception) when (!exception.IsTransient)
+        {
+            // A day that is too much to read must not keep detection from starting: it starts with what the other days teach.
+            _log.DayNotRestored(exception, project.Features.Project, day);
         }
     }
 
@@ -212,7 +228,7 @@ public sealed class Detection : IBatchReader
             await _write(project.Features.Project, samples, cancel);
             return true;
         }
-        catch (ClickHouseException exception)
+        catch (Exception exception) when (exception is ClickHouseException or StoreUnavailableException)
         {
             long dropped;
             lock (_lock)

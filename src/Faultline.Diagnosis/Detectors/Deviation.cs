@@ -21,13 +21,14 @@ internal enum Turn
 /// </summary>
 /// <remarks>
 /// A one-sided CUSUM over standardised deviations (Page 1954, "Continuous Inspection Schemes"): it adds up how far each
-/// window is beyond the smallest change worth a word, less a drift, never below nought, and fires over a threshold. One
-/// window counts for no more than a cap, so that a single wild window is never enough; three clear ones are.
+/// window is beyond half of the smallest change worth a word, less a drift, never below nought, and fires over a threshold
+/// when the mean of the windows since the onset is beyond the whole of it. One window counts for no more than a cap, so
+/// that a single wild window is never enough; three clear ones are.
 /// </remarks>
 internal sealed class Deviation(Feature feature)
 {
     /// <summary>Standard deviations that a window may be off without adding anything.</summary>
-    public const double Drift = 1.5;
+    public const double Drift = 1;
 
     /// <summary>Most standard deviations that one window adds, before the drift is taken off.</summary>
     public const double Cap = 5.5;
@@ -115,7 +116,7 @@ internal sealed class Deviation(Feature feature)
         var floor = feature.EffectFloor(expected.Centre);
         return Abnormal
             ? StepAbnormal(index, end, scaled, count, learn, deviation < floor || deviation < UsualSigma * expected.Sigma)
-            : StepUsual(index, end, scaled, count, learn, gap, expected, (deviation - floor) / expected.Sigma);
+            : StepUsual(index, end, scaled, count, learn, gap, expected, (deviation - (floor / 2)) / expected.Sigma);
     }
 
     private Turn StepUsual(long index, long end, double scaled, double count, bool learn, long gap, Expectation expected, double beyond)
@@ -153,6 +154,13 @@ internal sealed class Deviation(Feature feature)
         LearnHeld(HeldMax);
         if (_sum < Threshold || _excursion < WindowsMin)
         {
+            return Turn.None;
+        }
+
+        if (Math.Abs(ObservedScaled - expected.Centre) < feature.EffectFloor(expected.Centre))
+        {
+            // Certain, but too small to matter: keep looking, and do not let the sum grow without end.
+            _sum = Threshold;
             return Turn.None;
         }
 

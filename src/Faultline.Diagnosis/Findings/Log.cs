@@ -22,4 +22,7 @@ internal static partial class Log
 
     [LoggerMessage(4106, LogLevel.Information, "Finding {Finding} is over.")]
     public static partial void Cleared(this ILogger log, string finding);
+
+    [LoggerMessage(4107, LogLevel.Warning, "Feature samples of project {Project} from {Day} could not be read; its baselines do without that day.")]
+    public static partial void DayNotRestored(this ILogger log, Exception exception, string project, DateTimeOffset day);
 }

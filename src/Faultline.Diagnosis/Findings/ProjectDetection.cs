@@ -33,6 +33,9 @@ internal sealed class ProjectDetection(string project) : IWindowSink
 
     public bool IsRestored { get; private set; }
 
+    /// <summary>How often reading its history was refused.</summary>
+    public int RestoreTries { get; set; }
+
     /// <summary>Samples given up because the store took none for too long.</summary>
     public long SamplesDropped { get; private set; }
 

@@ -75,6 +75,19 @@ public sealed class DiagnosticianTests
         }
     }
 
+    /// <summary>The first answer is given when the finding is raised, from the few windows that there are by then.</summary>
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task Each_fault_is_named_at_once(string name)
+    {
+        var scenario = Scenarios[name];
+        var (rig, finding, changes) = await PlayAsync(scenario, seed: 21, untilRaised: true);
+        var verdict = await new Diagnostician(rig.Telemetry.Source, rig.Clock).DiagnoseAsync(finding, changes, []);
+        Assert.True(
+            string.Equals(scenario.Cause, verdict.Hypotheses[0].Cause, StringComparison.Ordinal),
+            $"{name}, {finding.Title}: {string.Join("; ", verdict.Hypotheses.Select(hypothesis => $"{hypothesis.Cause}({hypothesis.Target}) {hypothesis.Confidence}"))}");
+    }
+
     [Fact]
     public async Task A_loop_after_a_prompt_change_names_the_prompt_as_the_competing_cause()
     {
@@ -126,7 +139,7 @@ public sealed class DiagnosticianTests
         Assert.True(verdict.Hypotheses[0].Confidence < 0.5);
     }
 
-    internal static async Task<(Rig Rig, Finding Finding, IReadOnlyList<ChangeEvent> Changes)> PlayAsync(Scenario scenario, int seed)
+    internal static async Task<(Rig Rig, Finding Finding, IReadOnlyList<ChangeEvent> Changes)> PlayAsync(Scenario scenario, int seed, bool untilRaised = false)
     {
         var rig = new Rig(Start) { KeepsTelemetry = true };
         var bot = new SimulatedBot(seed);
@@ -136,7 +149,7 @@ public sealed class DiagnosticianTests
         IReadOnlyList<ChangeEvent> changes = scenario.Change is { } change
             ? [new ChangeEvent("chg-0123456789abcdef", "default", change.Type, "support-bot", change.Detail, rig.Clock.Now, new Dictionary<string, string>(StringComparer.Ordinal))]
             : [];
-        await rig.LiveAsync(bot, TimeSpan.FromSeconds(120), scenario.Behaviour);
+        await rig.LiveAsync(bot, TimeSpan.FromSeconds(120), scenario.Behaviour, untilRaised);
         Assert.NotEmpty(rig.News);
         Assert.Single(rig.Raised.Select(finding => finding.Id).Distinct(StringComparer.Ordinal));
         return (rig, rig.Raised.Last(), changes);

@@ -50,7 +50,7 @@ internal sealed record Behaviour
 /// A support bot of one service, as spans and scores: embeddings, retrieval, one tool, a model call, two scores. With a daily
 /// rhythm, slow drift of its own (an AR(1) process), long-tailed latencies and Poisson arrivals.
 /// </summary>
-internal sealed class SimulatedBot(int seed, string service = "support-bot", double perSecond = 1.0)
+internal sealed class SimulatedBot(int seed, string service = "support-bot", double perSecond = 1.0, double roughness = 1)
 {
     private readonly Random _random = new(seed);
     private double _drift;
@@ -73,7 +73,7 @@ internal sealed class SimulatedBot(int seed, string service = "support-bot", dou
 
     public TraceId Request(BatchBuilder batch, DateTimeOffset end, Behaviour b)
     {
-        _drift = (0.99 * _drift) + (0.02 * Normal());
+        _drift = (0.99 * _drift) + (0.02 * roughness * Normal());
         var slow = Math.Exp((0.15 * Day(end)) + (0.3 * _drift));
         var trace = new TraceId(new UInt128((ulong)seed + 1, ++_ids));
         var root = new SpanId(++_ids);
