@@ -34,4 +34,18 @@ public sealed class ClickHouseException(int code, string message, string sql) : 
 
     /// <summary>True where the same statement may succeed a little later (memory limit, too many parts, no space, timeout).</summary>
     public bool IsTransient => Code is 241 or 252 or 243 or 159 or 202 or 285 or 319 or 999;
+
+    /// <summary>The code in a message of the engine, <c>Code: 241. DB::Exception: …</c>; 0 when it has none.</summary>
+    internal static int CodeIn(string message)
+    {
+        const string Mark = "Code: ";
+        var start = message.IndexOf(Mark, StringComparison.Ordinal);
+        if (start < 0)
+        {
+            return 0;
+        }
+        var digits = message.AsSpan(start + Mark.Length);
+        var end = digits.IndexOfAnyExceptInRange('0', '9');
+        return int.TryParse(end < 0 ? digits : digits[..end], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var code) ? code : 0;
+    }
 }

@@ -3,8 +3,10 @@ namespace Faultline.ClickHouse;
 /// <summary>
 /// A query's answer, decoded from <c>Native</c> blocks into one .NET array a column. Types: (U)Int8…64 → sbyte/byte/…/ulong,
 /// Float32/64 → float/double, Bool → bool, String and FixedString → byte[] (read as text by <see cref="Row.Text(string)"/>),
-/// Date → DateOnly, DateTime(64) → DateTimeOffset, UUID → Guid, (U)Int128 → (U)Int128, Nullable(T) → T? boxed as null,
-/// LowCardinality(T) → T, Array(T) → T[], Map(K,V) → KeyValuePair&lt;K,V&gt;[], Tuple → object[].
+/// Enum → byte[] of its text, Date → DateOnly, DateTime(64) → DateTimeOffset (UTC), UUID → Guid, Decimal → decimal,
+/// (U)Int128 → (U)Int128, (U)Int256 → BigInteger, IPv4/6 → IPAddress, JSON → byte[] of its text, Interval → long,
+/// Nullable(T) → T? boxed as null, LowCardinality(T) → T, Array(T) → T[], Map(K,V) → KeyValuePair&lt;K,V&gt;[],
+/// Tuple → object[], Nested → object[][].
 /// </summary>
 public sealed class QueryResult(IReadOnlyList<ResultColumn> columns, int rowCount)
 {
@@ -13,9 +15,21 @@ public sealed class QueryResult(IReadOnlyList<ResultColumn> columns, int rowCoun
     public int RowCount { get; } = rowCount;
 
     /// <exception cref="KeyNotFoundException">The answer has no such column.</exception>
-    public ResultColumn this[string name] =>
-        Columns.FirstOrDefault(column => string.Equals(column.Name, name, StringComparison.Ordinal))
-        ?? throw new KeyNotFoundException($"The answer has no column '{name}'; it has {string.Join(", ", Columns.Select(column => column.Name))}.");
+    public ResultColumn this[string name]
+    {
+        get
+        {
+            // Answers are narrow and rows look columns up by name: a plain loop beats a dictionary here.
+            for (var index = 0; index < Columns.Count; index++)
+            {
+                if (string.Equals(Columns[index].Name, name, StringComparison.Ordinal))
+                {
+                    return Columns[index];
+                }
+            }
+            throw new KeyNotFoundException($"The answer has no column '{name}'; it has {string.Join(", ", Columns.Select(column => column.Name))}.");
+        }
+    }
 
     public IEnumerable<Row> Rows
     {
@@ -33,7 +47,13 @@ public sealed class QueryResult(IReadOnlyList<ResultColumn> columns, int rowCoun
 /// <param name="Name">As in the query.</param>
 /// <param name="Type">ClickHouse's name of the type.</param>
 /// <param name="Values">A typed array with one element a row, e.g. <c>long[]</c>, <c>byte[][]</c>, <c>double?[]</c>, <c>long[][]</c>.</param>
-public sealed record ResultColumn(string Name, string Type, Array Values);
+public sealed record ResultColumn(string Name, string Type, Array Values)
+{
+    /// <summary>The values without boxing, for readers of many rows.</summary>
+    /// <exception cref="InvalidOperationException">They are of another .NET type.</exception>
+    public T[] As<T>() =>
+        Values as T[] ?? throw new InvalidOperationException($"Column '{Name}' is {Type}, read as {Values.GetType().GetElementType()!.Name}, not {typeof(T).Name}.");
+}
 
 /// <summary>One row of an answer. The accessors convert between widths and throw where the type cannot.</summary>
 public readonly record struct Row(QueryResult Result, int Index)

@@ -18,33 +18,128 @@ public sealed record EmbeddedOptions(
 /// <summary>ClickHouse in this process. Engine calls run on a small fixed set of threads of its own, never the thread pool.</summary>
 public sealed class EmbeddedClickHouse : IClickHouse
 {
-    private EmbeddedClickHouse()
+    private static readonly QueryLimits NoLimits = new();
+
+    private readonly EngineThreads _readers;
+    private readonly EngineThreads _writers;
+    private readonly EngineThreads _statements;
+    private int _disposed;
+
+    private EmbeddedClickHouse(EngineThreads readers, EngineThreads writers, EngineThreads statements)
     {
+        _readers = readers;
+        _writers = writers;
+        _statements = statements;
     }
 
     /// <summary>Opens the engine (first call of the process) or another database on it (later calls, same data directory).</summary>
-    public static Task<EmbeddedClickHouse> OpenAsync(EmbeddedOptions options, CancellationToken cancel = default) => throw new NotImplementedException();
+    /// <exception cref="InvalidOperationException">
+    /// The library cannot be loaded, the directory is in use by another process, or this process has the engine open on another one.
+    /// </exception>
+    public static Task<EmbeddedClickHouse> OpenAsync(EmbeddedOptions options, CancellationToken cancel = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Readers, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Writers, 1);
+        options = options with { DataDirectory = Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.DataDirectory)) };
+        return EngineProcess.EnterAsync(options, engine => StartAsync(options, engine), cancel);
+    }
 
-    public Task ExecuteAsync(string sql, SqlParameters? parameters = null, CancellationToken cancel = default) => throw new NotImplementedException();
+    public async Task ExecuteAsync(string sql, SqlParameters? parameters = null, CancellationToken cancel = default) =>
+        await _statements.RunAsync(
+            (connection, _) =>
+            {
+                connection.Execute(sql, parameters);
+                return true;
+            },
+            cancel).ConfigureAwait(false);
 
-    public Task<QueryResult> QueryAsync(string sql, SqlParameters? parameters = null, QueryLimits? limits = null, CancellationToken cancel = default) => throw new NotImplementedException();
+    public Task<QueryResult> QueryAsync(string sql, SqlParameters? parameters = null, QueryLimits? limits = null, CancellationToken cancel = default) =>
+        _readers.RunAsync((connection, job) => connection.Query(sql, parameters, limits ?? NoLimits, () => job.CancelRequested), cancel);
 
-    public Task InsertAsync(string table, IReadOnlyList<NativeBlock> blocks, CancellationToken cancel = default) => throw new NotImplementedException();
+    /// <remarks>Cancelling takes an insert back only while it waits for its turn: one that runs is finished, and committed.</remarks>
+    public async Task InsertAsync(string table, IReadOnlyList<NativeBlock> blocks, CancellationToken cancel = default)
+    {
+        var filled = blocks.Where(block => block.RowCount > 0).ToList();
+        if (filled.Count == 0)
+        {
+            return;
+        }
+        var columns = filled[0].ColumnNames;
+        if (filled.Find(block => !block.ColumnNames.SequenceEqual(columns, StringComparer.Ordinal)) is { } other)
+        {
+            throw new ArgumentException(
+                $"The blocks of one insert have the same columns, but one has ({string.Join(", ", columns)}), another ({string.Join(", ", other.ColumnNames)}).", nameof(blocks));
+        }
+        var sql = $"INSERT INTO {Quoted(table)} ({string.Join(", ", columns.Select(Quoted))})";
+        await _writers.RunAsync(
+            (connection, _) =>
+            {
+                connection.Insert(sql, filled);
+                return true;
+            },
+            cancel).ConfigureAwait(false);
+    }
 
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
-}
+    /// <summary>Finishes the inserts that wait, ends the queries that run, closes the connections; the last database closes the engine.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+        await StopAsync(_readers, _writers, _statements).ConfigureAwait(false);
+        await EngineProcess.LeaveAsync(this).ConfigureAwait(false);
+    }
 
-/// <summary>Finds the engine's library, and fetches it with npm into the user's cache when it is not there.</summary>
-public static class EngineLibrary
-{
-    /// <summary>
-    /// Path of the library: <c>FAULTLINE_ENGINE_LIBRARY</c> when set, beside the executable when published with it, else the
-    /// cache (<c>$XDG_CACHE_HOME/faultline/engine/VERSION/…</c>), fetched first when absent: <c>npm ci</c> on the given
-    /// lock file in a temporary folder, integrity by npm's checksum, then renamed into place, so that a fetch that was
-    /// interrupted is taken up again and never half there. Two processes at once fetch it once.
-    /// </summary>
-    /// <param name="lockFolder">Folder with <c>package.json</c> and <c>package-lock.json</c> (the repository's <c>native/</c>, copied beside the executable).</param>
-    /// <param name="progress">One line of text now and then while fetching.</param>
-    /// <exception cref="InvalidOperationException">It cannot be fetched; the message says why and what to do.</exception>
-    public static Task<string> EnsureAsync(string lockFolder, Action<string> progress, CancellationToken cancel = default) => throw new NotImplementedException();
+    private static async Task<EmbeddedClickHouse> StartAsync(EmbeddedOptions options, EngineProcess engine)
+    {
+        var statements = await EngineThreads.StartAsync("engine statements", 1, _ => Connect(options, create: true), engine.Killer).ConfigureAwait(false);
+        EngineThreads? readers = null;
+        try
+        {
+            readers = await EngineThreads.StartAsync("engine reader", options.Readers, _ => Connect(options, create: false), engine.Killer).ConfigureAwait(false);
+            var writers = await EngineThreads.StartAsync("engine writer", options.Writers, _ => Connect(options, create: false), killer: null).ConfigureAwait(false);
+            return new EmbeddedClickHouse(readers, writers, statements);
+        }
+        catch
+        {
+            await StopAsync(readers, null, statements).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private static EngineConnection Connect(EmbeddedOptions options, bool create)
+    {
+        var connection = EngineProcess.Connect(options);
+        try
+        {
+            if (create)
+            {
+                connection.Execute($"CREATE DATABASE IF NOT EXISTS {Quoted(options.Database)}", null);
+            }
+            connection.Execute($"USE {Quoted(options.Database)}", null);
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private static async Task StopAsync(EngineThreads? readers, EngineThreads? writers, EngineThreads statements)
+    {
+        if (readers is not null)
+        {
+            await readers.StopAsync(drain: false).ConfigureAwait(false);
+        }
+        if (writers is not null)
+        {
+            await writers.StopAsync(drain: true).ConfigureAwait(false);
+        }
+        await statements.StopAsync(drain: false).ConfigureAwait(false);
+    }
+
+    private static string Quoted(string identifier) =>
+        "`" + identifier.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("`", "\\`", StringComparison.Ordinal) + "`";
 }
