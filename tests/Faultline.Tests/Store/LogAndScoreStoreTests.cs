@@ -1,0 +1,130 @@
+using Faultline.Store.Logs;
+using Faultline.Store.Traces;
+using Faultline.Telemetry;
+using Faultline.Telemetry.Columns;
+using Faultline.Telemetry.Spans;
+using Xunit;
+using static Faultline.Tests.Store.SpanSpecs;
+
+namespace Faultline.Tests.Store;
+
+public sealed class LogAndScoreStoreTests : StoreTest
+{
+    private const long Hour = 3600 * Second;
+
+    [Fact]
+    public async Task A_log_record_comes_back_as_it_was_sent()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        var batch = Batch();
+        Log(batch, "first \0 body", Noon, Trace(1), attributes: [Text("k", "v"), new("k", "2", AttributeType.Int)]);
+        await WriteAsync(store, batch);
+        var log = Assert.Single(await store.Logs.OfTraceAsync("default", Trace(1), 10));
+        Assert.Equal(
+            new StoredLog(Noon, Noon + 1, 9, "INFO", "shop", "first \0 body", "an.event", Trace(1), Span(3), log.Attributes, log.Resource),
+            log);
+        Assert.Equal([Text("k", "v"), new StoredAttribute("k", "2", AttributeType.Int)], log.Attributes);
+        Assert.Equal([Text("service.name", "shop")], log.Resource);
+    }
+
+    [Fact]
+    public async Task A_record_without_a_time_is_found_by_when_it_was_observed()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        var batch = Batch();
+        Log(batch, "when?", 0, Trace(1), observed: Noon + 5);
+        await WriteAsync(store, batch);
+        Assert.Equal(0, Assert.Single(await store.Logs.SearchAsync("default", null, null, 0, Noon, Noon + 10, 10)).UnixNanos);
+        Assert.Empty(await store.Logs.SearchAsync("default", null, null, 0, Noon + 6, Noon + 10, 10));
+    }
+
+    [Fact]
+    public async Task Logs_are_searched_by_service_text_severity_and_time_newest_first()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        var batch = Batch();
+        Log(batch, "Payment declined", Noon, Trace(1), severity: 17);
+        Log(batch, "payment taken", Noon + 1, Trace(1));
+        Log(batch, "hello", Noon + 2, Trace(2), service: "web", attributes: [Text("note", "PAYMENT later")]);
+        await WriteAsync(store, batch);
+        async Task<string> Found(string? service, string? text, int severity, long from = Noon, int limit = 10) =>
+            string.Join('|', (await store.Logs.SearchAsync("default", service, text, severity, from, Noon + Hour, limit)).Select(log => log.Body));
+
+        Assert.Equal("hello|payment taken|Payment declined", await Found(null, null, 0));
+        Assert.Equal("hello|payment taken|Payment declined", await Found(null, "payment", 0));
+        Assert.Equal("Payment declined", await Found(null, null, 17));
+        Assert.Equal("hello", await Found("web", null, 0));
+        Assert.Equal("hello|payment taken", await Found(null, null, 0, Noon + 1));
+        Assert.Equal("hello", await Found(null, null, 0, limit: 1));
+        Assert.Equal("Payment declined|payment taken", string.Join("|", (await store.Logs.OfTraceAsync("default", Trace(1), 10)).Select(log => log.Body)));
+        Assert.Empty(await store.Logs.SearchAsync("another", null, null, 0, Noon, Noon + Hour, 10));
+    }
+
+    [Fact]
+    public async Task Scores_are_found_by_service_name_and_time_and_a_resent_one_is_one()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        for (var i = 0; i < 2; i++)
+        {
+            var batch = Batch();
+            batch.Score("relevance", 0.9, Trace(1), Span(1), at: Noon);
+            batch.Score("relevance", 0.1, Trace(2), Span(1), at: Noon + 1);
+            batch.Score("groundedness", 0.5, Trace(1), Span(1), at: Noon + 2);
+            batch.Score("verdict", double.NaN, Trace(1), Span(1), at: Noon + 3);
+            await WriteAsync(store, batch);
+        }
+
+        async Task<string> Found(string? service, string? name, long from = Noon, int limit = 10, bool worst = false) =>
+            string.Join(' ', (await store.Scores.ScoresAsync("default", service, name, from, Noon + Hour, limit, worst)).Select(score => score.Value));
+        Assert.Equal("NaN 0.5 0.1 0.9", await Found(null, null));
+        Assert.Equal("0.1 0.5 0.9 NaN", await Found(null, null, worst: true));
+        Assert.Equal("0.1 0.9", await Found("shop", "relevance"));
+        Assert.Equal("0.1", await Found(null, "relevance", Noon + 1));
+        Assert.Equal("", await Found("web", null));
+        Assert.Equal("NaN", await Found(null, null, limit: 1));
+    }
+
+    [Fact]
+    public async Task Storage_is_told_by_table()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        await WriteAsync(store, Batch(new SpanSpec(Trace(1), Span(1)), new SpanSpec(Trace(1), Span(2))));
+        var spans = Assert.Single(await store.StorageAsync(), table => table.Table is "spans");
+        Assert.Equal((2, 1), (spans.Rows, spans.Parts));
+        Assert.True(spans.DiskBytes > 0);
+    }
+
+    private static void Log(
+        TelemetryBatch batch, string body, long at, TraceId trace, int severity = 9, string service = "shop", long? observed = null, IReadOnlyList<StoredAttribute>? attributes = null)
+    {
+        var logs = batch.Logs;
+        logs.Resources.Attributes.Add("service.name"u8, System.Text.Encoding.UTF8.GetBytes(service), AttributeType.String);
+        logs.Resources.Attributes.EndRow();
+        logs.Resources.DroppedAttributes.Add(0);
+        logs.Resources.SchemaUrl.Add("");
+        logs.Scopes.Name.Add("");
+        logs.Scopes.Version.Add("");
+        logs.Scopes.Attributes.EndRow();
+        logs.Scopes.DroppedAttributes.Add(0);
+        logs.Scopes.SchemaUrl.Add("");
+        logs.Resource.Add(logs.Resources.Count - 1);
+        logs.Scope.Add(logs.Scopes.Count - 1);
+        logs.UnixNanos.Add(at);
+        logs.ObservedUnixNanos.Add(observed ?? at + 1);
+        logs.SeverityNumber.Add(severity);
+        logs.SeverityText.Add("INFO");
+        logs.Body.Add(body);
+        logs.BodyType.Add(AttributeType.String);
+        logs.EventName.Add("an.event");
+        foreach (var attribute in attributes ?? [])
+        {
+            logs.Attributes.Add(System.Text.Encoding.UTF8.GetBytes(attribute.Key), System.Text.Encoding.UTF8.GetBytes(attribute.Value), attribute.Type);
+        }
+
+        logs.Attributes.EndRow();
+        logs.DroppedAttributes.Add(0);
+        logs.Flags.Add(1);
+        logs.TraceId.Add(trace);
+        logs.SpanId.Add(Span(3));
+    }
+}
