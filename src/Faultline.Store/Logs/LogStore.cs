@@ -15,7 +15,7 @@ public sealed class LogStore
         attributes, attribute_types, resource_attributes, resource_attribute_types
         """;
 
-    private static readonly QueryLimits Limits = new(Time: TimeSpan.FromSeconds(30), MemoryBytesMax: 1L << 30);
+    private static readonly QueryLimits Limits = new(Time: TimeSpan.FromSeconds(30));
 
     private readonly IClickHouse _engine;
 

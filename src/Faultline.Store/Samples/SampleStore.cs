@@ -35,8 +35,8 @@ public sealed class SampleStore
     // Label sets by fingerprint. What they are worth: a query over ten thousand series sorts no label twice.
     private const int KnownLabelsMax = 200_000;
 
-    private static readonly QueryLimits SampleLimits = new(Time: TimeSpan.FromSeconds(60), RowsMax: SamplesPerSelectMax, MemoryBytesMax: 1L << 30);
-    private static readonly QueryLimits SeriesLimits = new(Time: TimeSpan.FromSeconds(30), MemoryBytesMax: 512L << 20);
+    private static readonly QueryLimits SampleLimits = new(Time: TimeSpan.FromSeconds(60), RowsMax: SamplesPerSelectMax);
+    private static readonly QueryLimits SeriesLimits = new(Time: TimeSpan.FromSeconds(30));
 
     private readonly IClickHouse _engine;
     private readonly BatchWriter _writer;

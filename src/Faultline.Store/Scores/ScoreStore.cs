@@ -13,7 +13,7 @@ public sealed class ScoreStore
     // The same judgement twice is a request that was sent twice.
     private const string Once = "LIMIT 1 BY service_name, trace_id, span_id, response_id, name, evaluator, unix_nanos, value, label";
 
-    private static readonly QueryLimits Limits = new(Time: TimeSpan.FromSeconds(30), MemoryBytesMax: 512L << 20);
+    private static readonly QueryLimits Limits = new(Time: TimeSpan.FromSeconds(30));
 
     private readonly IClickHouse _engine;
 

@@ -17,7 +17,7 @@ public sealed class TraceStore
     /// <summary>Most models named for one service.</summary>
     public const int ModelsMax = 20;
 
-    private static readonly QueryLimits Limits = new(Time: TimeSpan.FromSeconds(30), MemoryBytesMax: 1L << 30);
+    private static readonly QueryLimits Limits = new(Time: TimeSpan.FromSeconds(30));
 
     private readonly IClickHouse _engine;
     private readonly ScoreStore _scores;

@@ -10,6 +10,7 @@ internal sealed class LogRows : IRows
 {
     private readonly RequestRows _request = new();
     private readonly OriginRows _origin = new();
+    private readonly BlockSize _blockSize = new();
     private readonly FixedRows<long> _time = new();
     private readonly FixedRows<long> _unixNanos = new();
     private readonly FixedRows<long> _observed = new();
@@ -95,7 +96,7 @@ internal sealed class LogRows : IRows
 
     private NativeBlock ToBlock(ushort receivedDay)
     {
-        var block = new NativeBlock(Count);
+        var block = new NativeBlock(Count, _blockSize.Of(Count));
         _request.WriteTo(block, receivedDay);
         _origin.WriteTo(block);
         block.Fixed("time_unix_nanos", "Int64", _time.Values);
@@ -113,7 +114,7 @@ internal sealed class LogRows : IRows
         block.Fixed("dropped_attributes", "UInt32", _droppedAttributes.Values);
         _session.WriteTo(block, "session");
         _user.WriteTo(block, "user");
-        return block;
+        return _blockSize.Learn(block);
     }
 
     private static ReadOnlySpan<byte> Attribute(LogBatch logs, int row, ReadOnlySpan<byte> key)

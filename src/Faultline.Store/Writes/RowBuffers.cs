@@ -73,6 +73,20 @@ internal static class RowBuffers
     }
 }
 
+/// <summary>Guesses a block's size from the last one's, so that large blocks are not copied again and again while they grow.</summary>
+internal sealed class BlockSize
+{
+    private int _bytesPerRow = 512;
+
+    public int Of(int rows) => (int)Math.Min(int.MaxValue / 2, (long)rows * (_bytesPerRow + (_bytesPerRow / 8)) + 16_384);
+
+    public NativeBlock Learn(NativeBlock block)
+    {
+        _bytesPerRow = block.Bytes.Length / Math.Max(1, block.RowCount);
+        return block;
+    }
+}
+
 /// <summary>One String column of a whole group.</summary>
 internal sealed class StringRows
 {

@@ -12,6 +12,7 @@ internal sealed class SpanRows : IRows
 {
     private readonly RequestRows _request = new();
     private readonly OriginRows _origin = new();
+    private readonly BlockSize _blockSize = new();
     private readonly IdRows _traceId = new(16);
     private readonly IdRows _spanId = new(8);
     private readonly IdRows _parentSpanId = new(8);
@@ -176,7 +177,7 @@ internal sealed class SpanRows : IRows
 
     private NativeBlock ToBlock(ushort receivedDay)
     {
-        var block = new NativeBlock(Count);
+        var block = new NativeBlock(Count, _blockSize.Of(Count));
         _request.WriteTo(block, receivedDay);
         _origin.WriteTo(block);
         _traceId.WriteTo(block, "trace_id");
@@ -214,7 +215,7 @@ internal sealed class SpanRows : IRows
         Array.ForEach(_texts, column => column.Rows.WriteTo(block, column.Name));
         Array.ForEach(_integers, column => column.Rows.WriteTo(block, column.Name, "Int64"));
         Array.ForEach(_doubles, column => column.Rows.WriteTo(block, column.Name, "Float64"));
-        return block;
+        return _blockSize.Learn(block);
     }
 
     private void AppendGenAi(GenAiColumns genAi, int spans)
