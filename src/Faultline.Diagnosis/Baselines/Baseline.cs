@@ -5,7 +5,8 @@ namespace Faultline.Diagnosis.Baselines;
 /// <summary>What a window of so many observations should look like, on the feature's scale.</summary>
 /// <param name="Centre">Expected value.</param>
 /// <param name="Sigma">Standard deviation of a usual window around it.</param>
-internal readonly record struct Expectation(double Centre, double Sigma);
+/// <param name="Inflation">How much further a sum over neighbouring windows strays than if they were independent; 1 when they are.</param>
+internal readonly record struct Expectation(double Centre, double Sigma, double Inflation);
 
 /// <summary>
 /// What is usual for one series, learnt online: a level with the day's (and, with enough weeks, the week's) rhythm, and
@@ -18,6 +19,8 @@ internal readonly record struct Expectation(double Centre, double Sigma);
 /// <para>Spread: a window's variance is taken as between² + within² / count (the variance of a mean in a one-way random
 /// effects model; Searle, Casella and McCulloch 1992, "Variance Components", ch. 3). Residuals are kept by count class;
 /// each class gives a scaled MAD, and the two parameters are fitted to those by weighted least squares, not negative.</para>
+/// <para>Neighbouring windows of a real service are alike; their correlation is learnt as well, because a CUSUM over windows that are
+/// not independent fires too early (Johnson and Bagshaw 1974, "The Effect of Serial Correlation on the Performance of CUSUM Tests").</para>
 /// <para>Shares have the binomial variance instead of within², because most of their windows are exactly 0.</para>
 /// </remarks>
 internal sealed class Baseline(Feature feature)
@@ -36,6 +39,12 @@ internal sealed class Baseline(Feature feature)
 
     /// <summary>A share's baseline is never taken as less than this, so that a first error is not a miracle.</summary>
     private const double ShareMin = 0.02;
+
+    /// <summary>Windows this close are neighbours.</summary>
+    private const long LagSecondsMax = 3 * FeatureWindows.LengthSeconds;
+
+    private const int LagPairsMin = 30;
+    private const double CorrelationMax = 0.9;
 
     private const int RecentMax = 128;
     private const int ResidualsMax = 128;
@@ -58,6 +67,12 @@ internal sealed class Baseline(Feature feature)
     private double _within;
     private int _spreadAt = -1;
     private double _shareExcess;
+    private int _centreDays;
+    private long _lagEnd = long.MinValue / 2;
+    private double _lagValue;
+    private double _lagProducts;
+    private double _lagSquares;
+    private int _lagPairs;
 
     /// <summary>Windows learnt so far.</summary>
     public int Learnt { get; private set; }
@@ -90,7 +105,7 @@ internal sealed class Baseline(Feature feature)
             }
         }
 
-        return new Expectation(centre, Math.Max(Math.Sqrt(variance), feature.SpreadFloor(centre)));
+        return new Expectation(centre, Math.Max(Math.Sqrt(variance), feature.SpreadFloor(centre)), Inflation());
     }
 
     /// <summary>Takes in a usual window. Windows may come in any order.</summary>
@@ -104,6 +119,7 @@ internal sealed class Baseline(Feature feature)
             var expected = Expect(unixSeconds, count);
             var residual = scaled - expected.Centre;
             LearnSpread(residual, expected.Centre, count);
+            LearnLag(unixSeconds, Math.Clamp(residual / expected.Sigma, -3, 3));
             if (MayAlarm)
             {
                 // Winsorised: one wild window moves its hour by no more than three of its standard deviations.
@@ -155,6 +171,32 @@ internal sealed class Baseline(Feature feature)
         }
 
         (_residuals[ClassOf(count)] ??= new Residuals()).Add(residual, 1 / Math.Max(count, 1));
+    }
+
+    private void LearnLag(long unixSeconds, double standardised)
+    {
+        if (unixSeconds > _lagEnd && unixSeconds - _lagEnd <= LagSecondsMax)
+        {
+            _lagPairs++;
+            var memory = Math.Min(_lagPairs, 1000);
+            _lagProducts += ((standardised * _lagValue) - _lagProducts) / memory;
+            _lagSquares += ((standardised * standardised) - _lagSquares) / memory;
+        }
+
+        _lagEnd = unixSeconds;
+        _lagValue = standardised;
+    }
+
+    /// <summary>√((1+ρ)/(1−ρ)) with the correlation ρ of neighbouring windows: the long-run standard deviation of an AR(1) process over its own.</summary>
+    private double Inflation()
+    {
+        if (_lagPairs < LagPairsMin || _lagSquares <= 0)
+        {
+            return 1;
+        }
+
+        var correlation = Math.Clamp(_lagProducts / _lagSquares, 0, CorrelationMax);
+        return Math.Sqrt((1 + correlation) / (1 - correlation));
     }
 
     /// <summary>0: one observation, 1: two or three, 2: four to seven, … 6: 64 and more.</summary>
@@ -244,8 +286,6 @@ internal sealed class Baseline(Feature feature)
         var seasonal = _centreBefore + ((_centreAfter - _centreBefore) * offset / 3600.0);
         return _centreDays >= 2 ? seasonal : (seasonal + RecentMedian()) / 2;
     }
-
-    private int _centreDays;
 
     /// <summary>The usual value of an hour, from the same hour of other days; NaN when none is known.</summary>
     private double HourCentre(long hour, long nowUnixSeconds)

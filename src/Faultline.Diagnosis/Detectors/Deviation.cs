@@ -116,7 +116,7 @@ internal sealed class Deviation(Feature feature)
         var floor = feature.EffectFloor(expected.Centre);
         return Abnormal
             ? StepAbnormal(index, end, scaled, count, learn, deviation < floor || deviation < UsualSigma * expected.Sigma)
-            : StepUsual(index, end, scaled, count, learn, gap, expected, (deviation - (floor / 2)) / expected.Sigma);
+            : StepUsual(index, end, scaled, count, learn, gap, expected, (deviation - (floor / 2)) / (expected.Sigma * expected.Inflation));
     }
 
     private Turn StepUsual(long index, long end, double scaled, double count, bool learn, long gap, Expectation expected, double beyond)
