@@ -89,7 +89,7 @@ public sealed class AgentSystemTests
             var batch = new BatchBuilder(rig.Clock.Now);
             agents.Export(batch, at.AddMinutes(18 * random.NextDouble()), loops: false, "7");
             agents.Export(batch, at.AddMinutes(18 * random.NextDouble()), loops: false, "7");
-            rig.Commit(batch);
+            await rig.FoldAsync(batch);
         }
 
         await rig.AdvanceAsync();
