@@ -1,3 +1,4 @@
+using System.Globalization;
 using Faultline.ClickHouse.Embedded;
 
 // Everything here shares one engine and two cores.
@@ -8,6 +9,7 @@ namespace Faultline.Tests;
 /// <summary>The embedded engine of the test process: one for all tests, a database for each class that asks.</summary>
 internal static class EngineFixture
 {
+    private const string DirectoryPrefix = "faultline-tests-engine-";
     private static readonly Lazy<Task<EmbeddedOptions>> Opened = new(OpenAsync);
     private static int databaseCount;
 
@@ -27,13 +29,27 @@ internal static class EngineFixture
     private static async Task<EmbeddedOptions> OpenAsync()
     {
         var library = await EngineLibrary.EnsureAsync(Path.Combine(RepositoryRoot, "native"), Console.Error.WriteLine);
-        var directory = Directory.CreateTempSubdirectory("faultline-tests-").FullName;
+        SweepLeftovers();
+        var directory = Path.Combine(Path.GetTempPath(), DirectoryPrefix + Environment.ProcessId);
         var options = new EmbeddedOptions(library, directory, Readers: 2, Writers: 1);
         // Stays open, so that a class that closes its database does not close the engine under the others.
         _ = await EmbeddedClickHouse.OpenAsync(options with { Database = "keeps_the_engine_open", Readers = 1 });
         // After the engine's own handler, which was registered when it opened: the files are free by then.
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(directory, recursive: true);
         return options;
+    }
+
+    // The test runner gives its host a tenth of a second to exit, so what a run could not delete the next one does.
+    private static void SweepLeftovers()
+    {
+        foreach (var folder in Directory.GetDirectories(Path.GetTempPath(), DirectoryPrefix + "*"))
+        {
+            var owner = Path.GetFileName(folder)[DirectoryPrefix.Length..];
+            if (int.TryParse(owner, CultureInfo.InvariantCulture, out var id) && (id == Environment.ProcessId || !Directory.Exists($"/proc/{id}")))
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+        }
     }
 
     private static string FindRoot()

@@ -23,10 +23,12 @@ public sealed class EmbeddedClickHouse : IClickHouse
     private readonly EngineThreads _readers;
     private readonly EngineThreads _writers;
     private readonly EngineThreads _statements;
+    private readonly RunningStatements _running;
     private int _disposed;
 
-    private EmbeddedClickHouse(EngineThreads readers, EngineThreads writers, EngineThreads statements)
+    private EmbeddedClickHouse(RunningStatements running, EngineThreads readers, EngineThreads writers, EngineThreads statements)
     {
+        _running = running;
         _readers = readers;
         _writers = writers;
         _statements = statements;
@@ -44,6 +46,12 @@ public sealed class EmbeddedClickHouse : IClickHouse
         return EngineProcess.EnterAsync(options, engine => StartAsync(options, engine), cancel);
     }
 
+    /// <summary>
+    /// The queries that were running when the last process on this directory ended without closing the engine: for the log. One
+    /// that was running at two such ends is refused for an hour.
+    /// </summary>
+    public IReadOnlyList<string> RunningAtLastCrash => _running.OfLastCrash;
+
     public async Task ExecuteAsync(string sql, SqlParameters? parameters = null, CancellationToken cancel = default) =>
         await _statements.RunAsync(
             (connection, _) =>
@@ -54,7 +62,13 @@ public sealed class EmbeddedClickHouse : IClickHouse
             cancel).ConfigureAwait(false);
 
     public Task<QueryResult> QueryAsync(string sql, SqlParameters? parameters = null, QueryLimits? limits = null, CancellationToken cancel = default) =>
-        _readers.RunAsync((connection, job) => connection.Query(sql, parameters, limits ?? NoLimits, () => job.CancelRequested), cancel);
+        _readers.RunAsync(
+            (connection, job) =>
+            {
+                using var note = _running.Begin(sql, parameters);
+                return connection.Query(sql, parameters, limits ?? NoLimits, () => job.CancelRequested);
+            },
+            cancel);
 
     /// <remarks>Cancelling takes an insert back only while it waits for its turn: one that runs is finished, and committed.</remarks>
     public async Task InsertAsync(string table, IReadOnlyList<NativeBlock> blocks, CancellationToken cancel = default)
@@ -99,7 +113,7 @@ public sealed class EmbeddedClickHouse : IClickHouse
         {
             readers = await EngineThreads.StartAsync("engine reader", options.Readers, _ => Connect(options, create: false), engine.Killer).ConfigureAwait(false);
             var writers = await EngineThreads.StartAsync("engine writer", options.Writers, _ => Connect(options, create: false), killer: null).ConfigureAwait(false);
-            return new EmbeddedClickHouse(readers, writers, statements);
+            return new EmbeddedClickHouse(engine.Running, readers, writers, statements);
         }
         catch
         {

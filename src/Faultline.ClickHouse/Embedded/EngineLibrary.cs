@@ -12,6 +12,7 @@ public static class EngineLibrary
     public const string PathVariable = "FAULTLINE_ENGINE_LIBRARY";
 
     private const string FileName = "libchdb.so";
+    private const string FetchPrefix = ".fetch-";
     private const string Package = "@chdb/lib-linux-x64-gnu";
 
     // Download and unpacked copy exist side by side for a moment: 166 MB and 566 MB.
@@ -42,10 +43,15 @@ public static class EngineLibrary
             return published;
         }
         RequirePlatform();
+        return await EnsureCachedAsync(lockFolder, Path.Combine(CacheFolder(), "faultline", "engine"), "npm", progress, cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>The part that needs no settings of the process.</summary>
+    internal static async Task<string> EnsureCachedAsync(string lockFolder, string cache, string npm, Action<string> progress, CancellationToken cancel)
+    {
         var version = await VersionInAsync(Path.Combine(lockFolder, "package-lock.json"), cancel).ConfigureAwait(false);
-        var cache = Path.Combine(CacheFolder(), "faultline", "engine");
         var library = Path.Combine(cache, version, FileName);
-        return File.Exists(library) ? library : await FetchAsync(lockFolder, cache, version, library, progress, cancel).ConfigureAwait(false);
+        return File.Exists(library) ? library : await FetchAsync(lockFolder, cache, version, library, npm, progress, cancel).ConfigureAwait(false);
     }
 
     private static string? Beside(string folder) =>
@@ -86,7 +92,7 @@ public static class EngineLibrary
         }
     }
 
-    private static async Task<string> FetchAsync(string lockFolder, string cache, string version, string library, Action<string> progress, CancellationToken cancel)
+    private static async Task<string> FetchAsync(string lockFolder, string cache, string version, string library, string npm, Action<string> progress, CancellationToken cancel)
     {
         try
         {
@@ -97,8 +103,12 @@ public static class EngineLibrary
                 return library;        // another process fetched it meanwhile
             }
             RequireSpace(cache);
-            var work = Path.Combine(cache, ".fetch-" + version);
-            ClearAway(work);           // what an interrupted fetch left; its download is in npm's own cache
+            // A folder of our own: the npm of a process that was killed may still be writing into its one.
+            foreach (var leftover in Directory.GetDirectories(cache, FetchPrefix + "*"))
+            {
+                ClearAway(leftover);   // what it had downloaded is in npm's own cache
+            }
+            var work = Path.Combine(cache, $"{FetchPrefix}{version}-{Guid.NewGuid():N}");
             Directory.CreateDirectory(work);
             foreach (var file in new[] { "package.json", "package-lock.json" })
             {
@@ -106,7 +116,7 @@ public static class EngineLibrary
             }
             progress($"Fetching the ClickHouse engine {version} with npm (166 MB, once) into {Path.Combine(cache, version)}");
             var started = Stopwatch.GetTimestamp();
-            await RunNpmAsync(work, cache, progress, cancel).ConfigureAwait(false);
+            await RunNpmAsync(npm, work, cache, progress, cancel).ConfigureAwait(false);
             var fetched = Path.Combine(work, "node_modules", Package.Replace('/', Path.DirectorySeparatorChar));
             if (!File.Exists(Path.Combine(fetched, FileName)))
             {
@@ -163,11 +173,11 @@ public static class EngineLibrary
         }
     }
 
-    private static async Task RunNpmAsync(string work, string cache, Action<string> progress, CancellationToken cancel)
+    private static async Task RunNpmAsync(string executable, string work, string cache, Action<string> progress, CancellationToken cancel)
     {
         using var npm = new Process
         {
-            StartInfo = new ProcessStartInfo("npm")
+            StartInfo = new ProcessStartInfo(executable)
             {
                 WorkingDirectory = work,
                 RedirectStandardOutput = true,
@@ -205,9 +215,18 @@ public static class EngineLibrary
         catch (System.ComponentModel.Win32Exception problem)
         {
             throw new InvalidOperationException(
-                $"The engine is fetched with npm, which cannot be started: {problem.Message}. Install Node.js with npm, "
+                $"The engine is fetched with npm, which is not on the PATH or cannot be started. Install Node.js with npm, "
                 + $"or put {FileName} of the npm package {Package} on this machine and name it in {PathVariable}.", problem);
         }
+        // Without this, npm outlives a process that is told to end.
+        void KillNpm(object? sender, EventArgs ending)
+        {
+            if (!npm.HasExited)
+            {
+                npm.Kill(entireProcessTree: true);
+            }
+        }
+        AppDomain.CurrentDomain.ProcessExit += KillNpm;
         npm.StandardInput.Close();
         npm.BeginOutputReadLine();
         npm.BeginErrorReadLine();
@@ -223,10 +242,8 @@ public static class EngineLibrary
         }
         finally
         {
-            if (!npm.HasExited)
-            {
-                npm.Kill(entireProcessTree: true);
-            }
+            AppDomain.CurrentDomain.ProcessExit -= KillNpm;
+            KillNpm(null, EventArgs.Empty);
         }
         if (npm.ExitCode != 0)
         {

@@ -12,11 +12,14 @@ internal sealed class EngineProcess
 
     private readonly string _dataDirectory;
 
-    private EngineProcess(string dataDirectory, QueryKiller killer)
+    private EngineProcess(string dataDirectory, QueryKiller killer, RunningStatements running)
     {
         _dataDirectory = dataDirectory;
         Killer = killer;
+        Running = running;
     }
+
+    public RunningStatements Running { get; }
 
     public QueryKiller Killer { get; }
 
@@ -79,12 +82,45 @@ internal sealed class EngineProcess
     {
         Chdb.Load(options.LibraryPath);
         Directory.CreateDirectory(options.DataDirectory);
+        RequireUnused(options.DataDirectory);
         if (!exitHandled)
         {
             exitHandled = true;
             AppDomain.CurrentDomain.ProcessExit += (_, _) => AtExit();
         }
-        return new EngineProcess(options.DataDirectory, await QueryKiller.StartAsync(() => Connect(options)).ConfigureAwait(false));
+        var killer = await QueryKiller.StartAsync(() => Connect(options)).ConfigureAwait(false);
+        try
+        {
+            return new EngineProcess(options.DataDirectory, killer, new RunningStatements(options.DataDirectory, TimeProvider.System));
+        }
+        catch
+        {
+            await killer.StopAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    // The engine takes this lock itself, but says why it did not open only on standard error.
+    private static void RequireUnused(string dataDirectory)
+    {
+        var status = Path.Combine(dataDirectory, "status");
+        if (!File.Exists(status))
+        {
+            return;
+        }
+        try
+        {
+            new FileStream(status, FileMode.Open, FileAccess.ReadWrite, FileShare.None).Dispose();
+        }
+        catch (IOException problem)
+        {
+            throw new InvalidOperationException(
+                $"The data directory {dataDirectory} is in use by another process. Stop that one, or choose another directory with --data.", problem);
+        }
+        catch (UnauthorizedAccessException problem)
+        {
+            throw new InvalidOperationException($"The data directory {dataDirectory} cannot be written: {problem.Message}", problem);
+        }
     }
 
     private static async Task CloseWhenUnusedAsync()
@@ -93,6 +129,7 @@ internal sealed class EngineProcess
         {
             current = null;
             await engine.Killer.StopAsync().ConfigureAwait(false);
+            engine.Running.Dispose();
         }
     }
 
