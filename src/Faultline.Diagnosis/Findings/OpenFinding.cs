@@ -27,6 +27,8 @@ internal sealed class OpenFinding
     private LoopingTrace? _loop;
     private int _loopToldAt;
     private int _loopUsualRun;
+    private long _quietWindow = long.MinValue;
+    private int _quietWindows;
 
     public OpenFinding(string project, ServiceFeatures service, string trigger, long onsetSeconds, long detectedSeconds, string? id = null)
     {
@@ -111,6 +113,24 @@ internal sealed class OpenFinding
         _loopUsualRun = 0;
     }
 
+    /// <summary>
+    /// Notes a closed window of a service. A finding continued from an earlier process has no symptoms until they show again; when
+    /// they do not, because the fault ended while nobody looked, enough windows with data say so.
+    /// </summary>
+    public void NoteWindow(ServiceFeatures service, Feature feature, long window, double count)
+    {
+        if (HasSymptoms || !ReferenceEquals(service, Service) || window <= _quietWindow || count <= 0)
+        {
+            return;
+        }
+
+        if (!string.Equals(Trigger, Loop, StringComparison.Ordinal) || ReferenceEquals(feature, FeatureTable.MaxToolRepeats))
+        {
+            _quietWindow = window;
+            _quietWindows++;
+        }
+    }
+
     /// <summary>Notes a closed window of the loop's own feature.</summary>
     public void NoteRepeats(ServiceFeatures service, double repeats, double traces, bool corrects)
     {
@@ -133,7 +153,12 @@ internal sealed class OpenFinding
     /// <param name="window">The newest closed window of its service.</param>
     public bool IsOver(long window)
     {
-        if (!HasSymptoms || (_loop is not null && _loopUsualRun < Detectors.Deviation.UsualToClear))
+        if (!HasSymptoms)
+        {
+            return _quietWindows >= Detectors.Deviation.UsualToClear;
+        }
+
+        if (_loop is not null && _loopUsualRun < Detectors.Deviation.UsualToClear)
         {
             return false;
         }

@@ -137,6 +137,11 @@ internal sealed class ProjectDetection(string project) : IWindowSink
         var millis = FeatureWindows.EndMillis(window);
         _samples.Add(series.ValueLabels, millis, value);
         _samples.Add(series.CountLabels, millis, count);
+        foreach (var finding in _open)
+        {
+            finding.NoteWindow(service, series.Feature, window, count);
+        }
+
         if (ReferenceEquals(series.Feature, FeatureTable.MaxToolRepeats))
         {
             foreach (var finding in _open)

@@ -169,6 +169,22 @@ public sealed class WindowTests
     }
 
     [Fact]
+    public async Task A_loop_that_ended_while_the_server_was_down_is_cleared()
+    {
+        var first = new Rig(Start);
+        var bot = new SimulatedBot(62);
+        await first.HistoryAsync(bot, TimeSpan.FromDays(7), TimeSpan.FromMinutes(20));
+        await first.LiveAsync(bot, TimeSpan.FromSeconds(60), new Behaviour());
+        await first.LiveAsync(bot, TimeSpan.FromSeconds(60), new Behaviour { SameCalls = 50 });
+        var id = first.Raised.First().Id;
+        await first.AdvanceAsync(everything: true);
+
+        var second = new Rig(first.Clock.Now.AddMinutes(30), first.Samples);
+        await second.LiveAsync(bot, TimeSpan.FromSeconds(180), new Behaviour());
+        Assert.Equal(id, Assert.Single(second.News.OfType<FindingNews.Cleared>()).FindingId);
+    }
+
+    [Fact]
     public async Task Projects_do_not_see_each_other()
     {
         var rig = new Rig(Start);
