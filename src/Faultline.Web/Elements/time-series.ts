@@ -3,6 +3,7 @@ import { customElement, property, query, state } from 'lit/decorators.js';
 import uPlot from 'uplot';
 import uplotStyles from 'uplot/dist/uPlot.min.css';
 import { go } from './keyboard';
+import { colour } from './colour';
 
 interface Series { metric: Record<string, string>; values: [number, string][] }
 interface Mark { at: number; words: string; kind?: string }
@@ -33,6 +34,14 @@ export function figure(value: number | null | undefined, unit: string): string {
   if (abs >= 1e6) return `${+(value / 1e6).toPrecision(3)} M${suffix}`;
   if (abs >= 1e4) return `${+(value / 1e3).toPrecision(3)} k${suffix}`;
   return `${+value.toPrecision(4)}${suffix}`;
+}
+
+/** A tick in the viewer's time: the day where a new one begins, seconds only where ticks are that close. */
+function clock(at: number, increment: number, before: number | undefined): string {
+  const date = new Date(at * 1000);
+  const day = before !== undefined && new Date(before * 1000).toDateString() !== date.toDateString();
+  if (increment >= 86400 || day) return date.toLocaleDateString('en-US', { month: 'short', day: 'numeric' });
+  return date.toLocaleTimeString('en-GB', increment < 60 ? {} : { hour: '2-digit', minute: '2-digit' });
 }
 
 /** What tells a series from the others of its answer, in words. */
@@ -139,6 +148,14 @@ export class TimeSeries extends LitElement {
 
   private colour(name: string): string { return getComputedStyle(this).getPropertyValue(name).trim(); }
 
+  /** A service keeps its colour everywhere; where that does not tell the series apart, colours go by order. */
+  private get palette(): number[] {
+    const shown = this.series.slice(0, seriesMax);
+    const own = shown.map(one => one.metric['service_name']);
+    const colours = own.map(service => service === undefined ? -1 : colour(service));
+    return shown.length > 1 && !own.includes(undefined) && new Set(colours).size === shown.length ? colours : shown.map((_, i) => i);
+  }
+
   private get plotHeight(): number { return this.compact ? 120 : parseInt(this.colour('--chart-height')) || 240; }
 
   private fit(): void {
@@ -191,12 +208,12 @@ export class TimeSeries extends LitElement {
         } },
       },
       axes: [
-        { stroke: ink, font, grid: { show: false }, ticks: { stroke: line, size: 4 }, size: 28, values: [
-          [86400 * 2, '{MMM} {D}', null, null, null, null, null, null, 1], [3600, '{HH}:{mm}', '\n{MMM} {D}', null, '\n{MMM} {D}', null, null, null, 1], [60, '{HH}:{mm}', '\n{MMM} {D}', null, '\n{MMM} {D}', null, null, null, 1], [1, '{HH}:{mm}:{ss}', '\n{MMM} {D}', null, '\n{MMM} {D}', null, null, null, 1]] },
-        { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 60, gap: 4, values: (_, splits) => splits.map(value => figure(value, unit)) },
+        { stroke: ink, font, grid: { show: false }, ticks: { stroke: line, size: 4 }, size: 26, values: (_, splits, __, ___, incr) => splits.map((value, i) => clock(value, incr, i > 0 ? splits[i - 1] : undefined)) },
+        { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: this.compact ? 48 : 60, gap: 4, values: (_, splits) => splits.map(value => figure(value, unit)) },
       ],
-      series: [{}, ...shown.map((_, i) => ({ stroke: this.colour(`--series-${i}`), width: 1.5, spanGaps: false, points: { show: (plot: uPlot, n: number) => (plot.data[n] as (number | null)[]).filter(value => value !== null).length < 3 } }))],
+      series: [{}, ...shown.map((_, i) => ({ stroke: this.colour(`--series-${this.palette[i]}`), width: 1.5, spanGaps: false, points: { show: (plot: uPlot, n: number) => (plot.data[n] as (number | null)[]).filter(value => value !== null).length < 3 } }))],
       hooks: {
+        ready: [() => this.placeMarks()],
         drawClear: [plot => {
           const ctx = plot.ctx;
           if (band) {
@@ -230,7 +247,6 @@ export class TimeSeries extends LitElement {
         }],
       },
     }, [grid, ...columns], this.box);
-    this.placeMarks();
   }
 
   override render() {
@@ -248,7 +264,7 @@ export class TimeSeries extends LitElement {
       <div class="marks" aria-hidden="true">${this.drawnMarks.map(({ x, mark }) => html`<span class="mark ${mark.kind ?? ''}" .style=${`left:${x}px` as never} title=${mark.words}>${mark.words}</span>`)}</div>
       ${this.problem ? html`<div class="note"><span class="bad" role="alert">${this.problem}</span></div>` : shown.length === 0 ? html`<div class="note">${this.busy ? '' : 'No data in this range.'}</div>` : ''}
       ${this.compact && shown.length < 2 ? '' : html`<ul>
-        ${order.map(i => html`<li .style=${`--c:var(--series-${i})` as never}><i></i><span title=${this.labels[i]!}>${this.labels[i]}</span><b>${figure(valueOf(i), this.unit)}</b></li>`)}
+        ${order.map(i => html`<li .style=${`--c:var(--series-${this.palette[i] ?? i})` as never}><i></i><span title=${this.labels[i]!}>${this.labels[i]}</span><b>${figure(valueOf(i), this.unit)}</b></li>`)}
         ${at !== null && this.plot ? html`<li class="at">${new Date((this.plot.data[0][at] ?? 0) * 1000).toLocaleTimeString('en-GB')}</li>` : ''}
         ${this.series.length > seriesMax ? html`<li class="more">${seriesMax} of ${this.series.length} series</li>` : ''}
       </ul>`}`;

@@ -1,6 +1,7 @@
 import htmx from 'htmx.org';
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
+import { colour } from './colour';
 
 interface Span {
   id: string; parent: string; depth: number; name: string; service: string; operation: string; label: string; start_nanos: number; duration_nanos: number;
@@ -8,7 +9,7 @@ interface Span {
 }
 interface Fold { name: string; count: number; errors: number; total_nanos: number }
 interface Trace { trace_id: string; start_unix_nanos: number; duration_nanos: number; spans: Span[]; folds: Fold[] }
-type Row = { kind: 'span'; span: Span; index: number; hasChildren: boolean; open: boolean } | { kind: 'fold'; fold: Fold; number: number; depth: number; start: number; end: number; open: boolean; service: string };
+type Row = { kind: 'span'; span: Span; index: number; hasChildren: boolean; open: boolean } | { kind: 'fold'; fold: Fold; number: number; depth: number; start: number; end: number; open: boolean; service: string; tokens: number };
 
 const rowHeight = 28;
 const margin = 12;
@@ -21,13 +22,6 @@ export function duration(nanos: number): string {
   if (seconds < 0.9995) return `${(seconds * 1e3).toFixed(0)} ms`;
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-}
-
-/** A service's palette colour; the same hash as the server's. */
-export function colour(service: string): number {
-  let hash = 2166136261;
-  for (let i = 0; i < service.length; i++) hash = Math.imul(hash ^ service.charCodeAt(i), 16777619) >>> 0;
-  return ((hash ^ (hash >>> 15)) >>> 0) % 8;
 }
 
 /** <trace-waterfall src selected>: the spans of a trace as bars; only the visible rows exist. Choosing one asks the server for its panel and changes the address. */
@@ -43,13 +37,14 @@ export class TraceWaterfall extends LitElement {
     .bar button { border: 0; background: none; color: var(--ink-2); font: 500 12px/20px var(--font); cursor: pointer; padding: 2px 6px; border-radius: 4px; }
     .bar button:hover { background: var(--hover); color: var(--ink); }
     .grow { flex: 1; }
-    .scale { position: relative; display: grid; grid-template-columns: var(--names) 1fr; height: 22px; border-bottom: 1px solid var(--line); font-size: 11px; color: var(--ink-3); font-variant-numeric: tabular-nums; }
-    .scale .time { position: relative; margin: 0 64px 0 0; }
+    .scale { position: relative; display: grid; grid-template-columns: var(--names) 1fr 68px; height: 22px; border-bottom: 1px solid var(--line); font-size: 11px; color: var(--ink-3); font-variant-numeric: tabular-nums; }
+    .scale .time { position: relative; margin: 0 60px 0 0; }
+    .scale .end { position: static; border: 0; text-align: right; padding: 0 12px 0 0; }
     .scale span { position: absolute; top: 2px; line-height: 18px; padding-left: 4px; border-left: 1px solid var(--line); height: 20px; white-space: nowrap; }
     .rows { overflow: auto; position: relative; outline: none; }
     .rows:focus-visible { box-shadow: inset 0 0 0 2px var(--focus); }
     .all { position: relative; }
-    .row { position: absolute; left: 0; right: 0; height: 28px; display: grid; grid-template-columns: var(--names) 1fr; align-items: center; cursor: pointer; }
+    .row { position: absolute; left: 0; right: 0; height: 28px; display: grid; grid-template-columns: var(--names) 1fr 68px; align-items: center; cursor: pointer; }
     .row:hover { background: var(--hover); }
     .row[aria-selected='true'] { background: var(--selected); }
     .row.dim { opacity: 0.4; }
@@ -64,12 +59,13 @@ export class TraceWaterfall extends LitElement {
     .times { font-weight: 560; color: var(--warn); background: var(--warn-soft); border: 1px solid var(--warn-line); border-radius: 4px; padding: 0 5px; font-size: 11px; line-height: 16px; flex: none; }
     .err { color: var(--bad); font-weight: 600; font-size: 11px; flex: none; }
     .score { color: var(--bad); font-size: 11px; flex: none; font-variant-numeric: tabular-nums; }
-    .track { position: relative; height: 28px; margin-right: 64px; background-image: linear-gradient(to right, var(--line) 1px, transparent 1px); background-size: 25% 100%; }
+    .track { position: relative; height: 28px; margin-right: 60px; background-image: linear-gradient(to right, var(--line) 1px, transparent 1px); background-size: 25% 100%; }
     .span { position: absolute; top: 8px; height: 12px; min-width: 2px; border-radius: 2px; background: var(--c); }
     .span.error { background: var(--bar-bad); }
     .span.many { background: repeating-linear-gradient(90deg, var(--c) 0 4px, color-mix(in srgb, var(--c) 45%, transparent) 4px 6px); }
     .crit { position: absolute; top: 22px; height: 2px; min-width: 2px; background: var(--ink); }
     .took { position: absolute; top: 4px; font-size: 11px; line-height: 20px; color: var(--ink-2); white-space: nowrap; font-variant-numeric: tabular-nums; padding: 0 4px; }
+    .tokens { text-align: right; padding-right: 12px; font-size: 11px; color: var(--ink-2); font-variant-numeric: tabular-nums; }
     .fail { padding: 24px; color: var(--ink-2); }
     .map { height: 28px; }
   `;
@@ -145,6 +141,7 @@ export class TraceWaterfall extends LitElement {
         const members = trace.spans.filter(other => other.fold === span.fold);
         rows.push({
           kind: 'fold', fold: trace.folds[span.fold]!, number: span.fold, depth: span.depth, open: this.openFolds.has(span.fold), service: span.service,
+          tokens: members.reduce((sum, member) => sum + (member.input_tokens ?? 0) + (member.output_tokens ?? 0), 0),
           start: Math.min(...members.map(member => member.start_nanos)), end: Math.max(...members.map(member => member.start_nanos + member.duration_nanos)),
         });
       }
@@ -222,7 +219,7 @@ export class TraceWaterfall extends LitElement {
     const total = trace.duration_nanos;
     const first = Math.max(0, Math.floor(this.top / rowHeight) - margin);
     const last = Math.min(this.rows.length, Math.ceil((this.top + this.height) / rowHeight) + margin);
-    this.style.setProperty('--names', 'minmax(220px, 44%)');
+    this.style.setProperty('--names', 'minmax(200px, 42%)');
     return html`
       <div class="bar">
         <input type="search" placeholder="Find a span" aria-label="Find a span" .value=${this.find} @input=${(event: Event) => { this.find = (event.target as HTMLInputElement).value; }}>
@@ -231,7 +228,7 @@ export class TraceWaterfall extends LitElement {
         ${trace.folds.length ? html`<button type="button" @click=${() => { this.openFolds = this.openFolds.size ? new Set() : new Set(trace.folds.map((_, i) => i)); }}>${this.openFolds.size ? 'Fold repeats' : 'Unfold repeats'}</button>` : nothing}
         <button type="button" @click=${() => { this.closed = this.closed.size ? new Set() : new Set(trace.spans.filter(span => span.depth > 0).map(span => span.id)); }}>${this.closed.size ? 'Open all' : 'Close all'}</button>
       </div>
-      <div class="scale" aria-hidden="true"><div></div><div class="time">${[0, 0.25, 0.5, 0.75].map(at => html`<span .style=${`left:${at * 100}%` as never}>${duration(total * at)}</span>`)}</div></div>
+      <div class="scale" aria-hidden="true"><div></div><div class="time">${[0, 0.25, 0.5, 0.75].map(at => html`<span .style=${`left:${at * 100}%` as never}>${duration(total * at)}</span>`)}</div><span class="end">tokens</span></div>
       <div class="rows" tabindex="0" role="treegrid" aria-label="Spans" aria-rowcount=${this.rows.length} @keydown=${this.key} @scroll=${(event: Event) => { this.top = (event.target as HTMLElement).scrollTop; }}>
         <div class="all" role="rowgroup" .style=${`height:${this.rows.length * rowHeight}px` as never}>
           ${this.rows.slice(first, last).map((row, i) => this.row(row, first + i, total))}
@@ -247,8 +244,8 @@ export class TraceWaterfall extends LitElement {
     const words = duration(row.kind === 'fold' ? row.fold.total_nanos : length);
     const isSelected = row.kind === 'span' && row.span.id === this.selected;
     const service = row.kind === 'fold' ? row.service : row.span.service;
+    const tokens = row.kind === 'fold' ? row.tokens : (row.span.input_tokens ?? 0) + (row.span.output_tokens ?? 0);
     const twist = row.kind === 'fold' || row.hasChildren;
-    const beside = left + width > 78 ? `right:${100 - left}%` : `left:${left + width}%`;
     return html`<div class="row ${this.fits(row) ? '' : 'dim'}" role="row" aria-level=${depth + 1} aria-rowindex=${at + 1} aria-selected=${isSelected} aria-expanded=${twist ? String(row.open) : nothing}
         .style=${`top:${at * rowHeight}px;--c:var(--series-${colour(service)})` as never} data-span=${row.kind === 'span' ? row.span.id : nothing}
         @click=${() => { if (row.kind === 'fold') this.toggle(row); else this.choose(row.span.id); this.scroller?.focus({ preventScroll: true }); }}>
@@ -263,8 +260,9 @@ export class TraceWaterfall extends LitElement {
       <div class="track" role="gridcell" aria-label=${words}>
         <div class="span ${row.kind === 'fold' ? 'many' : row.span.error ? 'error' : ''}" .style=${`left:${left}%;width:${width}%` as never}></div>
         ${row.kind === 'span' && row.span.critical ? html`<div class="crit" .style=${`left:${left}%;width:${width}%` as never}></div>` : nothing}
-        <span class="took" .style=${beside as never}>${row.kind === 'fold' ? `${words} in all` : words}${row.kind === 'span' && row.span.input_tokens !== null ? ` · ${((row.span.input_tokens ?? 0) + (row.span.output_tokens ?? 0)).toLocaleString('en')} tokens` : ''}</span>
+        <span class="took" title=${row.kind === 'fold' ? 'All of them together' : nothing} .style=${`left:${left + width}%` as never}>${words}</span>
       </div>
+      <div class="tokens" role="gridcell">${tokens > 0 ? tokens.toLocaleString('en') : ''}</div>
     </div>`;
   }
 }

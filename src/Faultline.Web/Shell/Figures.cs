@@ -72,6 +72,13 @@ public static class Figures
         _ => Count(Math.Round(value, 2)) + " " + unit,
     };
 
+    /// <summary>Two figures of one unit, the unit once where it is a word: <c>1,420 → 1,431 tokens</c>.</summary>
+    public static (string Before, string After) Change(double before, double after, string unit)
+    {
+        var (first, second) = (WithUnit(before, unit), WithUnit(after, unit));
+        return (unit is "tokens" or "calls" or "documents" && first.EndsWith(unit, StringComparison.Ordinal) ? first[..^unit.Length].TrimEnd() : first, second);
+    }
+
     /// <summary>"1 case", "2 cases".</summary>
     public static string Of(long count, string one, string? many = null) => $"{Exact(count)} {(count == 1 ? one : many ?? one + "s")}";
 
