@@ -153,7 +153,7 @@ export class TimeSeries extends LitElement {
     const shown = this.series.slice(0, seriesMax);
     const own = shown.map(one => one.metric['service_name']);
     const colours = own.map(service => service === undefined ? -1 : colour(service));
-    return shown.length > 1 && !own.includes(undefined) && new Set(colours).size === shown.length ? colours : shown.map((_, i) => i);
+    return shown.length > 1 && !own.some(service => service === undefined) && new Set(colours).size === shown.length ? colours : shown.map((_, i) => i);
   }
 
   private get plotHeight(): number { return this.compact ? 120 : parseInt(this.colour('--chart-height')) || 240; }

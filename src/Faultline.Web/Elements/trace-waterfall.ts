@@ -50,7 +50,7 @@ export class TraceWaterfall extends LitElement {
     .row.dim { opacity: 0.4; }
     .name { display: flex; align-items: center; gap: 6px; min-width: 0; padding-right: 12px; height: 28px; }
     .name .label { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-    .name .sub { color: var(--ink-3); font-size: 12px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; flex: 0 1 auto; min-width: 24px; }
+    .name .sub { color: var(--ink-3); font-size: 12px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; flex: 0 100 auto; min-width: 0; }
     .name b { font-weight: 560; }
     .twist { width: 16px; height: 16px; flex: none; display: grid; place-items: center; color: var(--ink-3); border: 0; padding: 0; background: none; cursor: pointer; }
     .twist svg { width: 8px; height: 8px; fill: currentcolor; transition: rotate 80ms; }

@@ -33,7 +33,7 @@ internal static class LiveEndpoint
     }
 
     /// <summary>A <c>hello</c> with the number of the last pulse, then pulses, and a heartbeat when it is quiet.</summary>
-    private static async IAsyncEnumerable<SseItem<string>> EventsAsync(LiveFeed.Subscription subscription, TimeProvider time, CancellationToken gone, [EnumeratorCancellation] CancellationToken stopping)
+    internal static async IAsyncEnumerable<SseItem<string>> EventsAsync(LiveFeed.Subscription subscription, TimeProvider time, CancellationToken gone, [EnumeratorCancellation] CancellationToken stopping)
     {
         using var mine = subscription;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(gone, stopping);
