@@ -1,5 +1,6 @@
 using Faultline.Web.Shell;
 using Faultline.Web.Traces;
+using Xunit;
 using static Faultline.Tests.Web.Samples;
 
 namespace Faultline.Tests.Web;
@@ -38,7 +39,7 @@ public sealed class AddressTests
     }
 
     [Theory]
-    [InlineData(0.0000005, "0 µs")]
+    [InlineData(0.000002, "2 µs")]
     [InlineData(0.00034, "340 µs")]
     [InlineData(0.82, "820 ms")]
     [InlineData(2.344, "2.34 s")]

@@ -1,6 +1,7 @@
 using Faultline.Telemetry;
 using Faultline.Telemetry.Columns;
 using Faultline.Web.Live;
+using Xunit;
 
 namespace Faultline.Tests.Web;
 

@@ -1,6 +1,7 @@
 using Faultline.Cases.Projections;
 using Faultline.Store.Scores;
 using Faultline.Store.Traces;
+using Faultline.Telemetry.Spans;
 using Faultline.Web.Cases;
 using Faultline.Web.Overview;
 using Faultline.Web.Shell;
@@ -9,6 +10,7 @@ using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Components.Web;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
 using static Faultline.Tests.Web.Samples;
 
 namespace Faultline.Tests.Web;

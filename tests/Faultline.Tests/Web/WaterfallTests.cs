@@ -1,5 +1,6 @@
 using Faultline.Telemetry.Spans;
 using Faultline.Web.Traces;
+using Xunit;
 using static Faultline.Tests.Web.Samples;
 
 namespace Faultline.Tests.Web;
