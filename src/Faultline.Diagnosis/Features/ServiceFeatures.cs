@@ -109,6 +109,12 @@ internal sealed class ServiceFeatures(string service, string environment)
 
     public void Observe(Feature feature, string dimension, long unixNanos, double value, TraceId trace, int weight = 1)
     {
+        if (unixNanos <= 0)
+        {
+            TooLate++;          // a time that was not sent, or is from before 1970: no window is right for it
+            return;
+        }
+
         var index = FeatureWindows.IndexOf(unixNanos);
         if (!_windows.TryGetValue(index, out var window))
         {

@@ -184,6 +184,22 @@ public sealed class WindowTests
         Assert.Equal(id, Assert.Single(second.News.OfType<FindingNews.Cleared>()).FindingId);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-1)]
+    [InlineData(long.MinValue)]
+    public async Task A_score_without_a_time_harms_nothing(long unixNanos)
+    {
+        var rig = new Rig(Start);
+        await rig.CommitAsync(new BatchBuilder(Start)
+            .Score("bot", new TraceId(1), default, "relevance", 0.8, unixNanos)
+            .Score("bot", new TraceId(1), default, "relevance", double.NaN, Nanos(Start))
+            .Score("bot", new TraceId(1), default, "relevance", 0.8, Nanos(Start)));
+        await rig.AdvanceAsync(everything: true);
+        Assert.Single(rig.Samples.Feature("bot", "score:relevance"));
+        Assert.Equal(1, rig.Detection.Figures.TooLate);
+    }
+
     [Fact]
     public async Task Projects_do_not_see_each_other()
     {
