@@ -18,7 +18,7 @@ internal sealed class Federation(PrometheusApi api)
         foreach (var matchers in selectors)
         {
             var selector = new VectorSelector("", matchers, default).ToString();
-            // Two reads, because a vector carries the evaluation time; both keep the order of the labels.
+            // Two reads, because an instant vector carries the evaluation time and not its samples' own.
             var values = (PromQlResult.Vector)await api.Engine.InstantAsync(request.Project, selector, at, context.RequestAborted).ConfigureAwait(false);
             var times = (PromQlResult.Matrix)await api.Engine.InstantAsync(request.Project, $"{selector}[5m]", at, context.RequestAborted).ConfigureAwait(false);
             var newest = times.Series.ToDictionary(series => series.Labels, series => series.UnixMillis[^1]);

@@ -272,14 +272,14 @@ internal sealed class Aggregation(Evaluator evaluator, AggregateExpr expr, Grid 
             return min != 0 || max != 0;
         }
 
-        if (max < 1)
-        {
-            return false;
-        }
-
         if (anyNaN)
         {
             throw Evaluator.Fault("Parameter value is NaN");
+        }
+
+        if (max < 1)
+        {
+            return false;
         }
 
         if (min <= long.MinValue)
@@ -375,7 +375,7 @@ internal sealed class Aggregation(Evaluator evaluator, AggregateExpr expr, Grid 
 
     private List<StepSeries> CountValues(string label)
     {
-        if (label.Length == 0)
+        if (!LabelSets.IsValidName(label))
         {
             throw Evaluator.Fault($"invalid label name {GoText.Quote(label)}");
         }

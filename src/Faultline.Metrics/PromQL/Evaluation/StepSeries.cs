@@ -76,6 +76,20 @@ internal static class LabelSets
         return left.Length - right.Length;
     }
 
+    /// <summary>Any text that is valid Unicode and not empty. A lone surrogate stands for a byte that was none.</summary>
+    public static bool IsValidName(string name)
+    {
+        foreach (var rune in name.EnumerateRunes())
+        {
+            if (rune == System.Text.Rune.ReplacementChar && !name.Contains('\uFFFD', StringComparison.Ordinal))
+            {
+                return false;
+            }
+        }
+
+        return name.Length > 0;
+    }
+
     /// <summary>As Prometheus' messages show a label set: <c>{__name__="up", job="x"}</c>.</summary>
     public static string Text(Labels labels) =>
         "{" + string.Join(", ", labels.Pairs.ToArray().Select(pair => $"{Syntax.Printer.LabelName(pair.Key)}={Syntax.GoText.Quote(pair.Value)}")) + "}";

@@ -17,7 +17,7 @@ internal static class LabelFunctions
             throw Evaluator.Fault($"invalid regular expression in label_replace(): {pattern}");
         }
 
-        if (target.Length == 0)
+        if (!LabelSets.IsValidName(target))
         {
             throw Evaluator.Fault($"invalid destination label name in label_replace(): {target}");
         }
@@ -30,12 +30,12 @@ internal static class LabelFunctions
     {
         var (target, separator) = (call.Text(1), call.Text(2));
         var sources = Enumerable.Range(3, call.Count - 3).Select(call.Text).ToArray();
-        if (sources.FirstOrDefault(name => name.Length == 0) is { } wrong)
+        if (Array.Find(sources, name => !LabelSets.IsValidName(name)) is { } wrong)
         {
             throw Evaluator.Fault($"invalid source label name in label_join(): {wrong}");
         }
 
-        if (target.Length == 0)
+        if (!LabelSets.IsValidName(target))
         {
             throw Evaluator.Fault($"invalid destination label name in label_join(): {target}");
         }

@@ -9,7 +9,7 @@ internal static class DurationMath
     public static bool IsOutOfRange(double seconds) => seconds is > SecondsMax or < -SecondsMax;
 
     /// <summary>Milliseconds, cut after rounding to nanoseconds, as Go does.</summary>
-    public static long ToMillis(double seconds) => (long)(Math.Round(seconds * 1e9, MidpointRounding.AwayFromZero) / 1e6);
+    public static long ToMillis(double seconds) => (long)Math.Round(seconds * 1e9, MidpointRounding.AwayFromZero) / 1_000_000;
 
     /// <summary>The value of a duration in one query.</summary>
     /// <exception cref="PromQlException">It is not a length of time: NaN, infinite, out of range, or not above zero where it must be.</exception>

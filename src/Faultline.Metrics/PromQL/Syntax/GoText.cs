@@ -147,9 +147,18 @@ internal static class GoText
     public static string Quote(string text)
     {
         var quoted = new StringBuilder(text.Length + 2).Append('"');
-        foreach (var rune in text.EnumerateRunes())
+        for (var i = 0; i < text.Length;)
         {
-            AppendEscaped(quoted, rune, '"');
+            if (Rune.DecodeFromUtf16(text.AsSpan(i), out var rune, out var consumed) == OperationStatus.Done)
+            {
+                AppendEscaped(quoted, rune, '"');
+            }
+            else
+            {
+                quoted.Append($"\\x{text[i] & 0xff:x2}");       // see Decode
+            }
+
+            i += consumed;
         }
 
         return quoted.Append('"').ToString();
@@ -204,7 +213,21 @@ internal static class GoText
             }
         }
 
-        return Encoding.UTF8.GetString(bytes.WrittenSpan);
+        return Decode(bytes.WrittenSpan);
+    }
+
+    /// <summary>UTF-8; a byte that is not becomes a lone surrogate, so that it stays wrong and is told apart.</summary>
+    private static string Decode(ReadOnlySpan<byte> utf8)
+    {
+        var text = new StringBuilder(utf8.Length);
+        while (!utf8.IsEmpty)
+        {
+            var valid = Rune.DecodeFromUtf8(utf8, out var rune, out var consumed) == OperationStatus.Done;
+            _ = valid ? text.Append(rune.ToString()) : text.Append((char)(0xDC00 + utf8[0]));
+            utf8 = utf8[(valid ? consumed : 1)..];
+        }
+
+        return text.ToString();
     }
 
     private static StringBuilder AppendEscaped(StringBuilder to, Rune rune, char quote) => rune.Value switch

@@ -297,7 +297,7 @@ internal sealed class Parser
 
             var token = Advance();
             var name = text ? GoText.Unquote(token.Text) : token.Text;
-            labels.Add(name.Length > 0 ? name : throw Fault(token.Range, $"invalid label name for grouping: {GoText.Quote(name)}"));
+            labels.Add(Evaluation.LabelSets.IsValidName(name) ? name : throw Fault(token.Range, $"invalid label name for grouping: {GoText.Quote(name)}"));
             if (_current.Kind == TokenKind.Comma)
             {
                 Advance();

@@ -87,7 +87,7 @@ internal static class Printer
             return GoText.FormatFloat(value);
         }
 
-        return (value < 0 ? "-" : "") + GoText.FormatDuration((long)Math.Round(Math.Abs(value) * 1000, MidpointRounding.ToZero));
+        return (value < 0 ? "-" : "") + GoText.FormatDuration(DurationMath.ToMillis(Math.Abs(value)));
     }
 
     private static string Aggregator(AggregateExpr aggregate)
