@@ -1,1 +1,1 @@
-Console.WriteLine("faultline");
+return await Faultline.Cli.CommandLine.RunAsync(args);

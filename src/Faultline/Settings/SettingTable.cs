@@ -1,0 +1,124 @@
+using System.Globalization;
+
+namespace Faultline.Settings;
+
+/// <summary>One key that users can set.</summary>
+/// <param name="Key">As in the YAML file, e.g. <c>metrics.derived.buckets_seconds</c>.</param>
+/// <param name="Help">What it is, in a line.</param>
+/// <param name="Apply">Sets it from its text values (several only where it is a list); null text values never come.</param>
+internal sealed record Setting(string Key, string Help, Func<FaultlineSettings, IReadOnlyList<string>, FaultlineSettings> Apply, bool IsList = false)
+{
+    /// <summary><c>a.b_c</c> is <c>FAULTLINE_A_B_C</c>.</summary>
+    public string Variable => "FAULTLINE_" + Key.Replace('.', '_').ToUpperInvariant();
+}
+
+/// <summary>Every key, its meaning and how its text becomes a value.</summary>
+internal static class SettingTable
+{
+    private static readonly double[] InfraBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
+    private static readonly double[] GenAiBuckets = [0.1, 0.5, 1, 5, 10, 30, 60, 120, 300];
+
+    public static readonly IReadOnlyList<Setting> All =
+    [
+        new("data", "Data directory.", (s, v) => s with { DataDirectory = One(v) }),
+        new("profile", "Which parts run; this version: full.", (s, v) => s with { Profile = One(v) }),
+        new("listen.otlp_grpc", "OTLP over gRPC.", (s, v) => s with { OtlpGrpc = Listen(v) }),
+        new("listen.otlp_http", "OTLP over HTTP.", (s, v) => s with { OtlpHttp = Listen(v) }),
+        new("listen.prometheus", "Prometheus HTTP API.", (s, v) => s with { Prometheus = Listen(v) }),
+        new("listen.victoriametrics", "The same API where VictoriaMetrics would be.", (s, v) => s with { VictoriaMetrics = Listen(v) }),
+        new("listen.internals", "Faultline's own metrics.", (s, v) => s with { Internals = Listen(v) }),
+        new("listen.derived", "Metrics derived from traces.", (s, v) => s with { Derived = Listen(v) }),
+        new("listen.health", "Health.", (s, v) => s with { Health = Listen(v) }),
+        new("listen.ui", "Pages and REST.", (s, v) => s with { Ui = Listen(v) }),
+        new("gateway.method", "api-key or basic-auth.", (s, v) => s with { GatewayMethod = One(v) }),
+        new("gateway.api_keys", "Keys for 4317, 4318, 9090 and 8428; KEY or KEY=PROJECT.", (s, v) => s with { ApiKeys = v }, IsList: true),
+        new("gateway.basic_credentials", "user:password, several.", (s, v) => s with { BasicCredentials = v }, IsList: true),
+        new("ingest.max_age", "Older spans are refused, e.g. 365d.", (s, v) => s with { IngestMaxAge = Duration(v) }),
+        new("ingest.message_bytes_max", "Largest request after decompression, e.g. 32MiB.", (s, v) => s with { MessageBytesMax = checked((int)Bytes(v)) }),
+        new("ingest.commit_delay", "How long a request waits for company before its commit, e.g. 25ms.", (s, v) => s with { CommitDelay = Duration(v) }),
+        new("ingest.queue_bytes_max", "Most bytes waiting for a commit; more is answered with 'try later'.", (s, v) => s with { QueueBytesMax = Bytes(v) }),
+        new("store.memory_bytes_max", "Most memory the ClickHouse engine may take, e.g. 2GiB.", (s, v) => s with { EngineMemoryBytesMax = Bytes(v) }),
+        new("metrics.derived.namespace", "First word of the derived metrics' names.", (s, v) => s with { DerivedNamespace = One(v) }),
+        new("metrics.derived.buckets_seconds", "Latency bounds, or the word infra or genai.", (s, v) => s with { BucketsSeconds = Buckets(v) }, IsList: true),
+        new("metrics.derived.dimensions", "Attributes that become labels.", (s, v) => s with { Dimensions = v }, IsList: true),
+        new("metrics.derived.max_lateness", "Spans that end longer ago are only counted as late.", (s, v) => s with { MaxLateness = Duration(v) }),
+        new("metrics.derived.series_per_metric_max", "More series of one metric go into an overflow series.", (s, v) => s with { SeriesPerMetricMax = checked((int)Number(v)) }),
+        new("metrics.scrape_interval", "How often derived metrics and internals are sampled into the store.", (s, v) => s with { ScrapeInterval = Duration(v) }),
+    ];
+
+    /// <summary>Names that pipelines of this kind already have in their <c>.env</c>.</summary>
+    public static readonly IReadOnlyDictionary<string, string> Aliases = new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["ENVOY_AUTH_METHOD"] = "gateway.method",
+        ["ENVOY_API_KEYS"] = "gateway.api_keys",
+        ["ENVOY_BASIC_AUTH_CREDENTIALS"] = "gateway.basic_credentials",
+    };
+
+    /// <summary>The known name that <paramref name="name"/> was most likely meant to be.</summary>
+    public static string Nearest(string name, IEnumerable<string> known) =>
+        known.MinBy(candidate => Distance(name, candidate)) ?? "";
+
+    private static string One(IReadOnlyList<string> values) => values is [var value] ? value : throw new FormatException("one value is wanted, not a list");
+
+    private static ListenAddress Listen(IReadOnlyList<string> values) =>
+        ListenAddress.TryParse(One(values), out var address) ? address : throw new FormatException($"'{One(values)}' is not host:port (for example 127.0.0.1:4318)");
+
+    private static double Number(IReadOnlyList<string> values) =>
+        double.TryParse(One(values), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException($"'{One(values)}' is not a number");
+
+    private static TimeSpan Duration(IReadOnlyList<string> values)
+    {
+        var text = One(values);
+        ReadOnlySpan<(string Unit, double Seconds)> units = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400), ("y", 31_536_000)];
+        foreach (var (unit, seconds) in units)
+        {
+            if (text.EndsWith(unit, StringComparison.Ordinal) && double.TryParse(text.AsSpan(0, text.Length - unit.Length), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number >= 0)
+            {
+                return TimeSpan.FromSeconds(number * seconds);
+            }
+        }
+
+        throw new FormatException($"'{text}' is not a duration (for example 25ms, 10s, 15m, 12h, 365d)");
+    }
+
+    private static long Bytes(IReadOnlyList<string> values)
+    {
+        var text = One(values);
+        ReadOnlySpan<(string Unit, long Factor)> units = [("KiB", 1L << 10), ("MiB", 1L << 20), ("GiB", 1L << 30), ("kB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("B", 1), ("", 1)];
+        foreach (var (unit, factor) in units)
+        {
+            if (text.EndsWith(unit, StringComparison.Ordinal) && double.TryParse(text.AsSpan(0, text.Length - unit.Length), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number > 0)
+            {
+                return checked((long)(number * factor));
+            }
+        }
+
+        throw new FormatException($"'{text}' is not a size (for example 32MiB, 2GiB)");
+    }
+
+    private static IReadOnlyList<double> Buckets(IReadOnlyList<string> values) => values switch
+    {
+        ["infra"] => InfraBuckets,
+        ["genai"] => GenAiBuckets,
+        _ => [.. values.Select(value => Number([value]))],
+    };
+
+    private static int Distance(string a, string b)
+    {
+        var previous = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (var i = 1; i <= a.Length; i++)
+        {
+            var current = new int[b.Length + 1];
+            current[0] = i;
+            for (var j = 1; j <= b.Length; j++)
+            {
+                var substitute = previous[j - 1] + (char.ToLowerInvariant(a[i - 1]) == char.ToLowerInvariant(b[j - 1]) ? 0 : 1);
+                current[j] = Math.Min(substitute, Math.Min(previous[j], current[j - 1]) + 1);
+            }
+
+            previous = current;
+        }
+
+        return previous[^1];
+    }
+}
