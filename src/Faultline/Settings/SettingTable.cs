@@ -96,7 +96,7 @@ internal static class SettingTable
         throw new FormatException($"'{text}' is not a size (for example 32MiB, 2GiB)");
     }
 
-    private static IReadOnlyList<double> Buckets(IReadOnlyList<string> values) => values switch
+    private static double[] Buckets(IReadOnlyList<string> values) => values switch
     {
         ["infra"] => InfraBuckets,
         ["genai"] => GenAiBuckets,

@@ -1,0 +1,100 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using Xunit;
+
+namespace Faultline.Interop;
+
+/// <summary>Load runs, the process is killed, it starts again: what was acknowledged is there, once.</summary>
+public sealed class CrashTests
+{
+    [Fact]
+    public async Task Every_acknowledged_span_survives_kill_9_and_none_is_there_twice()
+    {
+        await using var server = await FaultlineProcess.StartAsync();
+        var acknowledged = new List<string>();
+        for (var round = 0; round < 3; round++)
+        {
+            using var stop = new CancellationTokenSource();
+            var clients = Enumerable.Range(0, 4).Select(client => SendUntilItDiesAsync(server, round, client, acknowledged, stop.Token)).ToArray();
+            await Eventually.TrueAsync(
+                () =>
+                {
+                    lock (acknowledged)
+                    {
+                        return Task.FromResult(acknowledged.Count >= (round + 1) * 120);
+                    }
+                },
+                "the clients have their acknowledgements");
+            await server.KillAndRestartAsync();
+            await stop.CancelAsync();
+            await Task.WhenAll(clients);
+        }
+
+        Assert.NotEmpty(acknowledged);
+        foreach (var traceId in acknowledged)
+        {
+            using var trace = await server.ApiAsync("/api/v1/traces/" + traceId);
+            var spans = trace.RootElement.GetProperty("resourceSpans").EnumerateArray()
+                .SelectMany(resource => resource.GetProperty("scopeSpans").EnumerateArray())
+                .SelectMany(scope => scope.GetProperty("spans").EnumerateArray())
+                .Select(span => span.GetProperty("spanId").GetString())
+                .ToArray();
+            Assert.Equal(3, spans.Length);
+            Assert.Equal(3, spans.Distinct(StringComparer.Ordinal).Count());
+        }
+    }
+
+    private static async Task SendUntilItDiesAsync(FaultlineProcess server, int round, int client, List<string> acknowledged, CancellationToken stop)
+    {
+        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(10) };
+        var endpoint = new Uri(server.Door("otlp_http"), "/v1/traces");
+        for (var i = 1; !stop.IsCancellationRequested && i < 100_000; i++)
+        {
+            var traceId = string.Create(CultureInfo.InvariantCulture, $"{round + 1:x8}{client + 1:x8}{i:x16}");
+            using var request = new HttpRequestMessage(HttpMethod.Post, endpoint) { Content = new StringContent(Body(traceId), Encoding.UTF8, MediaTypeHeaderValue.Parse("application/json")) };
+            request.Headers.Add("X-API-Key", FaultlineProcess.ApiKey);
+            try
+            {
+                using var response = await http.SendAsync(request, stop);
+                if (response.IsSuccessStatusCode)
+                {
+                    lock (acknowledged)
+                    {
+                        acknowledged.Add(traceId);
+                    }
+                }
+            }
+            catch (Exception died) when (died is HttpRequestException or OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    private static string Body(string traceId)
+    {
+        var now = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100;
+        var spans = Enumerable.Range(1, 3).Select(i => new
+        {
+            traceId,
+            spanId = string.Create(CultureInfo.InvariantCulture, $"{i:x16}"),
+            name = $"step {i}",
+            kind = 1,
+            startTimeUnixNano = now.ToString(CultureInfo.InvariantCulture),
+            endTimeUnixNano = (now + 1_000_000).ToString(CultureInfo.InvariantCulture),
+        });
+        return JsonSerializer.Serialize(new
+        {
+            resourceSpans = new[]
+            {
+                new
+                {
+                    resource = new { attributes = new[] { new { key = "service.name", value = new { stringValue = "crash" } } } },
+                    scopeSpans = new[] { new { spans } },
+                },
+            },
+        });
+    }
+}
