@@ -1,1 +1,16 @@
-Console.WriteLine("bench");
+// Comparisons that are run by hand and, shortened, by CI: `bench/run NAME [--seconds N] [--json]`.
+using Faultline.Bench;
+
+var name = args.FirstOrDefault() ?? "";
+var seconds = args.SkipWhile(argument => argument != "--seconds").Skip(1).FirstOrDefault() is { } text ? int.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : 10;
+var json = args.Contains("--json", StringComparer.Ordinal);
+switch (name)
+{
+    case "ingest":
+        return await IngestBench.RunAsync("plain", seconds, json);
+    case "ingest-genai":
+        return await IngestBench.RunAsync("genai", seconds, json);
+    default:
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest or ingest-genai.");
+        return 2;
+}
