@@ -1,0 +1,70 @@
+using System.Net;
+using Faultline.Settings;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Faultline.Composition;
+
+/// <summary>The web applications, one a door, so that nothing of one port is reachable on another.</summary>
+internal sealed class Doors : IAsyncDisposable
+{
+    private readonly List<(string Key, WebApplication App)> _open = [];
+    private readonly Dictionary<string, string> _addresses = new(StringComparer.Ordinal);
+
+    /// <summary>host:port that each door really has, by settings key.</summary>
+    public IReadOnlyDictionary<string, string> Addresses => _addresses;
+
+    /// <summary>A slim application for a door of programs; the pages' door makes its own.</summary>
+    public static WebApplicationBuilder NewBuilder(ListenAddress address, HttpProtocols protocols, Action<KestrelServerOptions>? limits = null)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        Listen(builder, address, protocols, limits);
+        return builder;
+    }
+
+    public static void Listen(WebApplicationBuilder builder, ListenAddress address, HttpProtocols protocols, Action<KestrelServerOptions>? limits = null)
+    {
+        builder.Configuration.Sources.Clear();
+        Logging.Configure(builder.Logging);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            limits?.Invoke(kestrel);
+            kestrel.Listen(address.Address, address.Port, listen => listen.Protocols = protocols);
+        });
+    }
+
+    /// <summary>Starts listening and notes the port.</summary>
+    /// <exception cref="SettingsException">The address cannot be had; the message names the key.</exception>
+    public async Task OpenAsync(string key, ListenAddress wanted, WebApplication app, CancellationToken cancel)
+    {
+        try
+        {
+            await app.StartAsync(cancel);
+        }
+        catch (IOException taken)
+        {
+            await app.DisposeAsync();
+            throw new SettingsException($"{key}: {wanted} cannot be listened on: {Innermost(taken)}. Is another Faultline, or another program, using it? Set {key} to another port (0 picks a free one).");
+        }
+
+        _open.Add((key, app));
+        var url = new Uri(app.Urls.First());
+        _addresses[key] = new IPEndPoint(IPAddress.Parse(url.Host.Trim('[', ']')), url.Port).ToString();
+    }
+
+    /// <summary>Stops listening, first come last: what others need stays until they are gone.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        for (var i = _open.Count - 1; i >= 0; i--)
+        {
+            await _open[i].App.StopAsync(patience.Token);
+            await _open[i].App.DisposeAsync();
+        }
+    }
+
+    private static string Innermost(Exception exception) => exception.InnerException is { } inner ? Innermost(inner) : exception.Message;
+}
+
+/// <summary>What is set cannot be done; the message is for the person who set it.</summary>
+internal sealed class SettingsException(string message) : Exception(message);
