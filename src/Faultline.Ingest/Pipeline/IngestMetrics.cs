@@ -1,0 +1,60 @@
+using Faultline.Ingest.Gateway;
+using Faultline.Metrics.Exposition;
+using Faultline.Telemetry.Samples;
+
+namespace Faultline.Ingest.Pipeline;
+
+/// <summary>What receivers took and refused, under the names that a collector's dashboards know.</summary>
+public static class IngestMetrics
+{
+    public static IReadOnlyList<MetricFamily> Families(IngestFigures figures, GatewayAuth auth)
+    {
+        var families = new List<MetricFamily>();
+        foreach (var bySignal in figures.ByReceiver().GroupBy(receiver => receiver.Signal))
+        {
+            var items = bySignal.Key switch
+            {
+                Signal.Traces => "spans",
+                Signal.Metrics => "metric_points",
+                Signal.Logs => "log_records",
+                _ => throw new System.Diagnostics.UnreachableException(bySignal.Key.ToString()),
+            };
+            families.Add(MetricFamily.Counter($"otelcol_receiver_accepted_{items}", "Items that were acknowledged, so are durable.", [.. bySignal.Select(receiver => Of(receiver.Accepted, receiver.Transport))]));
+            families.Add(MetricFamily.Counter($"otelcol_receiver_refused_{items}", "Items answered with 'try later' or refused whole; none was stored.", [.. bySignal.Select(receiver => Of(receiver.Refused, receiver.Transport))]));
+            families.Add(MetricFamily.Counter($"faultline_rejected_{items}", "Items rejected by partial success.", [.. bySignal.Select(receiver => Of(receiver.Rejected, receiver.Transport))]));
+            families.Add(MetricFamily.Counter($"otelcol_exporter_sent_{items}", "Items committed to the store.", MetricFamily.Of(bySignal.Sum(receiver => receiver.Accepted), ("exporter", "clickhouse"))));
+        }
+
+        families.Add(MetricFamily.Counter("faultline_malformed_requests", "Requests that were no OTLP.", [.. figures.ByReceiver().Select(receiver => MetricFamily.Of(receiver.MalformedRequests, ("signal", Name(receiver.Signal)), ("transport", receiver.Transport)))]));
+        families.Add(MetricFamily.Counter("faultline_gateway_refused_requests", "Requests without a valid key.", MetricFamily.Of(auth.Refused)));
+        families.Add(Latency(figures));
+        return families;
+    }
+
+    private static MetricFamily Latency(IngestFigures figures)
+    {
+        var (counts, sum) = figures.Latencies();
+        var samples = new List<MetricSample>();
+        long running = 0;
+        for (var i = 0; i < counts.Count; i++)
+        {
+            running += counts[i];
+            var bound = i < IngestFigures.LatencyBoundsSeconds.Count ? TextFormat.Number(IngestFigures.LatencyBoundsSeconds[i]) : "+Inf";
+            samples.Add(new MetricSample("_bucket", Labels.Of(("le", bound)), running));
+        }
+
+        samples.Add(new MetricSample("_sum", Labels.Empty, sum.TotalSeconds));
+        samples.Add(new MetricSample("_count", Labels.Empty, running));
+        return new MetricFamily("faultline_acknowledgement_seconds", "histogram", "From a request's last byte to its acknowledgement.", "seconds", samples);
+    }
+
+    private static string Name(Signal signal) => signal switch
+    {
+        Signal.Traces => "traces",
+        Signal.Metrics => "metrics",
+        Signal.Logs => "logs",
+        _ => throw new System.Diagnostics.UnreachableException(signal.ToString()),
+    };
+
+    private static MetricSample Of(long value, string transport) => MetricFamily.Of(value, ("receiver", "otlp"), ("transport", transport));
+}

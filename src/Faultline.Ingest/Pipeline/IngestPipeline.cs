@@ -1,0 +1,94 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Faultline.Ingest.Gateway;
+using Faultline.Store.Writes;
+using Faultline.Telemetry;
+using Faultline.Telemetry.GenAi;
+using Faultline.Telemetry.Otlp;
+
+namespace Faultline.Ingest.Pipeline;
+
+/// <param name="MaxAge">What started longer ago is rejected.</param>
+public sealed record IngestOptions(TimeSpan MaxAge);
+
+/// <summary>
+/// decode → normalise → write → acknowledge. What it returns as <see cref="Admission.Durable"/> is on the disk; nothing is kept
+/// here in between, so a request that gets no answer was either written whole or not at all.
+/// </summary>
+public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, IngestFigures figures, TimeProvider time)
+{
+    private readonly CountedSpans _counted = new();
+
+    public IngestFigures Figures => figures;
+
+    /// <param name="body">The request after decompression. Not kept.</param>
+    /// <param name="transport"><c>grpc</c> or <c>http</c>, for the counters.</param>
+    public async Task<Admission> AcceptAsync(GatewayIdentity identity, Signal signal, ReadOnlyMemory<byte> body, bool json, string transport, CancellationToken cancel)
+    {
+        var started = time.GetTimestamp();
+        var batch = new TelemetryBatch
+        {
+            Project = identity.Project,
+            ReceivedUnixNanos = (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks * 100,
+            RequestHash = RequestHash(identity.Project, signal, body.Span),
+        };
+        var decoding = Decode(signal, body.Span, json, batch);
+        if (decoding.Malformed)
+        {
+            figures.Malformed(signal, transport);
+            return new Admission.Malformed(decoding.Reason!);
+        }
+
+        Normalise(batch);
+        if (batch.Count > 0)
+        {
+            switch (await writer.WriteAsync(batch, cancel))
+            {
+                case WriteOutcome.TryLater later:
+                    figures.Refused(signal, transport, decoding.Accepted);
+                    return new Admission.TryLater(later.Delay, later.Reason);
+                case WriteOutcome.Refused refused:
+                    figures.Refused(signal, transport, decoding.Accepted);
+                    return new Admission.Malformed(refused.Reason);
+            }
+        }
+
+        figures.Accepted(signal, transport, decoding.Accepted, decoding.Rejected, time.GetElapsedTime(started));
+        return new Admission.Durable(decoding.Accepted, decoding.Rejected, decoding.RejectedReason);
+    }
+
+    private OtlpDecoding Decode(Signal signal, ReadOnlySpan<byte> body, bool json, TelemetryBatch batch)
+    {
+        var limits = new OtlpLimits { NowUnixNanos = batch.ReceivedUnixNanos, MaxAgeNanos = options.MaxAge.Ticks * 100 };
+        return (signal, json) switch
+        {
+            (Signal.Traces, false) => OtlpDecoder.DecodeTraces(body, batch.Spans, limits),
+            (Signal.Traces, true) => OtlpDecoder.DecodeTracesJson(body, batch.Spans, limits),
+            (Signal.Logs, false) => OtlpDecoder.DecodeLogs(body, batch.Logs, limits),
+            (Signal.Logs, true) => OtlpDecoder.DecodeLogsJson(body, batch.Logs, limits),
+            (Signal.Metrics, false) => OtlpDecoder.DecodeMetrics(body, batch.Samples, limits),
+            (Signal.Metrics, true) => OtlpDecoder.DecodeMetricsJson(body, batch.Samples, limits),
+            _ => throw new System.Diagnostics.UnreachableException(signal.ToString()),
+        };
+    }
+
+    private void Normalise(TelemetryBatch batch)
+    {
+        GenAiNormaliser.Fill(batch.Spans, _counted);
+        ScoreExtractor.Extract(batch.Spans, batch.Scores);
+        ScoreExtractor.Extract(batch.Logs, batch.Scores);
+    }
+
+    /// <summary>First 128 bits of SHA-256 over project, signal and the request's bytes: the same request sent again has the same.</summary>
+    private static UInt128 RequestHash(string project, Signal signal, ReadOnlySpan<byte> body)
+    {
+        using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        sha.AppendData(Encoding.UTF8.GetBytes(project));
+        sha.AppendData([0, (byte)signal]);
+        sha.AppendData(body);
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        sha.GetHashAndReset(hash);
+        return BinaryPrimitives.ReadUInt128BigEndian(hash);
+    }
+}

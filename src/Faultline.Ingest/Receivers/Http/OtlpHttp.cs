@@ -1,0 +1,105 @@
+using System.Globalization;
+using Faultline.Ingest.Gateway;
+using Faultline.Ingest.Pipeline;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
+
+namespace Faultline.Ingest.Receivers.Http;
+
+/// <summary>OTLP over HTTP: <c>POST /v1/traces</c>, <c>/v1/metrics</c>, <c>/v1/logs</c>; protobuf or JSON, plain or gzip.</summary>
+/// <remarks>Source: opentelemetry.io/docs/specs/otlp, "OTLP/HTTP".</remarks>
+public static class OtlpHttp
+{
+    private const string Protobuf = "application/x-protobuf";
+    private const string Json = "application/json";
+
+    public static void MapOtlpHttp(this IEndpointRouteBuilder routes, IngestPipeline pipeline, int messageBytesMax)
+    {
+        routes.MapPost("/v1/traces", http => ReceiveAsync(http, pipeline, Signal.Traces, messageBytesMax));
+        routes.MapPost("/v1/metrics", http => ReceiveAsync(http, pipeline, Signal.Metrics, messageBytesMax));
+        routes.MapPost("/v1/logs", http => ReceiveAsync(http, pipeline, Signal.Logs, messageBytesMax));
+    }
+
+    private static async Task ReceiveAsync(HttpContext http, IngestPipeline pipeline, Signal signal, int messageBytesMax)
+    {
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+        {
+            // Counted here instead, so that the answer is OTLP's own.
+            limit.MaxRequestBodySize = null;
+        }
+
+        var mediaType = (http.Request.ContentType ?? "").Split(';')[0].Trim();
+        var json = mediaType.Equals(Json, StringComparison.OrdinalIgnoreCase);
+        if (!json && !mediaType.Equals(Protobuf, StringComparison.OrdinalIgnoreCase))
+        {
+            await RefuseAsync(http, json: false, StatusCodes.Status415UnsupportedMediaType, RpcCode.InvalidArgument, $"Content-Type '{http.Request.ContentType}' is not taken here; send {Protobuf} or {Json}.");
+            return;
+        }
+
+        var encoding = http.Request.Headers.ContentEncoding.ToString();
+        var gzip = encoding.Equals("gzip", StringComparison.OrdinalIgnoreCase);
+        if (!gzip && encoding is not ("" or "identity"))
+        {
+            await RefuseAsync(http, json, StatusCodes.Status415UnsupportedMediaType, RpcCode.InvalidArgument, $"Content-Encoding '{encoding}' is not taken here; send gzip or none.");
+            return;
+        }
+
+        using var raw = new RequestBody();
+        using var plain = new RequestBody();
+        var fault = await raw.ReadAsync(http.Request.BodyReader, messageBytesMax, http.RequestAborted);
+        if (fault == BodyFault.None && gzip)
+        {
+            fault = plain.Gunzip(raw.Bytes, messageBytesMax);
+        }
+
+        switch (fault)
+        {
+            case BodyFault.TooLarge:
+                // The rest of the body is still on its way; the connection is not worth reading it for.
+                http.Response.Headers.Connection = "close";
+                await RefuseAsync(http, json, StatusCodes.Status413PayloadTooLarge, RpcCode.InvalidArgument, string.Create(CultureInfo.InvariantCulture, $"The request is larger than {messageBytesMax:N0} bytes (ingest.message_bytes_max), or compressed too well to be telemetry. Send smaller batches."));
+                return;
+            case BodyFault.NotGzip:
+                await RefuseAsync(http, json, StatusCodes.Status400BadRequest, RpcCode.InvalidArgument, "Content-Encoding says gzip, but the body is not.");
+                return;
+        }
+
+        var admission = await pipeline.AcceptAsync(http.Identity(), signal, gzip ? plain.Bytes : raw.Bytes, json, "http", http.RequestAborted);
+        switch (admission)
+        {
+            case Admission.Durable durable:
+                await AnswerAsync(http, json, StatusCodes.Status200OK, json ? Replies.ExportJson(RejectedName(signal), durable.Rejected, durable.Reason) : Replies.Export(durable.Rejected, durable.Reason));
+                break;
+            case Admission.TryLater later:
+                http.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling(later.Delay.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+                await RefuseAsync(http, json, StatusCodes.Status429TooManyRequests, RpcCode.ResourceExhausted, later.Reason, later.Delay);
+                break;
+            case Admission.Malformed malformed:
+                await RefuseAsync(http, json, StatusCodes.Status400BadRequest, RpcCode.InvalidArgument, malformed.Reason);
+                break;
+            default:
+                throw new System.Diagnostics.UnreachableException(admission.GetType().Name);
+        }
+    }
+
+    private static string RejectedName(Signal signal) => signal switch
+    {
+        Signal.Traces => "rejectedSpans",
+        Signal.Metrics => "rejectedDataPoints",
+        Signal.Logs => "rejectedLogRecords",
+        _ => throw new System.Diagnostics.UnreachableException(signal.ToString()),
+    };
+
+    private static Task RefuseAsync(HttpContext http, bool json, int status, RpcCode code, string message, TimeSpan? retryAfter = null) =>
+        AnswerAsync(http, json, status, json ? Replies.StatusJson(code, message) : Replies.Status(code, message, retryAfter));
+
+    private static async Task AnswerAsync(HttpContext http, bool json, int status, byte[] body)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = json ? Json : Protobuf;
+        http.Response.ContentLength = body.Length;
+        await http.Response.BodyWriter.WriteAsync(body, http.RequestAborted);
+    }
+}

@@ -1,0 +1,9 @@
+using Microsoft.Extensions.Logging;
+
+namespace Faultline.Metrics.Scrape;
+
+internal static partial class Log
+{
+    [LoggerMessage(3201, LogLevel.Warning, "Samples of job {Job} were not stored: {Reason}")]
+    public static partial void ScrapeNotStored(this ILogger log, string job, string reason);
+}

@@ -1,0 +1,161 @@
+using System.Threading.Channels;
+using Faultline.Metrics.Derived;
+using Faultline.Metrics.Exposition;
+using Faultline.Store.Samples;
+using Faultline.Telemetry.Samples;
+using Microsoft.Extensions.Logging;
+
+namespace Faultline.Metrics.Scrape;
+
+/// <summary>A built-in target as the targets API shows it.</summary>
+public sealed record ScrapeTarget(string Job, string Instance, string Path, DateTimeOffset? LastScrape, TimeSpan LastDuration, string? LastError);
+
+/// <summary>
+/// Samples our own metrics into the store as a scraper of the two doors would: jobs <c>otel-collector</c> (derived, :8889) and
+/// <c>otel-collector-internal</c> (internals, :8888). A new derived series is sampled about a second after it appeared.
+/// </summary>
+public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<MetricFamily>> internals, SampleStore samples, TimeSpan interval, TimeProvider time, ILogger log)
+{
+    public const string DerivedJob = "otel-collector";
+    public const string InternalJob = "otel-collector-internal";
+    private const string DefaultProject = "default";
+    private static readonly TimeSpan SoonAfterNewSeries = TimeSpan.FromSeconds(1);
+
+    private readonly Dictionary<(string Job, string Project), Dictionary<(string Name, Labels Labels), Labels>> _known = [];
+    private readonly Dictionary<string, ScrapeTarget> _targets = new(StringComparer.Ordinal);
+    private readonly Channel<bool> _fresh = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    /// <summary>host:port of the two doors, known once they listen; becomes the label <c>instance</c>.</summary>
+    public string DerivedInstance { get; set; } = "127.0.0.1:8889";
+
+    public string InternalInstance { get; set; } = "127.0.0.1:8888";
+
+    public IReadOnlyList<ScrapeTarget> Targets
+    {
+        get
+        {
+            lock (_targets)
+            {
+                return
+                [
+                    _targets.GetValueOrDefault(DerivedJob) ?? new ScrapeTarget(DerivedJob, DerivedInstance, "/metrics", null, TimeSpan.Zero, null),
+                    _targets.GetValueOrDefault(InternalJob) ?? new ScrapeTarget(InternalJob, InternalInstance, "/metrics", null, TimeSpan.Zero, null),
+                ];
+            }
+        }
+    }
+
+    /// <summary>Works until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        derived.SeriesAdded += Wake;
+        try
+        {
+            var nextFull = time.GetUtcNow();
+            while (!cancel.IsCancellationRequested)
+            {
+                var wait = nextFull - time.GetUtcNow();
+                if (wait > TimeSpan.Zero && await FreshWithinAsync(wait, cancel))
+                {
+                    // Let the batch's siblings arrive, then take what is new without waiting for the next round.
+                    await Task.Delay(SoonAfterNewSeries, time, cancel);
+                    _fresh.Reader.TryRead(out _);
+                    await ScrapeDerivedAsync(cancel);
+                    continue;
+                }
+
+                nextFull = time.GetUtcNow() + interval;
+                _fresh.Reader.TryRead(out _);
+                await ScrapeDerivedAsync(cancel);
+                await ScrapeAsync(InternalJob, InternalInstance, DefaultProject, internals(), cancel);
+            }
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            // The server stops; the next one starts new series where these end.
+            return;
+        }
+        finally
+        {
+            derived.SeriesAdded -= Wake;
+        }
+    }
+
+    private void Wake() => _fresh.Writer.TryWrite(true);
+
+    /// <summary>Waits for a new series, but no longer than until the next round.</summary>
+    private async Task<bool> FreshWithinAsync(TimeSpan wait, CancellationToken cancel)
+    {
+        using var timeout = new CancellationTokenSource(wait, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancel);
+        try
+        {
+            return await _fresh.Reader.WaitToReadAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    private async Task ScrapeDerivedAsync(CancellationToken cancel)
+    {
+        foreach (var project in derived.Projects.Append(DefaultProject).Distinct(StringComparer.Ordinal))
+        {
+            await ScrapeAsync(DerivedJob, DerivedInstance, project, derived.Snapshot(project), cancel);
+        }
+    }
+
+    private async Task ScrapeAsync(string job, string instance, string project, IReadOnlyList<MetricFamily> families, CancellationToken cancel)
+    {
+        var at = time.GetUtcNow();
+        var started = time.GetTimestamp();
+        var millis = at.ToUnixTimeMilliseconds();
+        if (!_known.TryGetValue((job, project), out var known))
+        {
+            _known[(job, project)] = known = [];
+        }
+
+        var batch = new SampleBatch();
+        var count = 0;
+        foreach (var family in families)
+        {
+            batch.Metadata.Add(new MetricMetadata(family.Type is "counter" ? family.Name + "_total" : family.Name, family.Type, family.Unit, family.Help));
+            foreach (var sample in family.Samples)
+            {
+                var key = (family.Name + sample.Suffix, sample.Labels);
+                if (!known.TryGetValue(key, out var labels))
+                {
+                    labels = Target(sample.Labels, family.Name + sample.Suffix, job, instance);
+                    known.Add(key, labels);
+                }
+
+                batch.Add(labels, millis, sample.Value);
+                count++;
+            }
+        }
+
+        batch.Add(Target(Labels.Empty, "up", job, instance), millis, 1);
+        batch.Add(Target(Labels.Empty, "scrape_samples_scraped", job, instance), millis, count);
+        batch.Add(Target(Labels.Empty, "scrape_duration_seconds", job, instance), millis, time.GetElapsedTime(started).TotalSeconds);
+        string? error = null;
+        try
+        {
+            await samples.WriteAsync(project, batch, cancel);
+        }
+        catch (Exception failed) when (failed is not OperationCanceledException)
+        {
+            // The store is busy or away: counters are cumulative, so the next round says what this one would have.
+            error = failed.Message;
+            log.ScrapeNotStored(job, failed.Message);
+        }
+
+        lock (_targets)
+        {
+            _targets[job] = new ScrapeTarget(job, instance, "/metrics", at, time.GetElapsedTime(started), error);
+        }
+    }
+
+    private static Labels Target(Labels labels, string name, string job, string instance) =>
+        Labels.Of([.. labels.Pairs, new(Labels.MetricName, name), new("job", job), new("instance", instance)]);
+}
