@@ -1,0 +1,257 @@
+using System.Diagnostics;
+using Faultline.Cases;
+using Faultline.Cases.Lifecycle;
+using Faultline.ClickHouse;
+using Faultline.ClickHouse.Embedded;
+using Faultline.Diagnosis;
+using Faultline.Diagnosis.Causes;
+using Faultline.Ingest.Gateway;
+using Faultline.Ingest.Pipeline;
+using Faultline.Ingest.Receivers.Grpc;
+using Faultline.Ingest.Receivers.Http;
+using Faultline.Ledger;
+using Faultline.Metrics.Api;
+using Faultline.Metrics.Derived;
+using Faultline.Metrics.Exposition;
+using Faultline.Metrics.Internals;
+using Faultline.Metrics.PromQL;
+using Faultline.Metrics.Scrape;
+using Faultline.Settings;
+using Faultline.Store;
+using Faultline.Store.Writes;
+using Faultline.Web;
+using Faultline.Web.Live;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Faultline.Composition;
+
+/// <summary>The whole platform, wired. Read from top to bottom it is the way of the data; nothing here decides anything.</summary>
+internal sealed class Server : IAsyncDisposable
+{
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Doors _doors = new();
+    private readonly List<Task> _loops = [];
+    private readonly Stack<Func<ValueTask>> _close = new();
+    private readonly ILoggerFactory _logs;
+
+    private Server(FaultlineSettings settings)
+    {
+        Settings = settings;
+        _logs = LoggerFactory.Create(Logging.Configure);
+        _close.Push(() =>
+        {
+            _logs.Dispose();
+            return ValueTask.CompletedTask;
+        });
+    }
+
+    public FaultlineSettings Settings { get; }
+
+    /// <summary>From the start of the process until every door was open.</summary>
+    public TimeSpan StartTook { get; private set; }
+
+    public string LoginLink { get; private set; } = "";
+
+    /// <summary>host:port that a door really has.</summary>
+    public string Address(string key) => _doors.Addresses[key];
+
+    /// <param name="say">A line for whoever waits.</param>
+    public static async Task<Server> StartAsync(FaultlineSettings settings, Action<string> say, CancellationToken cancel)
+    {
+        var server = new Server(settings);
+        try
+        {
+            await server.OpenAsync(say, cancel);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Until a signal comes, or a loop that must not end has ended.</summary>
+    public async Task WaitAsync(CancellationToken cancel)
+    {
+        var signal = Task.Delay(Timeout.InfiniteTimeSpan, cancel);
+        var first = await Task.WhenAny([signal, .. _loops]);
+        if (first != signal)
+        {
+            // A loop that died quietly looks like a quiet night: better no server than half of one.
+            await first;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // Doors first, so that nothing new comes in; then what was accepted is finished; then the engine.
+        await _doors.DisposeAsync();
+        await _stop.CancelAsync();
+        await Task.WhenAll(_loops.Select(loop => loop.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default)));
+        while (_close.TryPop(out var close))
+        {
+            await close();
+        }
+
+        _stop.Dispose();
+    }
+
+    private async Task OpenAsync(Action<string> say, CancellationToken cancel)
+    {
+        var time = TimeProvider.System;
+        Directory.CreateDirectory(Settings.DataDirectory);
+        PortsFile.Remove(Settings.DataDirectory);
+
+        // The store.
+        var library = await EngineLibrary.EnsureAsync(Path.Combine(AppContext.BaseDirectory, "native"), say, cancel);
+        var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(Settings.DataDirectory, "clickhouse"), MemoryBytesMax: Settings.EngineMemoryBytesMax), cancel);
+        _close.Push(engine.DisposeAsync);
+        var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(Settings.CommitDelay, Settings.QueueBytesMax), time, _logs.CreateLogger("Faultline.Store"), cancel);
+        _close.Push(async () => await store.Writer.StopAsync());
+
+        // The ledger, and the cases that its events add up to.
+        var ledger = await LedgerFile.OpenAsync(Path.Combine(Settings.DataDirectory, "ledger"), time, cancel);
+        _close.Push(ledger.DisposeAsync);
+        var cases = await CaseBook.OpenAsync(ledger, Path.Combine(Settings.DataDirectory, "blobs"), time, cancel);
+
+        // What sees every committed batch.
+        var derived = new DerivedMetrics(DerivedOptions(), _logs.CreateLogger("Faultline.Metrics"));
+        var detection = new Detection(store, time, _logs.CreateLogger<Detection>());
+        var live = new LiveFeed(time);
+        cases.Changed += live.CaseChanged;
+        _close.Push(() =>
+        {
+            live.Dispose();
+            return ValueTask.CompletedTask;
+        });
+        store.Writer.Readers.Add(derived);
+        store.Writer.Readers.Add(detection);
+        store.Writer.Readers.Add(live);
+
+        // How telemetry gets in, and what is said about it.
+        var auth = new GatewayAuth(new GatewayOptions(Settings.GatewayMethod is "basic-auth", Settings.ApiKeys, Settings.BasicCredentials));
+        var figures = new IngestFigures();
+        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(Settings.IngestMaxAge), figures, time);
+        var process = new ProcessMetrics(store.Writer, Settings.QueueBytesMax, time);
+        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), .. derived.Internals()];
+        var promQl = new PromQlEngine(store.Samples.SelectAsync);
+        var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));
+
+        // The doors.
+        var doorLog = _logs.CreateLogger("Faultline.Ingest");
+        await OpenDoorAsync("listen.otlp_grpc", Settings.OtlpGrpc, HttpProtocols.Http2, app =>
+        {
+            app.UseGateway(auth, doorLog);
+            app.MapOtlpGrpc(pipeline, Settings.MessageBytesMax);
+        }, cancel);
+        await OpenDoorAsync("listen.otlp_http", Settings.OtlpHttp, HttpProtocols.Http1AndHttp2, app =>
+        {
+            app.UseGateway(auth, doorLog);
+            app.MapOtlpHttp(pipeline, Settings.MessageBytesMax);
+        }, cancel);
+        await OpenDoorAsync("listen.prometheus", Settings.Prometheus, HttpProtocols.Http1AndHttp2, app =>
+        {
+            app.UseGateway(auth, doorLog);
+            app.MapPrometheusApi(PrometheusApi(promQl, store, scrape), http => http.Identity().Project);
+        }, cancel);
+        await OpenDoorAsync("listen.victoriametrics", Settings.VictoriaMetrics, HttpProtocols.Http1AndHttp2, app =>
+        {
+            app.UseGateway(auth, doorLog);
+            app.MapVictoriaMetricsApi(PrometheusApi(promQl, store, scrape), http => http.Identity().Project);
+        }, cancel);
+        await OpenDoorAsync("listen.derived", Settings.Derived, HttpProtocols.Http1AndHttp2, app => app.MapMetrics(() => derived.Snapshot()), cancel);
+        await OpenDoorAsync("listen.internals", Settings.Internals, HttpProtocols.Http1AndHttp2, app => app.MapMetrics(Internals), cancel);
+        await OpenPagesAsync(store, cases, promQl, live, scrape, time, cancel);
+        var health = new Health(stopped => HealthOfAsync(store, stopped), time);
+        await OpenDoorAsync("listen.health", Settings.Health, HttpProtocols.Http1AndHttp2, health.Map, cancel);
+        scrape.DerivedInstance = Address("listen.derived");
+        scrape.InternalInstance = Address("listen.internals");
+        PortsFile.Write(Settings.DataDirectory, _doors.Addresses);
+
+        // What works by itself.
+        var diagnostician = new Diagnostician(store, time);
+        var worker = new CaseWorker(cases, detection.News, diagnostician.DiagnoseAsync, store, promQl, time, _logs.CreateLogger<CaseWorker>());
+        Loop("detection", detection.RunAsync);
+        Loop("cases", worker.RunAsync);
+        Loop("scrape", scrape.RunAsync);
+        StartTook = DateTime.Now - Process.GetCurrentProcess().StartTime;
+    }
+
+    private void Loop(string name, Func<CancellationToken, Task> run) => _loops.Add(Task.Run(async () =>
+    {
+        try
+        {
+            await run(_stop.Token);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            return;
+        }
+        catch (Exception died)
+        {
+            throw new InvalidOperationException($"The loop '{name}' ended, so the server stops: {died.Message}", died);
+        }
+    }));
+
+    private async Task OpenDoorAsync(string key, ListenAddress address, HttpProtocols protocols, Action<WebApplication> map, CancellationToken cancel)
+    {
+        var app = Doors.NewBuilder(address, protocols).Build();
+        map(app);
+        await _doors.OpenAsync(key, address, app, cancel);
+    }
+
+    private async Task OpenPagesAsync(TelemetryStore store, CaseBook cases, PromQlEngine promQl, LiveFeed live, SelfScrape scrape, TimeProvider time, CancellationToken cancel)
+    {
+        var web = new WebDependencies
+        {
+            Store = store,
+            Cases = cases,
+            PromQl = promQl,
+            Live = live,
+            AdminToken = AdminToken.Ensure(Settings.DataDirectory),
+            Connection = Connection,
+            Time = time,
+            DataProtectionDirectory = Path.Combine(Settings.DataDirectory, "keys"),
+        };
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, ApplicationName = "faultline" });
+        Doors.Listen(builder, Settings.Ui, HttpProtocols.Http1AndHttp2);
+        builder.WebHost.UseStaticWebAssets();
+        builder.Services.AddFaultlineWeb(web);
+        var app = builder.Build();
+        app.MapFaultlineWeb(web);
+        app.MapPrometheusApi(PrometheusApi(promQl, store, scrape), _ => web.Project, "/prometheus");
+        await _doors.OpenAsync("listen.ui", Settings.Ui, app, cancel);
+        LoginLink = web.Login.Link("http://" + Address("listen.ui"));
+    }
+
+    private ConnectionWords Connection() => new(
+        "http://" + Address("listen.otlp_http"),
+        "http://" + Address("listen.otlp_grpc"),
+        "http://" + Address("listen.prometheus"),
+        "http://" + Address("listen.victoriametrics"),
+        Settings.ApiKeys.Contains(FaultlineSettings.PlaceholderKey, StringComparer.Ordinal) ? FaultlineSettings.PlaceholderKey : "a key from ENVOY_API_KEYS",
+        Settings.DataDirectory);
+
+    private DerivedMetricsOptions DerivedOptions() => new()
+    {
+        Namespace = Settings.DerivedNamespace,
+        BucketsSeconds = Settings.BucketsSeconds,
+        Dimensions = Settings.Dimensions,
+        MaxLateness = Settings.MaxLateness,
+        SeriesPerMetricMax = Settings.SeriesPerMetricMax,
+    };
+
+    private static async Task<string?> HealthOfAsync(TelemetryStore store, CancellationToken cancel)
+    {
+        try
+        {
+            await store.PingAsync(cancel);
+            return null;
+        }
+        catch (Exception ill) when (ill is ClickHouseException or OperationCanceledException or InvalidOperationException)
+        {
+            return $"The store does not answer: {ill.Message}";
+        }
+    }
+}
