@@ -1,0 +1,110 @@
+using System.Text.Json;
+using Faultline.Interop;
+using Microsoft.Playwright;
+using Xunit;
+
+namespace Faultline.Browser;
+
+/// <summary>The README's main story, as a user lives it: faults, cases, causes, fix, verification, memory, proof.</summary>
+public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFixture>
+{
+    [SkippableFact]
+    public async Task Two_faults_become_one_case_each_resolve_after_the_fix_and_are_remembered()
+    {
+        var page = await browser.NewPageAsync();
+        await using var server = await FaultlineProcess.StartAsync();
+        await page.GotoAsync(LoginLink(server));
+
+        // The page is open before anything happens; what follows must appear in it without a reload.
+        await page.GotoAsync(new Uri(server.Door("ui"), "/cases").ToString());
+        var demo = await server.CommandAsync("demo", "--json", "--live-seconds", "240", "--server", server.Door("ui").ToString());
+        Assert.True(demo.ExitCode == 0, demo.Errors);
+
+        var cases = await CasesAsync(server);
+        Assert.Equal(["report-agents", "support-bot"], cases.Select(item => item.GetProperty("service").GetString()).Order(StringComparer.Ordinal));
+        var stale = cases.Single(item => item.GetProperty("service").GetString() == "support-bot");
+        var loop = cases.Single(item => item.GetProperty("service").GetString() == "report-agents");
+        Assert.Equal("RETRIEVAL_DRIFT", stale.GetProperty("failure_class").GetString());
+        Assert.Equal("AGENT_LOOP", loop.GetProperty("failure_class").GetString());
+        Assert.Equal("index_stale", Best(stale).GetProperty("cause").GetString());
+        Assert.Contains(Best(loop).GetProperty("cause").GetString(), (string[])["loop_same_call", "prompt_template_regressed"]);
+        await Assertions.Expect(page.GetByText("CASE-1", new PageGetByTextOptions { Exact = false }).First).ToBeVisibleAsync();
+        await Assertions.Expect(page.GetByText("CASE-2", new PageGetByTextOptions { Exact = false }).First).ToBeVisibleAsync();
+
+        await ScreenshotsAsync(page, server, stale.GetProperty("case_id").GetString()!);
+
+        // The fix, once from the page and once from the command line.
+        await page.GotoAsync(new Uri(server.Door("ui"), "/cases/" + stale.GetProperty("case_id").GetString()).ToString());
+        await page.GetByRole(AriaRole.Button, new PageGetByRoleOptions { NameRegex = new System.Text.RegularExpressions.Regex("fix applied", System.Text.RegularExpressions.RegexOptions.IgnoreCase) }).First.ClickAsync();
+        var applied = await server.CommandAsync("cases", "fix-applied", loop.GetProperty("case_id").GetString()!, "--json", "--server", server.Door("ui").ToString());
+        Assert.True(applied.ExitCode == 0, applied.Errors);
+        var heal = await server.CommandAsync("demo", "--heal", "--server", server.Door("ui").ToString());
+        Assert.True(heal.ExitCode == 0, heal.Errors);
+
+        await Eventually.TrueAsync(async () => (await CasesAsync(server)).All(item => item.GetProperty("state").GetString() == "RESOLVED"), "both cases are resolved", TimeSpan.FromSeconds(90));
+        Assert.All(await CasesAsync(server), item => Assert.NotEqual(JsonValueKind.Null, item.GetProperty("resolution").GetProperty("time_to_remediate").ValueKind));
+
+        // The same again: new cases that remember the old ones.
+        var again = await server.CommandAsync("demo", "--json", "--live-seconds", "220", "--server", server.Door("ui").ToString());
+        Assert.True(again.ExitCode == 0, again.Errors);
+        var both = await CasesAsync(server);
+        Assert.Equal(4, both.Count);
+        foreach (var service in (string[])["support-bot", "report-agents"])
+        {
+            var first = both.Single(item => item.GetProperty("service").GetString() == service && item.GetProperty("state").GetString() == "RESOLVED");
+            var second = both.Single(item => item.GetProperty("service").GetString() == service && item.GetProperty("state").GetString() != "RESOLVED");
+            Assert.Equal(first.GetProperty("case_id").GetString(), Best(second).GetProperty("similar_case").GetString());
+        }
+
+        // The proof, and what happens to it when one byte changes.
+        Assert.Equal(0, await server.StopAsync());
+        var sound = await server.CommandAsync("audit", "verify", "--data", server.DataDirectory);
+        Assert.True(sound.ExitCode == 0, sound.Output + sound.Errors);
+        var segment = Directory.EnumerateFiles(Path.Combine(server.DataDirectory, "ledger"), "*.seg").Order(StringComparer.Ordinal).First();
+        var bytes = await File.ReadAllBytesAsync(segment);
+        bytes[bytes.Length / 2] ^= 1;
+        await File.WriteAllBytesAsync(segment, bytes);
+        var broken = await server.CommandAsync("audit", "verify", "--data", server.DataDirectory, "--json");
+        Assert.Equal(1, broken.ExitCode);
+        using var verdict = JsonDocument.Parse(broken.Output);
+        Assert.InRange(verdict.RootElement.GetProperty("first_broken_event").GetInt64(), 0, 10_000);
+    }
+
+    [SkippableFact]
+    public async Task A_healthy_demo_opens_no_case()
+    {
+        await using var server = await FaultlineProcess.StartAsync();
+
+        var demo = await server.CommandAsync("demo", "--healthy", "--live-seconds", "120", "--server", server.Door("ui").ToString());
+        Assert.True(demo.ExitCode == 0, demo.Errors);
+
+        Assert.Empty(await CasesAsync(server));
+    }
+
+    internal static string LoginLink(FaultlineProcess server) =>
+        server.Output.Split('\n').Select(line => line.Trim()).First(line => line.Contains("/login?token=", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries).Last();
+
+    private static JsonElement Best(JsonElement item) => item.GetProperty("remediation_suggestions")[0];
+
+    private static async Task<IReadOnlyList<JsonElement>> CasesAsync(FaultlineProcess server)
+    {
+        var (exitCode, output, errors) = await server.CommandAsync("cases", "--json", "--server", server.Door("ui").ToString());
+        Assert.True(exitCode == 0, errors);
+        using var json = JsonDocument.Parse(output);
+        return [.. json.RootElement.Clone().EnumerateArray()];
+    }
+
+    /// <summary>The README's pictures.</summary>
+    private static async Task ScreenshotsAsync(IPage page, FaultlineProcess server, string caseId)
+    {
+        var images = Path.Combine(FaultlineProcess.RepositoryRoot, "docs", "images");
+        Directory.CreateDirectory(images);
+        foreach (var (name, path) in ((string, string)[])[("case", "/cases/" + caseId), ("overview", "/"), ("traces", "/traces"), ("cases", "/cases")])
+        {
+            await page.GotoAsync(new Uri(server.Door("ui"), path).ToString());
+            await page.WaitForLoadStateAsync(LoadState.Load);
+            await page.WaitForTimeoutAsync(1_500);
+            await page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(images, name + ".png") });
+        }
+    }
+}
