@@ -1,5 +1,11 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Threading.Channels;
+using Faultline.Cases.Blobs;
+using Faultline.Cases.Events;
 using Faultline.Cases.Projections;
 using Faultline.Diagnosis.Causes;
+using Faultline.Diagnosis.Findings;
 using Faultline.Ledger;
 using Faultline.Telemetry.Changes;
 
@@ -26,45 +32,301 @@ public abstract record CaseAnswer
 /// </summary>
 public sealed class CaseBook
 {
-    private CaseBook()
-    {
-    }
+    private readonly LedgerFile _ledger;
+    private readonly BlobStore _blobs;
+    private readonly CaseProjection _projection;
+    // One place: who has put something into it may write.
+    private readonly Channel<bool> _writer = Channel.CreateBounded<bool>(1);
+    private readonly Lock _read = new();
+    private readonly TimeProvider _time;
 
-    /// <summary>Replays the ledger.</summary>
-    public static Task<CaseBook> OpenAsync(LedgerFile ledger, string blobDirectory, TimeProvider time, CancellationToken cancel = default) => throw new NotImplementedException();
+    private CaseBook(LedgerFile ledger, BlobStore blobs, TimeProvider time)
+    {
+        _ledger = ledger;
+        _blobs = blobs;
+        _projection = new CaseProjection(blobs);
+        _time = time;
+    }
 
     /// <summary>Raised after each append, with the case that changed, or null for a change event. Handlers must not block.</summary>
     public event Action<CaseView?>? Changed;
 
-    /// <summary>Newest first. Null project: all.</summary>
-    public IReadOnlyList<CaseView> List(string? project) => throw new NotImplementedException();
+    /// <summary>Replays the ledger.</summary>
+    public static async Task<CaseBook> OpenAsync(LedgerFile ledger, string blobDirectory, TimeProvider time, CancellationToken cancel = default)
+    {
+        var book = new CaseBook(ledger, new BlobStore(blobDirectory), time);
+        await foreach (var entry in ledger.ReadAsync(0, cancel))
+        {
+            if (EventFormat.Read(entry) is { } happened)
+            {
+                book._projection.Apply(entry.Sequence, entry.At, happened);
+            }
+        }
 
-    public CaseView? Find(string? project, CaseId id) => throw new NotImplementedException();
+        return book;
+    }
+
+    /// <summary>Newest first. Null project: all.</summary>
+    public IReadOnlyList<CaseView> List(string? project)
+    {
+        lock (_read)
+        {
+            return [.. _projection.Cases.Where(view => project is null || view.Project == project).Reverse()];
+        }
+    }
+
+    public CaseView? Find(string? project, CaseId id)
+    {
+        lock (_read)
+        {
+            return _projection.Find(id.Number) is { } view && (project is null || view.Project == project) ? view : null;
+        }
+    }
 
     /// <summary>Changes in a range of the telemetry's clock, newest first.</summary>
-    public IReadOnlyList<ChangeEvent> Changes(string project, DateTimeOffset from, DateTimeOffset to, string? service = null) => throw new NotImplementedException();
+    public IReadOnlyList<ChangeEvent> Changes(string project, DateTimeOffset from, DateTimeOffset to, string? service = null)
+    {
+        lock (_read)
+        {
+            return [.. _projection.Changes
+                .Where(change => change.Project == project && change.At >= from && change.At <= to && (service is null || change.Service == service))
+                .OrderByDescending(change => change.At)];
+        }
+    }
 
-    public Task<ChangeEvent> RecordChangeAsync(string project, string type, string service, string detail, DateTimeOffset at, IReadOnlyDictionary<string, string> attributes, string actor, CancellationToken cancel = default) => throw new NotImplementedException();
+    public async Task<ChangeEvent> RecordChangeAsync(string project, string type, string service, string detail, DateTimeOffset at, IReadOnlyDictionary<string, string> attributes, string actor, CancellationToken cancel = default)
+    {
+        var id = "chg-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+        var words = await BlobAsync(new ChangeWords(detail, attributes), cancel);
+        await AppendAsync(() => [new ChangeRecorded(id, project, type, service, at, actor, words)], cancel);
+        return new ChangeEvent(id, project, type, service, detail, at, attributes);
+    }
 
-    public Task<CaseAnswer> TriageAsync(string? project, CaseId id, string actor, CancellationToken cancel = default) => throw new NotImplementedException();
+    public Task<CaseAnswer> TriageAsync(string? project, CaseId id, string actor, CancellationToken cancel = default) =>
+        ChangeAsync(project, id, view => view.State == CaseState.DETECTED
+            ? Events(new CaseTriaged(id.Number, actor))
+            : Not($"{id} is {view.State}: only a case that is DETECTED can be triaged."), cancel);
 
-    public Task<CaseAnswer> AssignAsync(string? project, CaseId id, string assignee, string actor, CancellationToken cancel = default) => throw new NotImplementedException();
+    public Task<CaseAnswer> AssignAsync(string? project, CaseId id, string assignee, string actor, CancellationToken cancel = default) =>
+        ChangeAsync(project, id, _ => Events(new CaseAssigned(id.Number, assignee, actor)), cancel);
 
-    public Task<CaseAnswer> CommentAsync(string? project, CaseId id, string text, string actor, CancellationToken cancel = default) => throw new NotImplementedException();
+    public async Task<CaseAnswer> CommentAsync(string? project, CaseId id, string text, string actor, CancellationToken cancel = default)
+    {
+        var blob = await _blobs.PutAsync(text, cancel);
+        return await ChangeAsync(project, id, _ => Events(new CaseCommented(id.Number, actor, blob)), cancel);
+    }
 
     /// <param name="fix">What was done, in words; null: the first suggestion's action.</param>
-    public Task<CaseAnswer> FixAppliedAsync(string? project, CaseId id, string? fix, string actor, CancellationToken cancel = default) => throw new NotImplementedException();
+    public async Task<CaseAnswer> FixAppliedAsync(string? project, CaseId id, string? fix, string actor, CancellationToken cancel = default)
+    {
+        var suggested = Find(project, id) is { Verdict.Hypotheses: [var first, ..] } ? first.Action : null;
+        var blob = await _blobs.PutAsync(string.IsNullOrWhiteSpace(fix) ? suggested ?? "A fix that was not described" : fix, cancel);
+        return await ChangeAsync(project, id, view => view.State == CaseState.RESOLVED
+            ? Not($"{id} is RESOLVED already. If it is not over, reopen it.")
+            : Events(new FixApplied(id.Number, actor, blob), new VerificationStarted(id.Number, view.VerificationQuery)), cancel);
+    }
 
     /// <summary>Resolves by hand, without verification; the reason is kept.</summary>
-    public Task<CaseAnswer> ResolveAsync(string? project, CaseId id, string reason, string actor, CancellationToken cancel = default) => throw new NotImplementedException();
+    public async Task<CaseAnswer> ResolveAsync(string? project, CaseId id, string reason, string actor, CancellationToken cancel = default)
+    {
+        var blob = await _blobs.PutAsync(reason, cancel);
+        return await ChangeAsync(project, id, view => view.State == CaseState.RESOLVED
+            ? Not($"{id} is RESOLVED already.")
+            : Events(Resolved(view, "hand", actor, _time.GetUtcNow(), blob)), cancel);
+    }
 
-    public Task<CaseAnswer> ReopenAsync(string? project, CaseId id, string reason, string actor, CancellationToken cancel = default) => throw new NotImplementedException();
+    public async Task<CaseAnswer> ReopenAsync(string? project, CaseId id, string reason, string actor, CancellationToken cancel = default)
+    {
+        var blob = await _blobs.PutAsync(reason, cancel);
+        return await ChangeAsync(project, id, view => view.State != CaseState.RESOLVED
+            ? Not($"{id} is {view.State}: only a RESOLVED case can be reopened.")
+            : Events(new CaseReopened(id.Number, actor, blob)), cancel);
+    }
 
     /// <summary>Was the suggestion with this rank (0 is the first) helpful?</summary>
-    public Task<CaseAnswer> FeedbackAsync(string? project, CaseId id, int rank, bool helpful, string actor, CancellationToken cancel = default) => throw new NotImplementedException();
+    public Task<CaseAnswer> FeedbackAsync(string? project, CaseId id, int rank, bool helpful, string actor, CancellationToken cancel = default) =>
+        ChangeAsync(project, id, view => view.Verdict is { } verdict && rank >= 0 && rank < verdict.Hypotheses.Count
+            ? Events(new FeedbackGiven(id.Number, rank, verdict.Hypotheses[rank].Cause, helpful, actor))
+            : Not($"{id} has no suggestion number {rank + 1}."), cancel);
 
     /// <summary>Resolved cases, for diagnosis to remember by.</summary>
-    public IReadOnlyList<PastCase> Past(string project) => throw new NotImplementedException();
+    public IReadOnlyList<PastCase> Past(string project)
+    {
+        lock (_read)
+        {
+            return [.. _projection.Cases
+                .Where(view => view.Project == project && view is { Resolution: not null, Verdict.Hypotheses.Count: > 0 })
+                .Select(view => new PastCase(
+                    view.Id.ToString(), view.Service, view.FailureClass, view.Verdict!.Hypotheses[0].Cause, view.Verdict.Hypotheses[0].Target, view.Resolution!.FixApplied,
+                    view.Verdict.Signature, _projection.HelpfulOf(view.Id.Number), view.Resolution.VerifiedAt))];
+        }
+    }
 
-    private void Raise(CaseView? view) => Changed?.Invoke(view);
+    /// <summary>Opens a case for a finding, or folds it into the case it belongs to.</summary>
+    /// <returns>The case, and whether anything was appended; null when the finding's case is over.</returns>
+    internal async Task<(CaseView Case, bool IsNew)?> RaiseAsync(Finding finding, Func<CancellationToken, Task<ContextSnapshot>> snapshot, CancellationToken cancel)
+    {
+        CaseView? known;
+        lock (_read)
+        {
+            known = _projection.OpenCaseOf(finding);
+        }
+
+        if (known is { State: CaseState.RESOLVED })
+        {
+            // The finding was told again, by a restart say, after its case was closed.
+            return null;
+        }
+
+        if (known is not null)
+        {
+            if (known.FindingId == finding.Id && known.Symptoms.SequenceEqual(finding.Symptoms) && known.BadTraces.Count >= finding.BadTraces.Count)
+            {
+                return (known, false);
+            }
+
+            var blob = await BlobAsync(finding, cancel);
+            await AppendAsync(() => [new SymptomsAdded(known.Id.Number, finding.Id, finding.FailureClass, finding.VerificationQuery, blob)], cancel);
+            return (Find(null, known.Id)!, false);
+        }
+
+        var changes = Changes(finding.Project, finding.OnsetAt - RecentChanges, finding.DetectedAt)
+            .Where(change => change.Service.Length == 0 || change.Service == finding.Service)
+            .Select(change => new CaseChange(change.Id, change.Type, change.Service, change.Detail, change.At));
+        var context = await BlobAsync(new CaseContext(finding, await snapshot(cancel), [.. changes]), cancel);
+        var number = 0;
+        await AppendAsync(
+            () =>
+            {
+                number = _projection.NextCase;
+                return
+                [
+                    new CaseOpened(
+                        number, finding.Project, finding.Environment, finding.Service, finding.Trigger, finding.FailureClass, finding.Id,
+                        finding.OnsetAt, finding.DetectedAt, finding.VerificationQuery, context),
+                    new CaseTriaged(number, "faultline"),
+                    new InvestigationStarted(number, "faultline"),
+                ];
+            },
+            cancel);
+        return (Find(null, new CaseId(number))!, true);
+    }
+
+    /// <summary>How far back a change is still "recent".</summary>
+    internal static readonly TimeSpan RecentChanges = TimeSpan.FromHours(1);
+
+    internal async Task DiagnosedAsync(CaseView view, Verdict verdict, CancellationToken cancel)
+    {
+        var best = verdict.Hypotheses is [var first, ..] ? first : null;
+        var determined = verdict.UnableBecause is null && best is not null;
+        var blob = await BlobAsync(verdict, cancel);
+        await AppendAsync(
+            () =>
+            {
+                var events = new List<FaultlineEvent> { new CaseDiagnosed(view.Id.Number, verdict.FailureClass, best?.Cause ?? "unknown", best?.Target ?? view.Service, best?.Confidence ?? 0, determined, blob) };
+                if (determined)
+                {
+                    events.Add(new RemediationSuggested(view.Id.Number, best!.Cause, best.Target, best.Effort, best.Risk, best.SimilarCase));
+                }
+
+                return events;
+            },
+            cancel);
+    }
+
+    internal Task ClearedAsync(string findingId, DateTimeOffset at, CancellationToken cancel) => AppendAsync(
+        () => _projection.OfFinding(findingId) is { State: not CaseState.RESOLVED } view ? [new SymptomsCleared(view.Id.Number, at)] : [],
+        cancel);
+
+    /// <param name="passed">Null: there was no data.</param>
+    internal Task VerifiedAsync(CaseId id, bool? passed, DateTimeOffset at, CancellationToken cancel) => AppendAsync(
+        () =>
+        {
+            if (_projection.Find(id.Number) is not { State: CaseState.VERIFYING } view)
+            {
+                return [];
+            }
+
+            var outcome = passed switch
+            {
+                true => "passed",
+                false => "failed",
+                null => "no_data",
+            };
+            var ran = new VerificationRan(id.Number, outcome, at);
+            return passed == true ? [ran, Resolved(view, "verification", "faultline", at, null)]
+                : view.Verification?.LastRunAt is null || view.Verification.Passed != passed ? [ran]
+                : [];
+        },
+        cancel);
+
+    private static CaseResolved Resolved(CaseView view, string by, string actor, DateTimeOffset at, string? reason)
+    {
+        var best = view.Verdict is { Hypotheses: [var first, ..] } ? first : null;
+        var cause = best is null || view.Verdict!.UnableBecause is not null ? "unknown" : $"{best.Cause} of {best.Target}";
+        return new CaseResolved(view.Id.Number, by, actor, cause, at, Math.Max(0, (at - view.CreatedAt).TotalSeconds), reason);
+    }
+
+    private static (IReadOnlyList<FaultlineEvent> Events, string? Reason) Events(params IReadOnlyList<FaultlineEvent> events) => (events, null);
+
+    private static (IReadOnlyList<FaultlineEvent> Events, string? Reason) Not(string reason) => ([], reason);
+
+    private async Task<CaseAnswer> ChangeAsync(string? project, CaseId id, Func<CaseView, (IReadOnlyList<FaultlineEvent> Events, string? Reason)> decide, CancellationToken cancel)
+    {
+        string? refused = null;
+        var found = false;
+        await AppendAsync(
+            () =>
+            {
+                if (_projection.Find(id.Number) is not { } view || (project is not null && view.Project != project))
+                {
+                    return [];
+                }
+
+                found = true;
+                var (events, reason) = decide(view);
+                refused = reason;
+                return events;
+            },
+            cancel);
+        return !found ? new CaseAnswer.NotFound(id.ToString())
+            : refused is not null ? new CaseAnswer.NotNow(refused)
+            : new CaseAnswer.Done(Find(project, id)!);
+    }
+
+    private Task<string> BlobAsync<T>(T value, CancellationToken cancel) => _blobs.PutAsync(JsonSerializer.Serialize(value, EventFormat.Json), cancel);
+
+    /// <summary>Decides on events, appends them, applies them; one caller at a time, so that a decision still holds when it is written.</summary>
+    private async Task AppendAsync(Func<IReadOnlyList<FaultlineEvent>> decide, CancellationToken cancel)
+    {
+        var changed = new List<CaseView?>();
+        await _writer.Writer.WriteAsync(true, cancel);
+        try
+        {
+            var events = decide();
+            if (events.Count == 0)
+            {
+                return;
+            }
+
+            // Once begun, an append is finished: a client that goes away must not leave a case half told.
+            var entries = await _ledger.AppendAsync([.. events.Select(EventFormat.Write)], CancellationToken.None);
+            lock (_read)
+            {
+                for (var i = 0; i < events.Count; i++)
+                {
+                    changed.Add(_projection.Apply(entries[i].Sequence, entries[i].At, events[i]));
+                }
+            }
+        }
+        finally
+        {
+            _writer.Reader.TryRead(out _);
+        }
+
+        foreach (var view in changed.DistinctBy(view => view?.Id))
+        {
+            Changed?.Invoke(view is null ? null : Find(null, view.Id));
+        }
+    }
 }

@@ -1,0 +1,188 @@
+using System.Threading.Channels;
+using Faultline.Cases.Projections;
+using Faultline.ClickHouse;
+using Faultline.Diagnosis.Causes;
+using Faultline.Diagnosis.Findings;
+using Faultline.Metrics.PromQL;
+using Faultline.Store;
+using Faultline.Store.Samples;
+using Faultline.Telemetry.Changes;
+using Faultline.Telemetry.Samples;
+using Microsoft.Extensions.Logging;
+
+namespace Faultline.Cases.Lifecycle;
+
+/// <summary>From a finding to its causes.</summary>
+public delegate Task<Verdict> Diagnose(Finding finding, IReadOnlyList<ChangeEvent> changes, IReadOnlyList<PastCase> past, CancellationToken cancel);
+
+/// <summary>
+/// What moves cases by itself: opens them from findings, has them diagnosed (again when more was found), and while a fix is
+/// being verified runs the verification query on the telemetry's clock.
+/// </summary>
+public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, Diagnose diagnose, TelemetryStore store, PromQlEngine promQl, TimeProvider time, ILogger<CaseWorker> log)
+{
+    /// <summary>How often cases are looked at.</summary>
+    internal static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
+
+    /// <summary>A verdict is thought over once more when this much more telemetry has come in.</summary>
+    internal static readonly TimeSpan SecondThought = TimeSpan.FromSeconds(30);
+
+    /// <summary>The query looks back over a minute or more; that minute must lie after the fix.</summary>
+    private static readonly TimeSpan AfterFix = TimeSpan.FromSeconds(60);
+
+    private readonly SnapshotBuilder _snapshots = new(store);
+    private readonly Dictionary<CaseId, (Finding Finding, DateTimeOffset Due)> _undiagnosed = [];
+
+    /// <summary>Works until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(Interval, time);
+        var tick = timer.WaitForNextTickAsync(cancel).AsTask();
+        var arrived = news.WaitToReadAsync(cancel).AsTask();
+        while (true)
+        {
+            await Task.WhenAny(tick, arrived);
+            if (arrived.IsCompleted)
+            {
+                if (!await arrived)
+                {
+                    return;
+                }
+
+                while (news.TryRead(out var told))
+                {
+                    await TryAsync("open a case", () => HearAsync(told, cancel), cancel);
+                }
+
+                arrived = news.WaitToReadAsync(cancel).AsTask();
+            }
+
+            if (tick.IsCompleted)
+            {
+                await tick;
+                tick = timer.WaitForNextTickAsync(cancel).AsTask();
+                await VerifyAsync(cancel);
+            }
+
+            await DiagnoseDueAsync(cancel);
+        }
+    }
+
+    private async Task HearAsync(FindingNews told, CancellationToken cancel)
+    {
+        switch (told)
+        {
+            case FindingNews.Cleared cleared:
+                await cases.ClearedAsync(cleared.FindingId, cleared.At, cancel);
+                break;
+            case FindingNews.Raised raised when await cases.RaiseAsync(raised.Finding, stop => _snapshots.BuildAsync(raised.Finding, stop), cancel) is { } opened:
+                if (opened.IsNew)
+                {
+                    log.CaseOpened(opened.Case.Id.ToString(), opened.Case.Title);
+                }
+
+                if (opened.Case.State is not (CaseState.FIX_APPLIED or CaseState.VERIFYING or CaseState.RESOLVED))
+                {
+                    _undiagnosed[opened.Case.Id] = (WithCase(raised.Finding, opened.Case), time.GetUtcNow());
+                }
+
+                break;
+        }
+    }
+
+    /// <summary>The case's own finding, with what other findings added to it.</summary>
+    private static Finding WithCase(Finding finding, CaseView view) => finding with { Symptoms = view.Symptoms, OnsetAt = view.OnsetAt, Title = view.Title };
+
+    private async Task DiagnoseDueAsync(CancellationToken cancel)
+    {
+        foreach (var (id, (finding, due)) in _undiagnosed.Where(one => one.Value.Due <= time.GetUtcNow()).ToList())
+        {
+            _undiagnosed.Remove(id);
+            await TryAsync($"diagnose {id}", () => DiagnoseAsync(id, finding, cancel), cancel);
+        }
+    }
+
+    private async Task DiagnoseAsync(CaseId id, Finding finding, CancellationToken cancel)
+    {
+        if (cases.Find(null, id) is not { State: not (CaseState.RESOLVED or CaseState.VERIFYING or CaseState.FIX_APPLIED) } view)
+        {
+            return;
+        }
+
+        var changes = cases.Changes(finding.Project, finding.OnsetAt - CaseBook.RecentChanges, time.GetUtcNow());
+        var verdict = await diagnose(finding, changes, cases.Past(finding.Project), cancel);
+        if (view.Verdict is null)
+        {
+            // The first answer is given at once; half a minute later there is more to judge by.
+            _undiagnosed.TryAdd(id, (finding, time.GetUtcNow() + SecondThought));
+        }
+        else if (Same(view.Verdict, verdict))
+        {
+            return;
+        }
+
+        await cases.DiagnosedAsync(view, verdict, cancel);
+    }
+
+    /// <summary>Says the same to somebody who reads it: the same causes in the same order, no confidence much changed.</summary>
+    private static bool Same(Verdict before, Verdict now) =>
+        before.FailureClass == now.FailureClass && before.Hypotheses.Count == now.Hypotheses.Count
+        && before.Hypotheses.Zip(now.Hypotheses).All(pair => pair.First.Cause == pair.Second.Cause && pair.First.Target == pair.Second.Target && Math.Abs(pair.First.Confidence - pair.Second.Confidence) < 0.05);
+
+    private async Task VerifyAsync(CancellationToken cancel)
+    {
+        foreach (var view in cases.List(null).Where(view => view is { State: CaseState.VERIFYING, FixAppliedAt: not null }))
+        {
+            await TryAsync($"verify {view.Id}", () => VerifyAsync(view, cancel), cancel);
+        }
+    }
+
+    private async Task VerifyAsync(CaseView view, CancellationToken cancel)
+    {
+        var fix = view.FixAppliedAt!.Value;
+        var newest = await NewestAsync(view, fix, cancel);
+        if (newest is not { } at || at < fix + AfterFix)
+        {
+            // Nothing can be said yet, and no data is never a pass.
+            if (time.GetUtcNow() > fix + AfterFix)
+            {
+                await cases.VerifiedAsync(view.Id, null, newest ?? fix, cancel);
+            }
+
+            return;
+        }
+
+        var answer = await promQl.InstantAsync(view.Project, view.VerificationQuery, at.ToUnixTimeMilliseconds(), cancel);
+        var passed = answer switch
+        {
+            PromQlResult.Vector vector => vector.Samples.Count > 0,
+            PromQlResult.Scalar scalar => scalar.Value != 0 && !double.IsNaN(scalar.Value),
+            _ => false,
+        };
+        await cases.VerifiedAsync(view.Id, passed, at, cancel);
+    }
+
+    /// <summary>Time of the service's newest feature since the fix: the telemetry's "now".</summary>
+    private async Task<DateTimeOffset?> NewestAsync(CaseView view, DateTimeOffset since, CancellationToken cancel)
+    {
+        var series = await store.Samples.SelectAsync(
+            view.Project,
+            [new LabelMatcher(Labels.MetricName, MatchKind.Equal, "faultline_feature_count"), new LabelMatcher("service_name", MatchKind.Equal, view.Service)],
+            since.ToUnixTimeMilliseconds(), time.GetUtcNow().AddHours(1).ToUnixTimeMilliseconds(), cancel);
+        return series.Count == 0 || series.All(one => one.UnixMillis.Length == 0) ? null
+            : DateTimeOffset.FromUnixTimeMilliseconds(series.Where(one => one.UnixMillis.Length > 0).Max(one => one.UnixMillis[^1]));
+    }
+
+    /// <summary>A case that cannot be helped now is tried again at the next occasion; the others go on.</summary>
+    private async Task TryAsync(string what, Func<Task> attempt, CancellationToken cancel)
+    {
+        try
+        {
+            await attempt();
+        }
+        catch (Exception failed) when (failed is ClickHouseException or PromQlException or StoreUnavailableException or IOException && !cancel.IsCancellationRequested)
+        {
+            log.NotDone(what, failed.Message);
+        }
+    }
+}

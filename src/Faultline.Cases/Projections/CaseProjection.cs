@@ -1,0 +1,175 @@
+using System.Globalization;
+using System.Text.Json;
+using Faultline.Cases.Blobs;
+using Faultline.Cases.Events;
+using Faultline.Diagnosis.Causes;
+using Faultline.Diagnosis.Findings;
+using Faultline.Telemetry.Changes;
+
+namespace Faultline.Cases.Projections;
+
+/// <summary>What the events add up to. The same events give the same cases, live or replayed.</summary>
+internal sealed class CaseProjection(BlobStore blobs)
+{
+    private const string Gone = "(deleted)";
+
+    private readonly SortedDictionary<int, CaseView> _cases = [];
+    private readonly Dictionary<int, HashSet<string>> _findings = [];
+    private readonly Dictionary<int, int> _helpful = [];
+    private readonly List<ChangeEvent> _changes = [];
+
+    public IReadOnlyCollection<CaseView> Cases => _cases.Values;
+
+    public IReadOnlyList<ChangeEvent> Changes => _changes;
+
+    public int NextCase => _cases.Count == 0 ? 1 : _cases.Keys.Max() + 1;
+
+    public CaseView? Find(int number) => _cases.GetValueOrDefault(number);
+
+    /// <summary>The open case that a finding belongs to, by its id or because it is of the same fault.</summary>
+    public CaseView? OpenCaseOf(Finding finding) =>
+        _cases.Values.LastOrDefault(view => _findings[view.Id.Number].Contains(finding.Id))
+        ?? _cases.Values.LastOrDefault(view => view.State != CaseState.RESOLVED
+            && view.Project == finding.Project && view.Environment == finding.Environment && view.Service == finding.Service
+            && (view.FailureClass == finding.FailureClass || (finding.OnsetAt - view.OnsetAt).Duration() <= SameFaultWithin));
+
+    /// <summary>Symptoms of one service that begin this close together are of one fault.</summary>
+    public static readonly TimeSpan SameFaultWithin = TimeSpan.FromMinutes(10);
+
+    public CaseView? OfFinding(string findingId) => _cases.Values.LastOrDefault(view => _findings[view.Id.Number].Contains(findingId));
+
+    /// <summary>+1 for each "helpful", -1 for each "not helpful".</summary>
+    public int HelpfulOf(int number) => _helpful.GetValueOrDefault(number);
+
+    /// <returns>The case that changed, or null.</returns>
+    public CaseView? Apply(long sequence, DateTimeOffset at, FaultlineEvent happened)
+    {
+        switch (happened)
+        {
+            case ChangeRecorded change:
+                var words = Read<ChangeWords>(change.Words) ?? new ChangeWords(Gone, new Dictionary<string, string>(StringComparer.Ordinal));
+                _changes.Add(new ChangeEvent(change.Id, change.Project, change.Type, change.Service, words.Detail, change.At, words.Attributes));
+                return null;
+            case CaseOpened opened:
+                _cases[opened.Case] = Open(opened);
+                _findings[opened.Case] = [opened.FindingId];
+                break;
+        }
+
+        if (happened is not CaseEvent ofCase || !_cases.TryGetValue(ofCase.Case, out var before))
+        {
+            return null;
+        }
+
+        var (after, actor, line) = Step(before, at, ofCase);
+        after = after with
+        {
+            Version = sequence,
+            Timeline = [.. before.Timeline, new CaseEventLine(sequence, at, EventFormat.NameOf(happened), actor, line)],
+        };
+        _cases[ofCase.Case] = after;
+        return after;
+    }
+
+    private (CaseView After, string Actor, string Words) Step(CaseView view, DateTimeOffset at, CaseEvent happened)
+    {
+        const string Us = "faultline";
+        switch (happened)
+        {
+            case CaseOpened:
+                return (view, Us, view.Title);
+            case SymptomsAdded added:
+                _findings[added.Case].Add(added.FindingId);
+                var finding = Read<Finding>(added.Context);
+                var more = finding is null ? view : view with
+                {
+                    Symptoms = finding.Id == view.FindingId ? finding.Symptoms : [.. view.Symptoms, .. finding.Symptoms.Where(symptom => view.Symptoms.All(known => known.Feature != symptom.Feature))],
+                    BadTraces = [.. view.BadTraces.Union(finding.BadTraces.Select(trace => trace.ToString()), StringComparer.Ordinal).Take(10)],
+                    GoodTraces = [.. view.GoodTraces.Union(finding.GoodTraces.Select(trace => trace.ToString()), StringComparer.Ordinal).Take(10)],
+                    Title = finding.Id == view.FindingId ? finding.Title : view.Title,
+                    VerificationQuery = finding.Id == view.FindingId ? added.VerificationQuery : view.VerificationQuery,
+                    FailureClass = finding.Id == view.FindingId && view.Verdict is null ? added.FailureClass : view.FailureClass,
+                };
+                return (more, Us, "More of it: " + string.Join("; ", (finding?.Symptoms ?? []).Select(symptom => symptom.Words)));
+            case CaseTriaged triaged:
+                return (view with { State = CaseState.TRIAGED }, triaged.Actor, "Triaged");
+            case CaseAssigned assigned:
+                return (view with { Assignee = assigned.Assignee }, assigned.Actor, $"Assigned to {assigned.Assignee}");
+            case CaseCommented commented:
+                return (view, commented.Actor, blobs.Get(commented.Text) ?? Gone);
+            case InvestigationStarted started:
+                return (view with { State = CaseState.INVESTIGATING }, started.Actor, "Investigation started");
+            case CaseDiagnosed diagnosed:
+                return (
+                    view with { FailureClass = diagnosed.FailureClass, Verdict = Read<Verdict>(diagnosed.Verdict) ?? view.Verdict }, Us,
+                    diagnosed.Determined ? string.Create(CultureInfo.InvariantCulture, $"{diagnosed.Cause} of {diagnosed.Target}, confidence {diagnosed.Confidence:P0}") : "Unable to determine root cause");
+            case RemediationSuggested suggested:
+                return (
+                    view with { State = view.State is CaseState.FIX_APPLIED or CaseState.VERIFYING or CaseState.RESOLVED ? view.State : CaseState.REMEDIATION_SUGGESTED }, Us,
+                    $"Suggested a fix for {suggested.Cause} of {suggested.Target}: effort {suggested.Effort}, risk {suggested.Risk}" + (suggested.SimilarCase is null ? "" : $"; seen before in {suggested.SimilarCase}"));
+            case FixApplied applied:
+                var fix = blobs.Get(applied.Fix) ?? Gone;
+                return (view with { State = CaseState.FIX_APPLIED, FixAppliedAt = at, FixApplied = fix }, applied.Actor, "Fix applied: " + fix);
+            case VerificationStarted verification:
+                return (
+                    view with { State = CaseState.VERIFYING, Verification = new VerificationStatus(verification.Query, null, null, "Waiting for data from after the fix") }, Us,
+                    "Verification started");
+            case VerificationRan ran:
+                var said = ran.Outcome switch
+                {
+                    "passed" => "The verification query passes",
+                    "failed" => "The verification query does not pass yet",
+                    _ => "No data to judge by since the fix",
+                };
+                return (view with { Verification = new VerificationStatus(view.VerificationQuery, ran.At, ran.Outcome == "no_data" ? null : ran.Outcome == "passed", said) }, Us, said);
+            case SymptomsCleared cleared:
+                return (view, Us, $"The figures are usual again since {cleared.At:u}");
+            case CaseResolved resolved:
+                var reason = resolved.Reason is null ? null : blobs.Get(resolved.Reason) ?? Gone;
+                return (
+                    view with
+                    {
+                        State = CaseState.RESOLVED,
+                        Resolution = new CaseResolution(resolved.RootCause, view.FixApplied ?? reason ?? "", resolved.VerifiedAt, view.VerificationQuery, TimeSpan.FromSeconds(resolved.SecondsToRemediate)),
+                    },
+                    resolved.Actor, resolved.By == "hand" ? "Resolved by hand: " + reason : "Resolved: the verification query passes");
+            case CaseReopened reopened:
+                return (view with { State = CaseState.INVESTIGATING, Resolution = null, Verification = null, FixAppliedAt = null, FixApplied = null }, reopened.Actor, "Reopened: " + (blobs.Get(reopened.Reason) ?? Gone));
+            case FeedbackGiven feedback:
+                _helpful[feedback.Case] = HelpfulOf(feedback.Case) + (feedback.Helpful ? 1 : -1);
+                return (view, feedback.Actor, $"{feedback.Cause} was {(feedback.Helpful ? "helpful" : "not helpful")}");
+            default:
+                throw new System.Diagnostics.UnreachableException(happened.GetType().Name);
+        }
+    }
+
+    private CaseView Open(CaseOpened opened)
+    {
+        var context = Read<CaseContext>(opened.Context);
+        return new CaseView
+        {
+            Id = new CaseId(opened.Case),
+            Project = opened.Project,
+            Environment = opened.Environment,
+            Service = opened.Service,
+            Title = context?.Finding.Title ?? Gone,
+            CreatedAt = opened.DetectedAt,
+            OnsetAt = opened.OnsetAt,
+            Trigger = opened.Trigger,
+            FindingId = opened.FindingId,
+            State = CaseState.DETECTED,
+            FailureClass = opened.FailureClass,
+            Symptoms = context?.Finding.Symptoms ?? [],
+            Snapshot = context?.Snapshot ?? new ContextSnapshot([], [], [], [], [], []),
+            RecentChanges = context?.Changes ?? [],
+            BadTraces = [.. (context?.Finding.BadTraces ?? []).Select(trace => trace.ToString())],
+            GoodTraces = [.. (context?.Finding.GoodTraces ?? []).Select(trace => trace.ToString())],
+            VerificationQuery = opened.VerificationQuery,
+            Timeline = [],
+            Version = 0,
+        };
+    }
+
+    private T? Read<T>(string blob)
+        where T : class => blobs.Get(blob) is { } text ? JsonSerializer.Deserialize<T>(text, EventFormat.Json) : null;
+}
