@@ -138,6 +138,14 @@ internal sealed class Server : IAsyncDisposable
         var promQl = new PromQlEngine(store.Samples.SelectAsync);
         var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));
 
+        var prometheus = new PrometheusApi
+        {
+            Engine = promQl,
+            Catalog = SeriesCatalog.Of(store.Samples),
+            Targets = () => [.. scrape.Targets.Select(target => ScrapeTargets.ToApi(target, Settings.ScrapeInterval))],
+            Time = time,
+        };
+
         // The doors.
         var doorLog = _logs.CreateLogger("Faultline.Ingest");
         await OpenDoorAsync("listen.otlp_grpc", Settings.OtlpGrpc, HttpProtocols.Http2, app =>
@@ -153,16 +161,16 @@ internal sealed class Server : IAsyncDisposable
         await OpenDoorAsync("listen.prometheus", Settings.Prometheus, HttpProtocols.Http1AndHttp2, app =>
         {
             app.UseGateway(auth, doorLog);
-            app.MapPrometheusApi(PrometheusApi(promQl, store, scrape), http => http.Identity().Project);
+            app.MapPrometheusApi(prometheus, http => http.Identity().Project);
         }, cancel);
         await OpenDoorAsync("listen.victoriametrics", Settings.VictoriaMetrics, HttpProtocols.Http1AndHttp2, app =>
         {
             app.UseGateway(auth, doorLog);
-            app.MapVictoriaMetricsApi(PrometheusApi(promQl, store, scrape), http => http.Identity().Project);
+            app.MapVictoriaMetricsApi(prometheus, http => http.Identity().Project);
         }, cancel);
         await OpenDoorAsync("listen.derived", Settings.Derived, HttpProtocols.Http1AndHttp2, app => app.MapMetrics(() => derived.Snapshot()), cancel);
         await OpenDoorAsync("listen.internals", Settings.Internals, HttpProtocols.Http1AndHttp2, app => app.MapMetrics(Internals), cancel);
-        await OpenPagesAsync(store, cases, promQl, live, scrape, time, cancel);
+        await OpenPagesAsync(store, cases, promQl, live, prometheus, time, cancel);
         var health = new Health(stopped => HealthOfAsync(store, stopped), time);
         await OpenDoorAsync("listen.health", Settings.Health, HttpProtocols.Http1AndHttp2, health.Map, cancel);
         scrape.DerivedInstance = Address("listen.derived");
@@ -201,7 +209,7 @@ internal sealed class Server : IAsyncDisposable
         await _doors.OpenAsync(key, address, app, cancel);
     }
 
-    private async Task OpenPagesAsync(TelemetryStore store, CaseBook cases, PromQlEngine promQl, LiveFeed live, SelfScrape scrape, TimeProvider time, CancellationToken cancel)
+    private async Task OpenPagesAsync(TelemetryStore store, CaseBook cases, PromQlEngine promQl, LiveFeed live, PrometheusApi prometheus, TimeProvider time, CancellationToken cancel)
     {
         var web = new WebDependencies
         {
@@ -220,7 +228,7 @@ internal sealed class Server : IAsyncDisposable
         builder.Services.AddFaultlineWeb(web);
         var app = builder.Build();
         app.MapFaultlineWeb(web);
-        app.MapPrometheusApi(PrometheusApi(promQl, store, scrape), _ => web.Project, "/prometheus");
+        app.MapPrometheusApi(prometheus, _ => web.Project, "/prometheus");
         await _doors.OpenAsync("listen.ui", Settings.Ui, app, cancel);
         LoginLink = web.Login.Link("http://" + Address("listen.ui"));
     }
