@@ -1,3 +1,1 @@
-[assembly: System.Runtime.Versioning.SupportedOSPlatform("linux")]
-
 return await Faultline.Cli.CommandLine.RunAsync(args);

@@ -25,7 +25,7 @@ public sealed class ReceiverTests : IAsyncLifetime
     private const int MessageBytesMax = 1 << 20;
 
     private readonly List<WebApplication> _apps = [];
-    private readonly HttpClient _http = new();
+    private static readonly HttpClient Http = new();
     private readonly IngestFigures _figures = new();
     private TelemetryStore _store = null!;
     private Uri _httpDoor = null!;
@@ -50,7 +50,6 @@ public sealed class ReceiverTests : IAsyncLifetime
 
     public async Task DisposeAsync()
     {
-        _http.Dispose();
         foreach (var app in _apps)
         {
             await app.DisposeAsync();
@@ -199,7 +198,7 @@ public sealed class ReceiverTests : IAsyncLifetime
             request.Content.Headers.ContentEncoding.Add(encoding);
         }
 
-        return await _http.SendAsync(request);
+        return await Http.SendAsync(request);
     }
 
     private async Task<int> CallAsync(string path, byte[] body, string? key)
@@ -217,13 +216,13 @@ public sealed class ReceiverTests : IAsyncLifetime
             request.Headers.Add("x-api-key", key);
         }
 
-        using var response = await _http.SendAsync(request);
+        using var response = await Http.SendAsync(request);
         await response.Content.ReadAsByteArrayAsync();
         var headers = response.TrailingHeaders.Contains("grpc-status") ? response.TrailingHeaders : response.Headers;
         return int.Parse(headers.GetValues("grpc-status").Single(), System.Globalization.CultureInfo.InvariantCulture);
     }
 
-    private async Task<IReadOnlyList<Store.Traces.StoredSpan>> SpansAsync(string traceId) =>
+    private async Task<IReadOnlyList<Faultline.Store.Traces.StoredSpan>> SpansAsync(string traceId) =>
         TraceId.TryParse(traceId, out var id) ? await _store.Traces.SpansOfAsync("default", id) : [];
 
     private async Task<Uri> DoorAsync(HttpProtocols protocols, Action<WebApplication> map)
