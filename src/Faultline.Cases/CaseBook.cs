@@ -180,7 +180,7 @@ public sealed class CaseBook
 
         if (known is not null)
         {
-            if (known.FindingId == finding.Id && known.Symptoms.SequenceEqual(finding.Symptoms) && known.BadTraces.Count >= finding.BadTraces.Count)
+            if (!IsNews(known, finding))
             {
                 return (known, false);
             }
@@ -211,6 +211,14 @@ public sealed class CaseBook
             cancel);
         return (Find(null, new CaseId(number))!, true);
     }
+
+    /// <summary>Enough example traces for anybody; more of the same are no event.</summary>
+    private const int ExamplesWanted = 5;
+
+    /// <summary>A fault that goes on is told again and again; an event is what a reader of the case would want to know.</summary>
+    private static bool IsNews(CaseView known, Finding finding) =>
+        finding.Symptoms.Any(symptom => known.Symptoms.FirstOrDefault(old => old.Feature == symptom.Feature) is not { } old || Math.Abs(symptom.Observed - old.Observed) > Math.Abs(old.Observed) / 2)
+        || (known.BadTraces.Count < ExamplesWanted && finding.BadTraces.Any(trace => !known.BadTraces.Contains(trace.ToString(), StringComparer.Ordinal)));
 
     /// <summary>How far back a change is still "recent".</summary>
     internal static readonly TimeSpan RecentChanges = TimeSpan.FromHours(1);

@@ -30,6 +30,9 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
     /// <summary>The query looks back over a minute or more; that minute must lie after the fix.</summary>
     private static readonly TimeSpan AfterFix = TimeSpan.FromSeconds(60);
 
+    /// <summary>A service that is silent for this long after its fix is said to be; windows close some seconds late.</summary>
+    private static readonly TimeSpan NoDataAfter = TimeSpan.FromMinutes(3);
+
     private readonly SnapshotBuilder _snapshots = new(store);
     private readonly Dictionary<CaseId, (Finding Finding, DateTimeOffset Due)> _undiagnosed = [];
 
@@ -144,7 +147,7 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
         if (newest is not { } at || at < fix + AfterFix)
         {
             // Nothing can be said yet, and no data is never a pass.
-            if (time.GetUtcNow() > fix + AfterFix)
+            if (time.GetUtcNow() > fix + NoDataAfter)
             {
                 await cases.VerifiedAsync(view.Id, null, newest ?? fix, cancel);
             }

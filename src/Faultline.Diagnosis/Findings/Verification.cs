@@ -22,17 +22,17 @@ internal static class Verification
         var middle = series.Feature.FromScale((series.Detector.Expected.Centre + series.Detector.ObservedScaled) / 2);
         var falls = series.Feature.BadWhen == BadWhen.Falls;
         var bound = falls ? Math.Max(symptom.Low, middle) : Math.Min(symptom.High, middle);
-        return Query("avg_over_time", falls ? ">" : "<", bound, service, series);
+        return Query("avg_over_time", falls ? ">" : "<", bound, ObservationsWanted, service, series);
     }
 
-    /// <summary>For a loop: no trace may come near the number of repeats that fired.</summary>
+    /// <summary>For a loop: no trace may come near the number of repeats that fired. Few traces are enough to say so, and looping ones end seldom.</summary>
     public static string NoLoop(ServiceFeatures service, FeatureSeries repeats, int threshold) =>
-        Query("max_over_time", "<", threshold, service, repeats);
+        Query("max_over_time", "<", threshold, ObservationsMin, service, repeats);
 
-    private static string Query(string function, string comparison, double bound, ServiceFeatures service, FeatureSeries series)
+    private static string Query(string function, string comparison, double bound, double wanted, ServiceFeatures service, FeatureSeries series)
     {
         var perSecond = series.Detector.RecentCountPerWindow / FeatureWindows.LengthSeconds;
-        var range = Array.Find(RangesSeconds, seconds => perSecond * seconds >= ObservationsWanted) is > 0 and var found ? found : RangesSeconds[^1];
+        var range = Array.Find(RangesSeconds, seconds => perSecond * seconds >= wanted) is > 0 and var found ? found : RangesSeconds[^1];
         var needed = Math.Clamp((int)(perSecond * range * ObservationsShare), ObservationsMin, ObservationsMax);
         var value = Sentences.Selector(FeatureWindows.ValueMetric, service, series);
         var count = Sentences.Selector(FeatureWindows.CountMetric, service, series);
