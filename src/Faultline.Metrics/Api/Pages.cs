@@ -47,7 +47,7 @@ internal sealed class Pages(PrometheusApi api, Func<HttpContext, string> project
         var query = context.Request.Query["query"].ToString() is { Length: > 0 } given ? given : context.Request.Query["g0.expr"].ToString();
         if (api.MetricsPage is { } page)
         {
-            context.Response.Redirect(query.Length == 0 ? page.ToString() : $"{page}{(page.Query.Length == 0 ? '?' : '&')}query={Uri.EscapeDataString(query)}");
+            context.Response.Redirect(query.Length == 0 ? page.AbsoluteUri : $"{page.AbsoluteUri}{(page.Query.Length == 0 ? '?' : '&')}query={Uri.EscapeDataString(query)}");
             return;
         }
 

@@ -98,45 +98,41 @@ internal static class GoText
 
         var rest = text;
         UInt128 total = 0;
-        foreach (var (unit, size, _) in DurationUnits)
+        var lastUnit = -1;
+        while (!rest.IsEmpty)
         {
-            var digits = 0;
-            while (digits < rest.Length && char.IsAsciiDigit(rest[digits]))
+            var digits = rest.IndexOfAnyExceptInRange('0', '9');
+            if (digits is <= 0 or > 19)
             {
-                digits++;
+                error = $"not a valid duration string: {Quote(text.ToString())}";
+                return false;
             }
 
-            var unitEnd = digits;
-            while (unitEnd < rest.Length && char.IsAsciiLetter(rest[unitEnd]))
+            var number = UInt128.Parse(rest[..digits], CultureInfo.InvariantCulture);
+            rest = rest[digits..];
+            var length = rest.IndexOfAnyInRange('0', '9') is var next && next < 0 ? rest.Length : next;
+            var name = rest[..length].ToString();
+            rest = rest[length..];
+            var unit = Array.FindIndex(DurationUnits, known => string.Equals(known.Unit, name, StringComparison.Ordinal));
+            if (unit < 0)
             {
-                unitEnd++;
+                error = $"unknown unit {Quote(name)} in duration {Quote(text.ToString())}";
+                return false;
             }
 
-            if (digits == 0 || !rest[digits..unitEnd].SequenceEqual(unit))
+            if (unit <= lastUnit)
             {
-                continue;
+                error = $"not a valid duration string: {Quote(text.ToString())}";
+                return false;
             }
 
-            if (digits > 19)
+            lastUnit = unit;
+            total += number * (ulong)DurationUnits[unit].Millis;
+            if (total > long.MaxValue / 1_000_000)      // Go counts nanoseconds in an int64
             {
                 error = "duration out of range";
                 return false;
             }
-
-            total += UInt128.Parse(rest[..digits], CultureInfo.InvariantCulture) * (ulong)size;
-            rest = rest[unitEnd..];
-        }
-
-        if (!rest.IsEmpty)
-        {
-            error = $"not a valid duration string: {Quote(text.ToString())}";
-            return false;
-        }
-
-        if (total > long.MaxValue / 1_000_000)      // Go counts nanoseconds in an int64
-        {
-            error = "duration out of range";
-            return false;
         }
 
         millis = (long)total;
@@ -241,6 +237,7 @@ internal static class GoText
         11 => to.Append("\\v"),
         '\\' => to.Append("\\\\"),
         var same when same == quote => to.Append('\\').Append(quote),
+        0xfffd => to.Append("\\ufffd"),     // unescaped it would not be read back
         < ' ' or 0x7f => to.Append($"\\x{rune.Value:x2}"),
         _ when IsPrintable(rune) => to.Append(rune.ToString()),
         < 0x10000 => to.Append($"\\u{rune.Value:x4}"),

@@ -7,6 +7,11 @@ internal sealed class Lexer(string input)
 {
     private const int EndRune = -1;
 
+    /// <summary>What broken text becomes on its way here.</summary>
+    private const int Replacement = 0xFFFD;
+
+    private const string InvalidRune = "invalid UTF-8 rune";
+
     private readonly string _input = input;
     private State _state = State.Statements;
     private int _position;
@@ -468,6 +473,9 @@ internal sealed class Lexer(string input)
                 case EndRune or '\n':
                     Fail("unterminated quoted string");
                     return;
+                case Replacement:
+                    Fail(InvalidRune);
+                    return;
                 case '\\':
                     if (EscapeFault(quote) is { } fault)
                     {
@@ -533,6 +541,12 @@ internal sealed class Lexer(string input)
             if (rune == EndRune)
             {
                 Fail("unterminated raw string");
+                return;
+            }
+
+            if (rune == Replacement)
+            {
+                Fail(InvalidRune);
                 return;
             }
         }

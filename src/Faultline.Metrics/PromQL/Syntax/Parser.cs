@@ -220,7 +220,7 @@ internal sealed class Parser
             return GoText.TryParseDuration(token.Text, out var millis, out var error) ? millis / 1000.0 : throw Fault(token.Range, error);
         }
 
-        return GoNumber.TryParse(token.Text, out var value, out var fault) ? value : throw Fault(_current.Range, $"error parsing number: {fault}");
+        return GoNumber.TryParse(token.Text, out var value, out var fault) ? value : throw Fault(token.Range, $"error parsing number: {fault}");
     }
 
     private (VectorMatching Matching, bool ReturnBool) ParseBinaryModifiers()

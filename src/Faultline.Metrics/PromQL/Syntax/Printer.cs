@@ -16,7 +16,7 @@ internal static class Printer
         TextLiteral text => GoText.Quote(text.Value),
         ParenExpr paren => $"({paren.Inner})",
         UnaryExpr unary => (unary.IsMinus ? "-" : "+") + unary.Operand,
-        BinaryExpr binary => $"{binary.Left} {Operator(binary)} {binary.Right}",
+        BinaryExpr binary => $"{Left(binary)} {Operator(binary)} {binary.Right}",
         CallExpr call => $"{call.Function.Name}({string.Join(", ", call.Arguments)})",
         AggregateExpr aggregate => $"{Aggregator(aggregate)}({(aggregate.Parameter is null ? "" : $"{aggregate.Parameter}, ")}{aggregate.Operand})",
         VectorSelector selector => Selector(selector) + At(selector) + Extension(selector) + Offset(selector),
@@ -55,6 +55,10 @@ internal static class Printer
         return true;
     }
 
+    /// <summary><c>+Inf ^ 2</c> would be read as <c>+(Inf ^ 2)</c>, so there the sign goes.</summary>
+    private static string Left(BinaryExpr binary) =>
+        binary is { Op: TokenKind.Power, Left: NumberLiteral { Value: double.PositiveInfinity } } ? "Inf" : binary.Left.ToString();
+
     private static string Pretty(Expr expr, int level)
     {
         var indent = Indent(level);
@@ -68,7 +72,7 @@ internal static class Printer
         {
             ParenExpr paren => $"{indent}(\n{Pretty(paren.Inner, level + 1)}\n{indent})",
             UnaryExpr unary => indent + (unary.IsMinus ? "-" : "+") + Pretty(unary.Operand, level).TrimStart(' '),
-            BinaryExpr binary => $"{Pretty(binary.Left, level + 1)}\n{Indent(level)}{Operator(binary)}\n{Pretty(binary.Right, level + 1)}",
+            BinaryExpr binary => $"{(binary.Left is NumberLiteral ? Indent(level + 1) + Left(binary) : Pretty(binary.Left, level + 1))}\n{Indent(level)}{Operator(binary)}\n{Pretty(binary.Right, level + 1)}",
             CallExpr call => $"{indent}{call.Function.Name}(\n{PrettyList(call.Arguments, level + 1)}\n{indent})",
             AggregateExpr aggregate => $"{indent}{Aggregator(aggregate)}(\n{PrettyList(aggregate.Parameter is null ? [aggregate.Operand] : [aggregate.Parameter, aggregate.Operand], level + 1)}\n{indent})",
             SubqueryExpr subquery => Pretty(subquery.Inner, level) + Subquery(subquery),
