@@ -65,7 +65,7 @@ export class CommandPalette extends LitElement {
 
   private get entries(): Entry[] {
     const words = this.text.trim().toLowerCase();
-    const pages: Entry[] = [...document.querySelectorAll<HTMLAnchorElement>('.rail nav a')].map(link => ({ label: link.querySelector('span')?.textContent ?? '', hint: `g ${link.dataset['key']}`, href: link.href }));
+    const pages: Entry[] = [...document.querySelectorAll<HTMLAnchorElement>('.rail .links a')].map(link => ({ label: link.querySelector('span')?.textContent ?? '', hint: `g ${link.dataset['key']}`, href: link.href }));
     const actions: Entry[] = [
       { label: 'Light theme', hint: 'action', run: () => setTheme('light') },
       { label: 'Dark theme', hint: 'action', run: () => setTheme('dark') },

@@ -48,7 +48,7 @@ export function startKeyboard(): void {
     }
     if (pending) {
       pending = false;
-      const link = document.querySelector<HTMLAnchorElement>(`.rail nav a[data-key="${CSS.escape(event.key)}"]`);
+      const link = document.querySelector<HTMLAnchorElement>(`.rail .links a[data-key="${CSS.escape(event.key)}"]`);
       if (link) { event.preventDefault(); link.click(); }
       return;
     }
