@@ -99,7 +99,7 @@ internal static class Rest
             return Results.Json(new TraceSearchAnswer(found.Traces, found.Total), ApiJson.Options);
         }).Produces<TraceSearchAnswer>().ProducesValidationProblem().WithSummary("Traces that match, newest first").WithTags("traces");
 
-        api.MapGet("/traces/{traceId}", async (HttpContext http, string traceId) =>
+        api.MapGet("/traces/{trace_id}", async (HttpContext http, [FromRoute(Name = "trace_id")] string traceId) =>
         {
             if (!TraceId.TryParse(traceId, out var id))
             {
@@ -110,7 +110,7 @@ internal static class Rest
             return spans.Count == 0 ? NoTrace(traceId) : Results.Bytes(OtlpTrace.Write(spans), "application/json");
         }).Produces<JsonElement>().ProducesProblem(404).WithSummary("One trace as OTLP/JSON").WithTags("traces");
 
-        api.MapGet("/traces/{traceId}/waterfall", async (HttpContext http, string traceId) =>
+        api.MapGet("/traces/{trace_id}/waterfall", async (HttpContext http, [FromRoute(Name = "trace_id")] string traceId) =>
         {
             if (!TraceId.TryParse(traceId, out var id))
             {
@@ -188,7 +188,7 @@ internal static class Rest
     private static void MapCases(RouteGroupBuilder api, WebDependencies web)
     {
         api.MapGet("/cases", () => CaseAnswers.Json(web.Cases.List(web.Project))).Produces<JsonElement>().WithSummary("All cases, newest first").WithTags("cases");
-        api.MapGet("/cases/{caseId}", (string caseId) =>
+        api.MapGet("/cases/{case_id}", ([FromRoute(Name = "case_id")] string caseId) =>
             CaseId.TryParse(caseId, out var id) && web.Cases.Find(web.Project, id) is { } found ? CaseAnswers.Json(found) : NoCase(caseId))
             .Produces<JsonElement>().ProducesProblem(404).WithSummary("One case").WithTags("cases");
 
@@ -205,7 +205,7 @@ internal static class Rest
     private static void Step(
         RouteGroupBuilder api, WebDependencies web, string name, string summary,
         Func<CaseId, CaseRequest, string, CancellationToken, Task<CaseAnswer>> act, Func<CaseRequest, (string Field, string Problem)?>? check = null) =>
-        api.MapPost("/cases/{caseId}/" + name, async (HttpContext http, string caseId) =>
+        api.MapPost("/cases/{case_id}/" + name, async (HttpContext http, [FromRoute(Name = "case_id")] string caseId) =>
         {
             if (!CaseId.TryParse(caseId, out var id))
             {

@@ -1,0 +1,244 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json;
+using Faultline.Store.Traces;
+using Faultline.Telemetry.Columns;
+using Faultline.Telemetry.Spans;
+using Faultline.Tests.Store;
+using Faultline.Web.Shell;
+using Xunit;
+
+namespace Faultline.Tests.Web;
+
+public sealed class RestTests : IAsyncLifetime
+{
+    private static readonly TraceId Trace = new(new UInt128(7, 9));
+    private readonly long _now = TimeRange.UnixNanos(DateTimeOffset.UtcNow.AddMinutes(-1));
+    private WebServer _server = null!;
+
+    public async Task InitializeAsync() => _server = await WebServer.StartAsync();
+
+    public async Task DisposeAsync() => await _server.DisposeAsync();
+
+    [Theory]
+    [InlineData("/api/v1/traces")]
+    [InlineData("/api/v1/cases")]
+    [InlineData("/api/v1/whoami")]
+    [InlineData("/live")]
+    public async Task Without_credentials_a_program_gets_a_problem(string path)
+    {
+        using var stranger = _server.Browser();
+        using var answer = await stranger.GetAsync(path);
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+        Assert.Equal("application/problem+json", answer.Content.Headers.ContentType?.MediaType);
+        Assert.Equal("Bearer", answer.Headers.WwwAuthenticate.Single().Scheme);
+        stranger.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "the-admin-tokem");
+        using var wrong = await stranger.GetAsync(path);
+        Assert.Equal(HttpStatusCode.Unauthorized, wrong.StatusCode);
+    }
+
+    [Fact]
+    public async Task The_login_link_is_exchanged_for_a_cookie_that_opens_the_page_that_was_asked_for()
+    {
+        using var browser = _server.Browser();
+        using var asked = await browser.GetAsync("/traces?from=now-1h");
+        Assert.Equal(HttpStatusCode.Redirect, asked.StatusCode);
+        Assert.Equal("/login?to=%2Ftraces%3Ffrom%3Dnow-1h", asked.Headers.Location!.PathAndQuery());
+        using var page = await browser.GetAsync(asked.Headers.Location);
+        Assert.Contains("Open the link from the terminal", await page.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+
+        using var wrong = await browser.GetAsync("/login?token=0000");
+        Assert.Equal(HttpStatusCode.Unauthorized, wrong.StatusCode);
+
+        using var login = await browser.GetAsync(_server.Web.Login.Link(_server.Address.ToString()) + "&to=%2Ftraces");
+        Assert.Equal("/traces", login.Headers.Location!.OriginalString);
+        var cookie = Assert.Single(login.Headers.GetValues("Set-Cookie"));
+        Assert.Contains("httponly", cookie, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("samesite=strict", cookie, StringComparison.OrdinalIgnoreCase);
+        using var opened = await browser.GetAsync("/traces");
+        Assert.Equal(HttpStatusCode.OK, opened.StatusCode);
+        Assert.StartsWith("default-src 'self'", opened.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("//evil.example")]
+    [InlineData("https://evil.example")]
+    [InlineData("/\\evil.example")]
+    public async Task A_login_never_leads_elsewhere(string to)
+    {
+        using var browser = _server.Browser();
+        using var login = await browser.GetAsync(_server.Web.Login.Link("") + "&to=" + Uri.EscapeDataString(to));
+        Assert.Equal("/", login.Headers.Location!.OriginalString);
+    }
+
+    [Fact]
+    public async Task A_change_by_cookie_must_come_from_our_own_pages()
+    {
+        using var browser = _server.Browser();
+        (await browser.GetAsync(_server.Web.Login.Link(""))).Dispose();
+        var change = new { type = "deploy", service = "support-bot", detail = "1.4.2" };
+        using var bare = await browser.PostAsJsonAsync("/api/v1/changes", change);
+        Assert.Equal(HttpStatusCode.Forbidden, bare.StatusCode);
+        browser.DefaultRequestHeaders.Add("Sec-Fetch-Site", "cross-site");
+        using var foreign = await browser.PostAsJsonAsync("/api/v1/changes", change);
+        Assert.Equal(HttpStatusCode.Forbidden, foreign.StatusCode);
+        browser.DefaultRequestHeaders.Remove("Sec-Fetch-Site");
+        browser.DefaultRequestHeaders.Add("Sec-Fetch-Site", "same-origin");
+        using var ours = await browser.PostAsJsonAsync("/api/v1/changes", change);
+        Assert.Equal(HttpStatusCode.Created, ours.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_link_followed_from_a_chat_is_asked_again_from_here_so_that_the_strict_cookie_comes_along()
+    {
+        using var browser = _server.Browser();
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/cases");
+        request.Headers.Add("Sec-Fetch-Site", "cross-site");
+        using var answer = await browser.SendAsync(request);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Contains("http-equiv=\"refresh\"", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_stored_trace_comes_back_as_OTLP_JSON_with_its_types()
+    {
+        await WriteTraceAsync();
+        var json = await _server.Client.GetFromJsonAsync<JsonElement>($"/api/v1/traces/{Trace}");
+        var resource = json.GetProperty("resourceSpans")[0];
+        var span = resource.GetProperty("scopeSpans")[0].GetProperty("spans")[1];
+        Assert.Equal(Trace.ToString(), span.GetProperty("traceId").GetString());
+        Assert.Equal("0000000000000001", span.GetProperty("parentSpanId").GetString());
+        Assert.Equal(_now.ToString(CultureInfo.InvariantCulture), span.GetProperty("startTimeUnixNano").GetString());
+        var attributes = span.GetProperty("attributes").EnumerateArray().ToDictionary(one => one.GetProperty("key").GetString()!, one => one.GetProperty("value"));
+        Assert.Equal("443", attributes["server.port"].GetProperty("intValue").GetString());
+        Assert.True(attributes["stream"].GetProperty("boolValue").GetBoolean());
+        Assert.Equal("stop", attributes["reasons"].GetProperty("arrayValue").GetProperty("values")[0].GetProperty("stringValue").GetString());
+    }
+
+    [Fact]
+    public async Task A_search_finds_it_and_the_page_and_the_waterfall_show_it()
+    {
+        await WriteTraceAsync();
+        var found = await _server.Client.GetFromJsonAsync<JsonElement>("/api/v1/traces?service=support-bot&from=now-15m");
+        Assert.Equal(1, found.GetProperty("total").GetInt64());
+        Assert.Equal(Trace.ToString(), found.GetProperty("traces")[0].GetProperty("trace_id").GetString());
+
+        var waterfall = await _server.Client.GetFromJsonAsync<JsonElement>($"/api/v1/traces/{Trace}/waterfall");
+        Assert.Equal(["root", "call"], waterfall.GetProperty("spans").EnumerateArray().Select(span => span.GetProperty("name").GetString()));
+        Assert.Equal(1, waterfall.GetProperty("spans")[1].GetProperty("depth").GetInt32());
+
+        foreach (var path in new[] { "/", "/traces", $"/traces/{Trace}", $"/traces/{Trace}?span=0000000000000002" })
+        {
+            Assert.Contains("support-bot", await _server.Client.GetStringAsync(path), StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("/api/v1/traces/xyz", HttpStatusCode.BadRequest)]
+    [InlineData("/api/v1/traces/00000000000000000000000000000abc", HttpStatusCode.NotFound)]
+    [InlineData("/api/v1/traces?from=yesterday", HttpStatusCode.BadRequest)]
+    [InlineData("/api/v1/traces?from=now-1h&to=now-2h", HttpStatusCode.BadRequest)]
+    [InlineData("/api/v1/traces?limit=0", HttpStatusCode.BadRequest)]
+    [InlineData("/api/v1/traces?min=soon", HttpStatusCode.BadRequest)]
+    [InlineData("/api/v1/cases/CASE-99", HttpStatusCode.NotFound)]
+    [InlineData("/api/v1/nothing", HttpStatusCode.NotFound)]
+    public async Task What_cannot_be_answered_is_a_problem_in_words(string path, HttpStatusCode status)
+    {
+        using var answer = await _server.Client.GetAsync(path);
+        Assert.Equal(status, answer.StatusCode);
+        Assert.Equal("application/problem+json", answer.Content.Headers.ContentType?.MediaType);
+    }
+
+    [Fact]
+    public async Task A_change_is_recorded_and_listed()
+    {
+        using var created = await _server.Client.PostAsJsonAsync("/api/v1/changes", new { type = "prompt", service = "report-writers", detail = "researcher 7 to 8", at = "2026-11-21T10:00:00+01:00", attributes = new { version = "8" } });
+        Assert.Equal(HttpStatusCode.Created, created.StatusCode);
+        var id = (await created.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("change_id").GetString();
+        var listed = await _server.Client.GetFromJsonAsync<JsonElement>("/api/v1/changes?from=2026-11-21T00:00:00Z&to=2026-11-22T00:00:00Z");
+        var change = Assert.Single(listed.GetProperty("changes").EnumerateArray());
+        Assert.Equal(id, change.GetProperty("change_id").GetString());
+        Assert.Equal(new DateTimeOffset(2026, 11, 21, 9, 0, 0, TimeSpan.Zero), change.GetProperty("at").GetDateTimeOffset());
+        Assert.Equal("8", change.GetProperty("attributes").GetProperty("version").GetString());
+    }
+
+    [Theory]
+    [InlineData("""{"type":"party","service":"a","detail":"b"}""", "type")]
+    [InlineData("""{"type":"deploy","service":" ","detail":"b"}""", "service")]
+    [InlineData("""{"type":"deploy","service":"a"}""", "detail")]
+    [InlineData("""{"type":"deploy","service":"a","detail":"b","at":"noonish"}""", "at")]
+    public async Task A_change_that_says_too_little_is_refused_by_field(string body, string field)
+    {
+        using var content = new StringContent(body, MediaTypeHeaderValue.Parse("application/json"));
+        using var answer = await _server.Client.PostAsync("/api/v1/changes", content);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.True((await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("errors").TryGetProperty(field, out _));
+    }
+
+    [Theory]
+    [InlineData("not json", "application/json", HttpStatusCode.BadRequest)]
+    [InlineData("null", "application/json", HttpStatusCode.BadRequest)]
+    [InlineData("a=b", "application/x-www-form-urlencoded", HttpStatusCode.UnsupportedMediaType)]
+    public async Task A_body_that_is_not_the_JSON_that_is_expected_is_refused(string body, string type, HttpStatusCode status)
+    {
+        using var content = new StringContent(body, MediaTypeHeaderValue.Parse(type));
+        using var answer = await _server.Client.PostAsync("/api/v1/changes", content);
+        Assert.Equal(status, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task OpenAPI_describes_every_address_in_snake_case()
+    {
+        using var anybody = _server.Browser();
+        var document = await anybody.GetFromJsonAsync<JsonElement>("/openapi/v1.json");
+        var paths = document.GetProperty("paths").EnumerateObject().Select(path => path.Name).ToList();
+        Assert.All(new[] { "/api/v1/traces", "/api/v1/traces/{trace_id}", "/api/v1/services", "/api/v1/changes", "/api/v1/cases", "/api/v1/cases/{case_id}/fix-applied", "/api/v1/scores" }, path => Assert.Contains(path, paths));
+        Assert.True(document.GetProperty("components").GetProperty("schemas").GetProperty("TraceSummary").GetProperty("properties").TryGetProperty("root_name", out _));
+        Assert.True(document.GetProperty("components").GetProperty("securitySchemes").TryGetProperty("bearer", out _));
+    }
+
+    [Fact]
+    public async Task An_open_page_hears_of_new_spans()
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        await using var stream = await _server.Client.GetStreamAsync("/live", patience.Token);
+        using var reader = new StreamReader(stream);
+        Assert.Equal("event: hello", await reader.ReadLineAsync(patience.Token));
+        await WriteTraceAsync();
+        string? line;
+        do
+        {
+            line = await reader.ReadLineAsync(patience.Token);
+        }
+        while (line is not null && !line.Contains("support-bot", StringComparison.Ordinal));
+
+        Assert.Contains("\"spans\":2", line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_first_page_teaches_and_turns_into_the_overview_with_the_first_span()
+    {
+        Assert.Contains("Waiting for the first span", await _server.Client.GetStringAsync("/"), StringComparison.Ordinal);
+        await WriteTraceAsync();
+        Assert.Contains("1 service is sending", await _server.Client.GetStringAsync("/"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_query_that_is_wrong_is_explained_on_the_metrics_page() =>
+        Assert.Contains("parse error", await _server.Client.GetStringAsync("/metrics?query=sum("), StringComparison.Ordinal);
+
+    private async Task WriteTraceAsync() => await StoreTest.WriteAsync(_server.Web.Store, SpanSpecs.Batch(
+        new SpanSpec(Trace, new SpanId(1)) { Name = "root", Service = "support-bot", Kind = SpanKind.Server, Start = _now, DurationNanos = 1_000_000_000 },
+        new SpanSpec(Trace, new SpanId(2))
+        {
+            Parent = new SpanId(1), Name = "call", Service = "support-bot", Start = _now, DurationNanos = 500_000_000,
+            Attributes = [new StoredAttribute("server.port", "443", AttributeType.Int), new StoredAttribute("stream", "true", AttributeType.Bool), new StoredAttribute("reasons", """{"values":[{"stringValue":"stop"}]}""", AttributeType.Array)],
+        }));
+}
+
+internal static class Uris
+{
+    public static string PathAndQuery(this Uri uri) => uri.IsAbsoluteUri ? uri.PathAndQuery : uri.OriginalString;
+}
