@@ -74,6 +74,16 @@ public static class FaultlineWeb
             return next(http);
         });
 
+        // What no endpoint answers: a problem for programs, a page for people. Not a fallback endpoint, which would also take
+        // over where only the method or the content type does not fit.
+        app.UseStatusCodePages(context =>
+        {
+            var http = context.HttpContext;
+            var status = http.Response.StatusCode;
+            return http.Request.Path.StartsWithSegments("/api") || status != StatusCodes.Status404NotFound
+                ? Problems.WriteAsync(http, status, Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(status), $"{http.Request.Method} {http.Request.Path} is not part of the API in this form. /openapi/v1.json lists what is.")
+                : Page.NotFound(http, web, "", "There is nothing at this address", "The link may be from another version, or cut off.").ExecuteAsync(http);
+        });
         MapAssets(app);
         app.MapLogin(web);
         app.MapLive(web);
@@ -83,9 +93,6 @@ public static class FaultlineWeb
         app.MapCasePages(web);
         app.MapSettings(web);
         app.MapRest(web);
-        app.MapFallback((HttpContext http) => http.Request.Path.StartsWithSegments("/api")
-            ? Problems.Of(StatusCodes.Status404NotFound, "No such address", $"{http.Request.Path} is not part of the API. /openapi/v1.json lists what is.")
-            : Page.NotFound(http, web, "", "There is nothing at this address", "The link may be from another version, or cut off.")).ExcludeFromDescription();
         return app;
     }
 

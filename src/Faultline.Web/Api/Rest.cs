@@ -262,7 +262,7 @@ internal static class Rest
             }
         }
 
-        return !string.IsNullOrEmpty(from) && range.FromText != from ? Problems.Invalid("from", "The range must begin before it ends.") : null;
+        return (!string.IsNullOrEmpty(from) && range.FromText != from) || (!string.IsNullOrEmpty(to) && range.ToText != to) ? Problems.Invalid("from", "The range must begin before it ends.") : null;
     }
 
     private static async Task<(T? Value, IResult? Refusal)> ReadAsync<T>(HttpContext http)
