@@ -1,35 +1,33 @@
+using System.Text;
+
 namespace Faultline.Telemetry.GenAi;
 
-/// <summary>Attributes that hold what was said: prompts, answers, documents, tool calls. They go into the bodies, however short.</summary>
-internal static class ContentKeys
+/// <summary>Which attributes hold content: prompts, outputs, documents (<c>Dialects/content.tsv</c>).</summary>
+public static class ContentKeys
 {
-    private static readonly byte[][] Prefixes = [.. new[]
-    {
-        "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.definitions", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result",
-        "gen_ai.retrieval.documents", "gen_ai.retrieval.query.text", "gen_ai.prompt.0", "gen_ai.prompt.1", "gen_ai.completion.", "gen_ai.completion", "gen_ai.memory.",
-        "input.value", "output.value", "llm.input_messages.", "llm.output_messages.", "llm.prompts", "llm.tools.", "llm.prompt_template.template", "llm.prompt_template.variables",
-        "retrieval.documents.", "reranker.input_documents.", "reranker.output_documents.", "embedding.embeddings.", "embedding.text", "embedding.vector",
-        "ai.prompt", "ai.response.text", "ai.response.object", "ai.response.toolCalls", "ai.toolCall.args", "ai.toolCall.result", "ai.value", "ai.values", "ai.embedding",
-        "traceloop.entity.input", "traceloop.entity.output", "langfuse.observation.input", "langfuse.observation.output", "langfuse.trace.input", "langfuse.trace.output",
-        "genkit:input", "genkit:output",
-    }.Select(System.Text.Encoding.UTF8.GetBytes)];
+    private static readonly Utf8Table<string> s_exact = Table(indexed: false);
+    private static readonly Utf8Table<string> s_indexed = Table(indexed: true);
 
-    public static bool IsContent(ReadOnlySpan<byte> key)
+    private static ReadOnlySpan<byte> DocumentScore => ".document.score"u8;
+
+    /// <summary>Whether <paramref name="key"/> is content, or part of it, as <c>gen_ai.prompt.0.content</c> is.</summary>
+    /// <remarks>Scores of documents are figures, not content: lists and detectors look for them.</remarks>
+    public static bool IsContent(ReadOnlySpan<byte> key) => IsPart(key) && !key.EndsWith(DocumentScore);
+
+    /// <summary>Whether a reader of content needs it: content, and the scores of documents.</summary>
+    internal static bool IsPart(ReadOnlySpan<byte> key)
     {
-        // Scores of documents are figures, not content: lists and detectors look for them.
-        if (key.EndsWith(".document.score"u8))
+        if (s_exact.Find(key) is not null)
         {
-            return false;
+            return true;
         }
 
-        foreach (var prefix in Prefixes)
-        {
-            if (key.StartsWith(prefix))
-            {
-                return true;
-            }
-        }
-
-        return key.StartsWith("gen_ai.prompt."u8) && key.Length > 14 && key[14] is >= (byte)'0' and <= (byte)'9';
+        var digit = key.IndexOfAnyInRange((byte)'0', (byte)'9');
+        return digit > 1 && key[digit - 1] == '.' && s_indexed.Find(key[..(digit - 1)]) is not null;
     }
+
+    private static Utf8Table<string> Table(bool indexed) => new([..
+        from row in DialectData.Rows("content.tsv", 2)
+        where row[0].EndsWith('*') == indexed
+        select KeyValuePair.Create(Encoding.UTF8.GetBytes(row[0].TrimEnd('*')), row[1])]);
 }

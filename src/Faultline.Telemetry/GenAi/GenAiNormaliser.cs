@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
 using Faultline.Telemetry.Columns;
+using Faultline.Telemetry.Otlp;
 using Faultline.Telemetry.Spans;
 
 namespace Faultline.Telemetry.GenAi;
@@ -11,164 +11,286 @@ namespace Faultline.Telemetry.GenAi;
 /// Fills the canonical GenAI columns of a batch from whatever the instrumentation wrote. A span that is not GenAI's costs one
 /// look at each of its keys.
 /// </summary>
-/// <remarks>The table is <c>vocabulary.tsv</c>; what a table cannot say (values, sums, who is counted) is here.</remarks>
+/// <remarks>Names and values are tables, <c>Dialects/*.tsv</c>; what a table cannot say (sums, bases, who is counted) is here.</remarks>
 public static class GenAiNormaliser
 {
-    private const int ArgumentsBytesMax = 1 << 20;
-    private const int DocumentsMax = 10_000;
-    private static readonly int FieldCount = Enum.GetValues<GenAiField>().Length;
-    private static readonly byte[] EmptyBytes = [];
+    /// <summary>More tokens than this in one call are a mistake of the sender.</summary>
+    private const double CountMax = 1e15;
 
-    /// <summary>Where the winning value of a field lies.</summary>
-    private readonly record struct Found(Meaning Meaning, AttributeColumn Column, int Entry)
+    private static readonly int s_fields = Enum.GetValues<GenAiField>().Length;
+
+    /// <summary>The attribute that won a field.</summary>
+    private readonly record struct Found(Meaning? Meaning, AttributeColumn? Column, int Entry, long Number)
     {
-        public ReadOnlySpan<byte> Value => Column.Values[Entry];
+        public ReadOnlySpan<byte> Value => Column is null ? default : Column.Values[Entry];
 
-        public AttributeType Type => Column.Types[Entry];
-
-        public string Text => Column.Values.Text(Entry);
+        public string Text => Column is null ? "" : Column.Values.Text(Entry);
     }
 
+    /// <param name="spans">Rows that have no GenAI columns yet are filled.</param>
     /// <param name="counted">What earlier requests counted.</param>
-    public static void Fill(SpanBatch spans, CountedSpans counted)
+    /// <param name="figures">What could not be used is counted there.</param>
+    public static void Fill(SpanBatch spans, CountedSpans counted, NormaliserFigures? figures = null)
     {
-        var found = new Found?[FieldCount];
-        for (var row = spans.GenAi.Count; row < spans.Count; row++)
+        figures ??= new NormaliserFigures();
+        var firstRow = spans.GenAi.Count;
+        var found = new Found[s_fields];
+        HashSet<int>? pending = null;
+        for (var row = firstRow; row < spans.Count; row++)
         {
             Array.Clear(found);
-            Look(spans.Attributes, row, found);
-            Look(spans.Bodies, row, found);
-            FillRow(spans, row, found);
+            Look(spans, spans.Attributes, row, found, figures);
+            Look(spans, spans.Bodies, row, found, figures);
+            FillRow(spans, row, found, figures);
+            if (found[(int)GenAiField.Pending].Value.SequenceEqual("pending_span"u8))
+            {
+                pending ??= [];
+                pending.Add(row);
+            }
         }
 
-        Count(spans, counted);
+        LeafCounter.Count(spans, firstRow, pending, counted);
     }
 
-    private static void Look(AttributeColumn attributes, int row, Found?[] found)
+    private static void Look(SpanBatch spans, AttributeColumn attributes, int row, Found[] found, NormaliserFigures figures)
     {
         var end = attributes.End(row);
         for (var entry = attributes.Start(row); entry < end; entry++)
         {
-            if (Vocabulary.Find(attributes.Keys[entry]) is { } meaning && !attributes.Values[entry].IsEmpty
-                && (found[(int)meaning.Field] is not { } other || meaning.Rank < other.Meaning.Rank))
+            foreach (var meaning in Vocabulary.Find(attributes.Keys[entry]) ?? [])
             {
-                found[(int)meaning.Field] = new Found(meaning, attributes, entry);
+                ref var best = ref found[(int)meaning.Field];
+                if (best.Meaning is not null && best.Meaning.Rank <= meaning.Rank)
+                {
+                    continue;
+                }
+
+                if (TryConvert(attributes, entry, meaning, spans.StartUnixNanos[row], figures, out var number))
+                {
+                    best = new Found(meaning, attributes, entry, number);
+                }
             }
         }
     }
 
-    private static void FillRow(SpanBatch spans, int row, Found?[] found)
+    /// <summary>Whether the value can be the field's: what is empty or no such number leaves the place to the next in the table.</summary>
+    private static bool TryConvert(AttributeColumn attributes, int entry, Meaning meaning, long startUnixNanos, NormaliserFigures figures, out long number)
     {
-        var gen = spans.GenAi;
-        var operation = OperationOf(found);
-        var isGenAi = operation.Length > 0;
-        gen.Operation.Add(operation);
-        gen.Provider.Add(isGenAi ? ProviderOf(found) : "");
-        gen.ModelRequested.Add(isGenAi ? TextOf(found, GenAiField.ModelRequested) : EmptyBytes);
-        gen.ModelResponded.Add(isGenAi ? TextOf(found, GenAiField.ModelResponded) : EmptyBytes);
-        gen.ResponseId.Add(TextOf(found, GenAiField.ResponseId));
-        gen.FinishReasons.Add(FinishReasonsOf(found));
-        FillUsage(gen, found, isGenAi);
-        gen.Counted.Add(0);
-        gen.FirstChunkNanos.Add(NanosOf(found));
-        gen.Agent.Add(TextOf(found, GenAiField.Agent));
-        gen.Tool.Add(operation is "tool" ? TextOf(found, GenAiField.Tool) : EmptyBytes);
-        gen.ToolArgumentsHash.Add(operation is "tool" ? ArgumentsHashOf(found) : "");
-        gen.DataSource.Add(operation is "retrieval" or "rerank" ? TextOf(found, GenAiField.DataSource) : EmptyBytes);
-        gen.PromptName.Add(TextOf(found, GenAiField.PromptName));
-        gen.PromptVersion.Add(TextOf(found, GenAiField.PromptVersion));
-        gen.Session.Add(TextOf(found, GenAiField.Session));
-        gen.User.Add(TextOf(found, GenAiField.User));
-        FillDocuments(spans, row, found, operation);
-        FillPreviews(spans, row, found, operation);
-        gen.Source.Add(isGenAi ? Source(found) : "");
+        number = 0;
+        var value = attributes.Values[entry];
+        if (value.IsEmpty)
+        {
+            return false;
+        }
+
+        switch (meaning.Conversion)
+        {
+            case Conversion.Text or Conversion.Operation:
+                return true;
+            case Conversion.Json:
+                var node = ContentNode.Of(Encoding.UTF8.GetString(value), attributes.Types[entry], out _).At(meaning.Argument);
+                return node is not null && TryNumber(Encoding.UTF8.GetBytes(node.Text), 1, figures, out number);
+            case Conversion.Instant:
+                return TryInstant(Encoding.UTF8.GetString(value), startUnixNanos, figures, out number);
+            default:
+                var nanos = meaning.Conversion switch { Conversion.Seconds => 1e9, Conversion.Milliseconds => 1e6, _ => 1 };
+                return TryNumber(value, nanos, figures, out number);
+        }
     }
 
-    private static string OperationOf(Found?[] found)
+    private static bool TryNumber(ReadOnlySpan<byte> text, double factor, NormaliserFigures figures, out long number)
     {
-        if (found[(int)GenAiField.Operation] is { } given)
+        number = 0;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value) && value >= 0 && value * factor <= CountMax * 1000)
         {
-            return Words.Operation(given.Meaning.Dialect, given.Text);
+            number = (long)Math.Round(value * factor);
+            return true;
+        }
+
+        figures.RejectNumber();
+        return false;
+    }
+
+    /// <summary>A time, sometimes in one or two pairs of quotes more than it needs.</summary>
+    private static bool TryInstant(string text, long startUnixNanos, NormaliserFigures figures, out long nanos)
+    {
+        nanos = 0;
+        if (DateTimeOffset.TryParse(text.Trim('"', '\\', ' '), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var instant))
+        {
+            nanos = ((instant.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100) - startUnixNanos;
+        }
+
+        if (nanos > 0)
+        {
+            return true;
+        }
+
+        figures.RejectNumber();
+        return false;
+    }
+
+    private static void FillRow(SpanBatch spans, int row, Found[] found, NormaliserFigures figures)
+    {
+        var gen = spans.GenAi;
+        var operation = OperationOf(spans, row, found);
+        gen.Session.Add(found[(int)GenAiField.Session].Value);
+        gen.User.Add(found[(int)GenAiField.User].Value);
+        gen.Operation.Add(operation);
+        gen.Counted.Add(0);
+        if (operation.Length == 0)
+        {
+            FillEmpty(gen);
+            return;
+        }
+
+        var content = ReadContent(spans, row, operation);
+        if (content.IsTruncated)
+        {
+            figures.CutJson();
+        }
+
+        var provider = ProviderOf(found);
+        gen.Provider.Add(provider);
+        gen.ModelRequested.Add(found[(int)GenAiField.ModelRequested].Value);
+        gen.ModelResponded.Add(found[(int)GenAiField.ModelResponded].Value);
+        gen.ResponseId.Add(found[(int)GenAiField.ResponseId].Value);
+        gen.FinishReasons.Add(FinishReasonsOf(found[(int)GenAiField.FinishReasons], content));
+        FillUsage(gen, found, spans.Scopes.Count == 0 ? default : spans.Scopes.Name[spans.Scope[row]], provider);
+        gen.FirstChunkNanos.Add(Number(found, GenAiField.FirstChunk));
+        gen.Agent.Add(Or(found, GenAiField.Agent, operation is "agent" or "create_agent"));
+        gen.Tool.Add(operation is "tool" ? Or(found, GenAiField.Tool, true) : default);
+        gen.ToolArgumentsHash.Add(operation is "tool" ? ArgumentsHash(content.ToolArguments) : "");
+        gen.DataSource.Add(found[(int)GenAiField.DataSource] is { Meaning: { } source } given && (source.IsGenAi || operation is "retrieval" or "rerank") ? given.Value : default);
+        gen.PromptName.Add(found[(int)GenAiField.PromptName].Value);
+        gen.PromptVersion.Add(found[(int)GenAiField.PromptVersion].Value);
+        FillDocuments(gen, found, operation, content);
+        gen.InputPreview.Add(content.InputPreview(operation));
+        gen.OutputPreview.Add(content.OutputPreview(operation));
+        gen.Source.Add(SourceOf(found));
+    }
+
+    private static void FillEmpty(GenAiColumns gen)
+    {
+        foreach (var column in (ReadOnlySpan<ByteColumn>)[
+            gen.Provider, gen.ModelRequested, gen.ModelResponded, gen.ResponseId, gen.FinishReasons, gen.UsageBasis, gen.Agent, gen.Tool, gen.ToolArgumentsHash,
+            gen.DataSource, gen.PromptName, gen.PromptVersion, gen.InputPreview, gen.OutputPreview, gen.Source])
+        {
+            column.Add(default(ReadOnlySpan<byte>));
+        }
+
+        foreach (var column in (ReadOnlySpan<FixedColumn<long>>)[
+            gen.InputTokens, gen.OutputTokens, gen.CacheReadTokens, gen.CacheWriteTokens, gen.ReasoningTokens, gen.FirstChunkNanos, gen.DocumentCount])
+        {
+            column.Add(GenAiColumns.Absent);
+        }
+
+        gen.DocumentTopScore.Add(double.NaN);
+        gen.DocumentMeanScore.Add(double.NaN);
+    }
+
+    private static string OperationOf(SpanBatch spans, int row, Found[] found)
+    {
+        if (found[(int)GenAiField.Operation] is { Meaning: { } meaning } given)
+        {
+            var known = Vocabulary.Operation(meaning.Argument, given.Text) ?? "unknown";
+            var isCompletion = known == "chat" && meaning.Dialect == "openinference" && IndexOfPrefix(spans.Bodies, row, "llm.prompts."u8);
+            return isCompletion ? "completion" : known;
+        }
+
+        if (found[(int)GenAiField.Database] is { Meaning: not null } database
+            && (spans.Name[row].IndexOf("query"u8) >= 0 || spans.Name[row].IndexOf("search"u8) >= 0)
+            && Vocabulary.Operation("vector-database", database.Text) is { } retrieval)
+        {
+            return retrieval;
         }
 
         // A model and token counts are a call, whatever the instrumentation forgot to say.
-        var hasModel = found[(int)GenAiField.ModelRequested] is not null || found[(int)GenAiField.ModelResponded] is not null;
-        var hasTokens = found[(int)GenAiField.InputTokens] is not null || found[(int)GenAiField.OutputTokens] is not null;
-        return hasModel && hasTokens ? "chat" : "";
-    }
-
-    private static string ProviderOf(Found?[] found)
-    {
-        var server = found[(int)GenAiField.Server] is { } address ? Words.ProviderAt(address.Text) : null;
-        if (found[(int)GenAiField.Provider] is not { } given)
+        var hasModel = found[(int)GenAiField.ModelRequested].Meaning is not null || found[(int)GenAiField.ModelResponded].Meaning is not null;
+        var hasTokens = found[(int)GenAiField.InputTokens].Meaning is not null || found[(int)GenAiField.OutputTokens].Meaning is not null;
+        if (hasModel && hasTokens)
         {
-            return server ?? "";
+            return "chat";
         }
 
+        return Array.Exists(found, one => one.Meaning is { IsGenAi: true }) ? "unknown" : "";
+    }
+
+    private static bool IndexOfPrefix(AttributeColumn attributes, int row, ReadOnlySpan<byte> prefix)
+    {
+        for (var entry = attributes.Start(row); entry < attributes.End(row); entry++)
+        {
+            if (attributes.Keys[entry].StartsWith(prefix))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static string ProviderOf(Found[] found)
+    {
+        var given = found[(int)GenAiField.Provider];
         var text = given.Text;
-        if (given.Meaning.Dialect is "vercel" && text.IndexOf('.', StringComparison.Ordinal) is var dot and > 0)
+        if (given.Meaning?.Dialect == "vercel" && text.StartsWith("google.vertex", StringComparison.Ordinal))
+        {
+            text = "vertex_ai";
+        }
+        else if (given.Meaning?.Dialect == "vercel" && text.IndexOf('.', StringComparison.Ordinal) is var dot and > 0)
         {
             text = text[..dot];
         }
 
         // Clients of OpenAI-compatible servers say openai whoever answers; the address knows better.
-        var provider = Words.Provider(text);
-        return provider is "openai" && server is not null ? server : provider;
+        var provider = Vocabulary.Provider(text);
+        return provider is "" or "openai" && found[(int)GenAiField.ServerAddress].Text is { Length: > 0 } address
+            ? Vocabulary.ProviderAt(address) ?? provider
+            : provider;
     }
 
-    private static ReadOnlySpan<byte> TextOf(Found?[] found, GenAiField field) => found[(int)field] is { } given ? given.Value : default;
+    /// <summary>The field's text; failing that, the name OpenLLMetry gives to whatever the span is.</summary>
+    private static ReadOnlySpan<byte> Or(Found[] found, GenAiField field, bool isEntity) =>
+        found[(int)field] is { Meaning: not null } given ? given.Value : isEntity ? found[(int)GenAiField.Entity].Value : default;
 
-    private static string FinishReasonsOf(Found?[] found)
+    private static long Number(Found[] found, GenAiField field) => found[(int)field] is { Meaning: not null } given ? given.Number : GenAiColumns.Absent;
+
+    private static string FinishReasonsOf(Found given, GenAiContent content)
     {
-        if (found[(int)GenAiField.FinishReasons] is not { } given)
+        IEnumerable<string> reasons = content.Output.Select(message => message.FinishReason);
+        if (given.Column is { } column)
         {
-            return "";
+            var node = ContentNode.Of(given.Text, column.Types[given.Entry], out _);
+            reasons = node.Kind == ContentKind.Array ? node.Items.Select(item => Vocabulary.FinishReason(item.ToText())) : [Vocabulary.FinishReason(node.ToText())];
         }
 
-        if (given.Value[0] is not ((byte)'[' or (byte)'{'))
-        {
-            return Words.FinishReason(given.Text);
-        }
-
-        var reasons = new List<string>();
-        try
-        {
-            // An OTLP array arrives as {"values":[{"stringValue":…}]}, a JSON string as […].
-            var reader = new Utf8JsonReader(given.Value);
-            while (reader.Read())
-            {
-                if (reader.TokenType == JsonTokenType.String)
-                {
-                    reasons.Add(Words.FinishReason(reader.GetString()!));
-                }
-            }
-        }
-        catch (JsonException)
-        {
-            return Words.FinishReason(given.Text);
-        }
-
-        return string.Join(',', reasons);
+        return string.Join(',', reasons.Where(reason => reason.Length > 0));
     }
 
-    private static void FillUsage(GenAiColumns gen, Found?[] found, bool isGenAi)
+    /// <summary>Totals that include their details, whoever sent them.</summary>
+    private static void FillUsage(GenAiColumns gen, Found[] found, ReadOnlySpan<byte> scope, string provider)
     {
-        var input = isGenAi ? NumberOf(found, GenAiField.InputTokens) : GenAiColumns.Absent;
-        var output = isGenAi ? NumberOf(found, GenAiField.OutputTokens) : GenAiColumns.Absent;
-        var cacheRead = isGenAi ? NumberOf(found, GenAiField.CacheReadTokens) : GenAiColumns.Absent;
-        var cacheWrite = isGenAi ? NumberOf(found, GenAiField.CacheWriteTokens) : GenAiColumns.Absent;
-        var reasoning = isGenAi ? NumberOf(found, GenAiField.ReasoningTokens) : GenAiColumns.Absent;
-        var basis = input == GenAiColumns.Absent && output == GenAiColumns.Absent ? "" : "inclusive";
-
-        // Details that are more than their total were not in it: the sender counts exclusively, so they are added.
-        var details = Positive(cacheRead) + Positive(cacheWrite);
-        if (input != GenAiColumns.Absent && details > input)
+        var input = Number(found, GenAiField.InputTokens);
+        var output = Number(found, GenAiField.OutputTokens);
+        var cacheRead = Number(found, GenAiField.CacheReadTokens);
+        var cacheWrite = Number(found, GenAiField.CacheWriteTokens);
+        var reasoning = Number(found, GenAiField.ReasoningTokens);
+        var basis = "";
+        if (input != GenAiColumns.Absent || output != GenAiColumns.Absent)
         {
-            input += details;
-            basis = "exclusive";
+            basis = "inclusive";
         }
 
-        if (output != GenAiColumns.Absent && Positive(reasoning) > output)
+        var cached = OrZero(cacheRead) + OrZero(cacheWrite);
+        if (input != GenAiColumns.Absent && cached > 0)
+        {
+            var winner = found[(int)GenAiField.InputTokens];
+
+            // Details that are more than their total were never in it, whatever the table says.
+            basis = cached > input ? "exclusive" : Vocabulary.UsageBasis(winner.Column!.Keys[winner.Entry], scope, provider) ?? "unknown";
+            input += basis == "exclusive" ? cached : 0;
+        }
+
+        if (output != GenAiColumns.Absent && OrZero(reasoning) > output)
         {
             output += reasoning;
             basis = "exclusive";
@@ -182,266 +304,63 @@ public static class GenAiNormaliser
         gen.UsageBasis.Add(basis);
     }
 
-    private static long Positive(long value) => value == GenAiColumns.Absent ? 0 : value;
+    private static long OrZero(long value) => value == GenAiColumns.Absent ? 0 : value;
 
-    /// <summary>Numbers come as numbers and as text; what is negative, no number or no whole number is as good as not sent.</summary>
-    private static long NumberOf(Found?[] found, GenAiField field)
+    private static GenAiContent ReadContent(SpanBatch spans, int row, string operation)
     {
-        if (found[(int)field] is not { } given
-            || !double.TryParse(given.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
-            || !double.IsFinite(number) || number < 0 || number > long.MaxValue / 2)
+        var attributes = OtlpAttribute.Of(spans.Bodies, row);
+        for (var entry = spans.Attributes.Start(row); entry < spans.Attributes.End(row); entry++)
         {
-            return GenAiColumns.Absent;
-        }
-
-        return (long)number;
-    }
-
-    private static long NanosOf(Found?[] found) =>
-        found[(int)GenAiField.FirstChunk] is { } given
-        && double.TryParse(given.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
-        && double.IsFinite(number) && number >= 0 && number * given.Meaning.NanosPerUnit < long.MaxValue
-            ? (long)(number * given.Meaning.NanosPerUnit)
-            : GenAiColumns.Absent;
-
-    /// <summary>The same arguments have the same hash, whatever the order of their keys or the white space between them.</summary>
-    private static string ArgumentsHashOf(Found?[] found)
-    {
-        if (found[(int)GenAiField.ToolArguments] is not { } given)
-        {
-            return "";
-        }
-
-        var bytes = given.Value;
-        if (bytes.Length <= ArgumentsBytesMax && bytes[0] is (byte)'{' or (byte)'[')
-        {
-            try
+            if (ContentKeys.IsPart(spans.Attributes.Keys[entry]))
             {
-                var reader = new Utf8JsonReader(bytes);
-                using var document = JsonDocument.ParseValue(ref reader);
-                var canonical = new StringBuilder();
-                Canonical(document.RootElement, canonical);
-                bytes = Encoding.UTF8.GetBytes(canonical.ToString());
-            }
-            catch (JsonException)
-            {
-                bytes = given.Value;
+                attributes.Add(new OtlpAttribute(spans.Attributes.Keys.Text(entry), spans.Attributes.Values.Text(entry), spans.Attributes.Types[entry]));
             }
         }
 
-        return Convert.ToHexStringLower(SHA256.HashData(bytes))[..16];
+        return GenAiContent.Read(attributes, OtlpSpan.EventsOf(spans, row), operation);
     }
 
-    private static void Canonical(JsonElement element, StringBuilder into)
+    private static void FillDocuments(GenAiColumns gen, Found[] found, string operation, GenAiContent content)
     {
-        switch (element.ValueKind)
-        {
-            case JsonValueKind.Object:
-                into.Append('{');
-                foreach (var member in element.EnumerateObject().OrderBy(member => member.Name, StringComparer.Ordinal))
-                {
-                    into.Append(JsonSerializer.Serialize(member.Name)).Append(':');
-                    Canonical(member.Value, into);
-                    into.Append(',');
-                }
-
-                into.Append('}');
-                break;
-            case JsonValueKind.Array:
-                into.Append('[');
-                foreach (var item in element.EnumerateArray())
-                {
-                    Canonical(item, into);
-                    into.Append(',');
-                }
-
-                into.Append(']');
-                break;
-            case JsonValueKind.String:
-                into.Append(JsonSerializer.Serialize(element.GetString()));
-                break;
-            default:
-                into.Append(element.GetRawText());
-                break;
-        }
-    }
-
-    private static void FillDocuments(SpanBatch spans, int row, Found?[] found, string operation)
-    {
-        var count = GenAiColumns.Absent;
-        double top = double.NaN, sum = 0;
+        var sum = 0.0;
+        var top = double.NaN;
         var scored = 0;
-        void Take(double score)
+        foreach (var document in content.Documents)
         {
-            if (double.IsFinite(score))
+            if (document.Score is { } score)
             {
-                top = double.IsNaN(top) ? score : Math.Max(top, score);
+                top = scored == 0 ? score : Math.Max(top, score);
                 sum += score;
                 scored++;
             }
         }
 
-        if (found[(int)GenAiField.Documents] is { } given)
-        {
-            try
-            {
-                var reader = new Utf8JsonReader(given.Value, new JsonReaderOptions { MaxDepth = 64 });
-                using var document = JsonDocument.ParseValue(ref reader);
-                var items = Items(document.RootElement).Take(DocumentsMax).ToList();
-                count = items.Count;
-                foreach (var item in items)
-                {
-                    Take(ScoreOf(item));
-                }
-            }
-            catch (JsonException)
-            {
-                // Cut by the sender's limit: how many there were is not known.
-                count = GenAiColumns.Absent;
-            }
-        }
-        else if (operation is "retrieval" or "rerank")
-        {
-            count = IndexedDocuments(spans.Attributes, row, Take) + IndexedDocuments(spans.Bodies, row, Take);
-        }
-
-        spans.GenAi.DocumentCount.Add(count);
-        spans.GenAi.DocumentTopScore.Add(top);
-        spans.GenAi.DocumentMeanScore.Add(scored == 0 ? double.NaN : sum / scored);
+        var count = content.Documents.Count > 0 ? content.Documents.Count : Number(found, GenAiField.DocumentCount);
+        gen.DocumentCount.Add(operation is "retrieval" or "rerank" or "memory" || content.Documents.Count > 0 ? WithEmptyList(count, content) : GenAiColumns.Absent);
+        gen.DocumentTopScore.Add(top);
+        gen.DocumentMeanScore.Add(scored == 0 ? double.NaN : sum / scored);
     }
 
-    /// <summary>Documents as JSON, or as an OTLP array of key-value lists.</summary>
-    private static JsonElement.ArrayEnumerator Items(JsonElement root) => root.ValueKind switch
+    /// <summary>A list of documents that was sent and is empty says zero; no list says nothing.</summary>
+    private static long WithEmptyList(long count, GenAiContent content) => count == GenAiColumns.Absent && content.HasDocumentList ? 0 : count;
+
+    /// <summary>The same arguments have the same hash, whatever the order of their keys or the white space between them.</summary>
+    /// <returns>First 16 hexadecimal digits of SHA-256, or empty.</returns>
+    internal static string ArgumentsHash(string arguments)
     {
-        JsonValueKind.Array => root.EnumerateArray(),
-        JsonValueKind.Object when root.TryGetProperty("values", out var values) && values.ValueKind == JsonValueKind.Array => values.EnumerateArray(),
-        _ => default,
-    };
-
-    private static double ScoreOf(JsonElement item)
-    {
-        if (item.ValueKind != JsonValueKind.Object)
+        if (arguments.Length == 0)
         {
-            return double.NaN;
+            return "";
         }
 
-        if (item.TryGetProperty("score", out var score))
-        {
-            return score.ValueKind == JsonValueKind.Number ? score.GetDouble() : double.NaN;
-        }
-
-        if (item.TryGetProperty("kvlistValue", out var list) && list.TryGetProperty("values", out var values))
-        {
-            foreach (var pair in values.EnumerateArray())
-            {
-                if (pair.TryGetProperty("key", out var key) && key.ValueEquals("score") && pair.TryGetProperty("value", out var any))
-                {
-                    return any.TryGetProperty("doubleValue", out var number) && number.ValueKind == JsonValueKind.Number ? number.GetDouble()
-                        : any.TryGetProperty("intValue", out var whole) && long.TryParse(whole.ToString(), out var integer) ? integer
-                        : double.NaN;
-                }
-            }
-        }
-
-        return double.NaN;
+        var node = ContentNode.OfJsonText(arguments, out var isCut);
+        var canonical = isCut || node.Kind is ContentKind.Text ? arguments.Trim() : node.ToJson(isCanonical: true);
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonical)))[..16];
     }
 
-    /// <summary>OpenInference: <c>retrieval.documents.{N}.document.score</c>, numbers with gaps and in any order.</summary>
-    private static int IndexedDocuments(AttributeColumn attributes, int row, Action<double> take)
-    {
-        var seen = new HashSet<int>();
-        for (var entry = attributes.Start(row); entry < attributes.End(row); entry++)
-        {
-            var key = attributes.Keys[entry];
-            var prefix = key.StartsWith("retrieval.documents."u8) ? 20 : key.StartsWith("reranker.output_documents."u8) ? 26 : 0;
-            if (prefix == 0 || !System.Buffers.Text.Utf8Parser.TryParse(key[prefix..], out int index, out var digits))
-            {
-                continue;
-            }
-
-            seen.Add(index);
-            if (key[(prefix + digits)..].SequenceEqual(".document.score"u8) && double.TryParse(attributes.Values[entry], NumberStyles.Float, CultureInfo.InvariantCulture, out var score))
-            {
-                take(score);
-            }
-        }
-
-        return seen.Count;
-    }
-
-    private static void FillPreviews(SpanBatch spans, int row, Found?[] found, string operation)
-    {
-        var input = operation is "retrieval" && found[(int)GenAiField.Query] is { } query ? query
-            : operation is "tool" && found[(int)GenAiField.ToolArguments] is { } arguments ? arguments
-            : found[(int)GenAiField.Input];
-        spans.GenAi.InputPreview.Add(
-            input is { } given ? MessageText.Preview(given.Value, "user")
-            : operation.Length > 0 ? IndexedContent(spans, row, "llm.input_messages."u8, "gen_ai.prompt."u8) : "");
-        spans.GenAi.OutputPreview.Add(
-            found[(int)GenAiField.Output] is { } output ? MessageText.Preview(output.Value, null)
-            : operation.Length > 0 ? IndexedContent(spans, row, "llm.output_messages."u8, "gen_ai.completion."u8) : "");
-    }
-
-    /// <summary>Words of the last message of a form that has one attribute a message, e.g. <c>llm.input_messages.3.message.content</c>.</summary>
-    private static string IndexedContent(SpanBatch spans, int row, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
-    {
-        var last = -1;
-        var words = "";
-        foreach (var column in (ReadOnlySpan<AttributeColumn>)[spans.Attributes, spans.Bodies])
-        {
-            for (var entry = column.Start(row); entry < column.End(row); entry++)
-            {
-                var key = column.Keys[entry];
-                var prefix = key.StartsWith(first) ? first.Length : key.StartsWith(second) ? second.Length : 0;
-                if (prefix > 0 && key.EndsWith("content"u8) && System.Buffers.Text.Utf8Parser.TryParse(key[prefix..], out int index, out _) && index > last)
-                {
-                    last = index;
-                    words = MessageText.Preview(column.Values[entry], null);
-                }
-            }
-        }
-
-        return words;
-    }
-
-    private static string Source(Found?[] found) =>
-        found[(int)GenAiField.Operation]?.Meaning.Dialect
-        ?? found.Where(given => given is not null).MinBy(given => given!.Value.Meaning.Rank)?.Meaning.Dialect
+    private static string SourceOf(Found[] found) =>
+        found[(int)GenAiField.Operation].Meaning?.Dialect
+        ?? found.Where(one => one.Meaning is { IsGenAi: true }).MinBy(one => one.Meaning!.Rank).Meaning?.Dialect
+        ?? found[(int)GenAiField.Database].Meaning?.Dialect
         ?? "";
-
-    /// <summary>
-    /// Tokens count at the leaf: a span around a call says the same tokens again. A model span is a leaf when no model span of
-    /// the same response, or of the same operation and model, lies under it, in this batch or in an earlier one.
-    /// </summary>
-    private static void Count(SpanBatch spans, CountedSpans counted)
-    {
-        var gen = spans.GenAi;
-        var children = new HashSet<(TraceId, SpanId)>();
-        for (var row = 0; row < spans.Count; row++)
-        {
-            if (IsModelCall(gen.Operation[row]))
-            {
-                children.Add((spans.TraceId[row], spans.ParentSpanId[row]));
-            }
-        }
-
-        for (var row = 0; row < spans.Count; row++)
-        {
-            if (!IsModelCall(gen.Operation[row]))
-            {
-                continue;
-            }
-
-            var self = (spans.TraceId[row], spans.SpanId[row]);
-            if (!children.Contains(self) && !counted.HasCountedChild(self.Item1, self.Item2))
-            {
-                gen.Counted[row] = 1;
-                counted.Note(spans.TraceId[row], spans.ParentSpanId[row], spans.EndUnixNanos[row]);
-            }
-        }
-    }
-
-    private static bool IsModelCall(ReadOnlySpan<byte> operation) =>
-        operation.SequenceEqual("chat"u8) || operation.SequenceEqual("completion"u8) || operation.SequenceEqual("embeddings"u8)
-        || operation.SequenceEqual("rerank"u8) || operation.SequenceEqual("image"u8) || operation.SequenceEqual("speech"u8);
 }

@@ -4,6 +4,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
 using Faultline.Telemetry.Columns;
+using Faultline.Telemetry.Samples;
 
 namespace Faultline.Telemetry.Otlp;
 
@@ -15,6 +16,7 @@ internal sealed class DecodeSession(OtlpLimits limits)
     private readonly Dictionary<string, int> _reasons = new(StringComparer.Ordinal);
     private ArrayBufferWriter<byte>? _scratch;
     private Utf8JsonWriter? _writer;
+    private HashSet<string>? _described;
     private int _rows;
     private int _repaired;
 
@@ -66,6 +68,16 @@ internal sealed class DecodeSession(OtlpLimits limits)
     {
         _writer!.Flush();
         return _scratch!.WrittenSpan;
+    }
+
+    /// <summary>Adds what a metric is, once a request.</summary>
+    public void AddMetadata(SampleBatch into, MetricMetadata metadata)
+    {
+        _described ??= new HashSet<string>(StringComparer.Ordinal);
+        if (_described.Add(metadata.Name))
+        {
+            into.Metadata.Add(metadata);
+        }
     }
 
     public OtlpDecoding Finish(WireFault fault)

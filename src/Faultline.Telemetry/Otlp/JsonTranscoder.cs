@@ -101,7 +101,7 @@ internal sealed class TranscodedRequest : IDisposable
 internal static class JsonTranscoder
 {
     // One AnyValue inside another costs up to five levels of JSON.
-    private const int JsonDepthMax = (WireReader.NestingMax * 5) + 64;
+    internal const int JsonDepthMax = (WireReader.NestingMax * 5) + 64;
 
     public static TranscodedRequest ToProtobuf(ReadOnlySpan<byte> json, MessageSchema schema)
     {

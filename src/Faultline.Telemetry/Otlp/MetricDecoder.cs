@@ -38,13 +38,13 @@ internal static class MetricDecoder
             switch (tag)
             {
                 case (1 << 3) | Bytes:
-                    name = Encoding.UTF8.GetString(reader.ReadBytes());
+                    name = Encoding.UTF8.GetString(session.Repair(reader.ReadBytes()));
                     break;
                 case (2 << 3) | Bytes:
-                    description = Encoding.UTF8.GetString(reader.ReadBytes());
+                    description = Encoding.UTF8.GetString(session.Repair(reader.ReadBytes()));
                     break;
                 case (3 << 3) | Bytes:
-                    unit = Encoding.UTF8.GetString(reader.ReadBytes());
+                    unit = Encoding.UTF8.GetString(session.Repair(reader.ReadBytes()));
                     break;
                 case (5 << 3) | Bytes or (7 << 3) | Bytes or (9 << 3) | Bytes or (10 << 3) | Bytes or (11 << 3) | Bytes:
                     kind = tag >> 3;
@@ -112,7 +112,7 @@ internal static class MetricDecoder
         }
 
         var family = PrometheusName.Of(name, unit, kind == 7 && monotonic, isGauge: kind == 5 || (kind == 7 && !monotonic));
-        into.Metadata.Add(new MetricMetadata(family, kind == 9 ? "histogram" : kind == 7 && monotonic ? "counter" : "gauge", unit, description));
+        session.AddMetadata(into, new MetricMetadata(family, kind == 9 ? "histogram" : kind == 7 && monotonic ? "counter" : "gauge", unit, description));
         reader = new WireReader(data);
         var fault = WireFault.None;
         while (fault == WireFault.None && reader.TryReadTag(out var tag))
@@ -133,7 +133,7 @@ internal static class MetricDecoder
     private static WireFault AppendNumber(ReadOnlySpan<byte> message, string name, IReadOnlyList<KeyValuePair<string, string>> target, SampleBatch into, DecodeSession session)
     {
         ulong time = 0, flags = 0;
-        var value = double.NaN;
+        double? value = null;
         var attributes = new AttributeColumn();
         var fault = WireFault.None;
         var reader = new WireReader(message);
@@ -164,12 +164,22 @@ internal static class MetricDecoder
         }
 
         fault = fault == WireFault.None ? reader.Fault : fault;
-        if (fault == WireFault.None && Admit(time, name, into, session))
+        if (fault != WireFault.None)
         {
-            Add(into, name, "", (flags & NoRecordedValue) != 0 ? SampleBatch.StaleNaN : value, time, PointLabels(attributes, target), null);
+            return fault;
         }
 
-        return fault;
+        value = (flags & NoRecordedValue) != 0 ? SampleBatch.StaleNaN : value;
+        if (value is null)
+        {
+            session.Reject($"a data point has neither a value nor the flag that there is none (metric {name})");
+        }
+        else if (Admit(time, name, into, session))
+        {
+            Add(into, name, "", value.Value, time, PointLabels(attributes, target), null);
+        }
+
+        return WireFault.None;
     }
 
     private static WireFault AppendHistogram(ReadOnlySpan<byte> message, string name, IReadOnlyList<KeyValuePair<string, string>> target, SampleBatch into, DecodeSession session)
@@ -195,13 +205,17 @@ internal static class MetricDecoder
                     sum = reader.ReadDouble();
                     break;
                 case (6 << 3) | Bytes:
-                    counts.AddRange(MemoryMarshal.Cast<byte, ulong>(reader.ReadBytes()));
+                    var packedCounts = reader.ReadBytes();
+                    fault = packedCounts.Length % 8 == 0 ? fault : WireFault.Truncated;
+                    counts.AddRange(MemoryMarshal.Cast<byte, ulong>(packedCounts));
                     break;
                 case (6 << 3) | Fixed64:
                     counts.Add(reader.ReadFixed64());
                     break;
                 case (7 << 3) | Bytes:
-                    bounds.AddRange(MemoryMarshal.Cast<byte, double>(reader.ReadBytes()));
+                    var packedBounds = reader.ReadBytes();
+                    fault = packedBounds.Length % 8 == 0 ? fault : WireFault.Truncated;
+                    bounds.AddRange(MemoryMarshal.Cast<byte, double>(packedBounds));
                     break;
                 case (7 << 3) | Fixed64:
                     bounds.Add(reader.ReadDouble());
@@ -225,9 +239,9 @@ internal static class MetricDecoder
             return fault;
         }
 
-        if (bounds.Count > session.Limits.BucketsMax || (counts.Count > 0 && counts.Count != bounds.Count + 1))
+        if (bounds.Count > session.Limits.BucketsMax || (counts.Count > 0 && counts.Count != bounds.Count + 1) || !IsRising(bounds))
         {
-            session.Reject($"a histogram needs one count more than bounds, and at most {session.Limits.BucketsMax} buckets (metric {name})");
+            session.Reject($"a histogram needs rising bounds, one count more than bounds, and at most {session.Limits.BucketsMax} of them (metric {name})");
             return WireFault.None;
         }
 
@@ -244,6 +258,11 @@ internal static class MetricDecoder
         for (var i = 0; i < bounds.Count && counts.Count > 0; i++)
         {
             running += counts[i];
+            if (double.IsPositiveInfinity(bounds[i]))
+            {
+                break;
+            }
+
             Add(into, name, "_bucket", Or(running), time, labels, bounds[i].ToString("R", CultureInfo.InvariantCulture));
         }
 
@@ -255,6 +274,20 @@ internal static class MetricDecoder
         }
 
         return WireFault.None;
+    }
+
+    /// <summary>NaN is no bound, and of two equal ones the labels would be equal.</summary>
+    private static bool IsRising(List<double> bounds)
+    {
+        for (var i = 0; i < bounds.Count; i++)
+        {
+            if (double.IsNaN(bounds[i]) || (i > 0 && bounds[i] <= bounds[i - 1]))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private static bool Admit(ulong time, string name, SampleBatch into, DecodeSession session)

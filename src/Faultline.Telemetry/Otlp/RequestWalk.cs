@@ -2,7 +2,7 @@ using Faultline.Telemetry.Spans;
 
 namespace Faultline.Telemetry.Otlp;
 
-/// <summary>Resources → scopes → rows, the shape that every OTLP request has. Traces have a loop of their own: it is the hot one.</summary>
+/// <summary>Resources → scopes → rows, the shape that every OTLP request has. A resource may follow its rows on the wire, so it is looked for first.</summary>
 internal static class RequestWalk
 {
     private const uint Bytes = WireReader.Bytes;

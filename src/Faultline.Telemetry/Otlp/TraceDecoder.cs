@@ -5,9 +5,8 @@ namespace Faultline.Telemetry.Otlp;
 
 /// <summary><c>ResourceSpans</c> into a <see cref="SpanBatch"/>.</summary>
 /// <remarks>
-/// Source: opentelemetry/proto/trace/v1/trace.proto. A message is read twice where a later field decides about an earlier
-/// one (the resource may follow its spans on the wire; ids and times decide whether a span is kept), so that no row has to
-/// be taken back.
+/// Source: opentelemetry/proto/trace/v1/trace.proto. A span is read twice, since ids and times, which may come last, decide
+/// whether it is kept: so no row has to be taken back.
 /// </remarks>
 internal static class TraceDecoder
 {
@@ -16,85 +15,8 @@ internal static class TraceDecoder
     private const uint Fixed64 = WireReader.Fixed64;
     private const uint Fixed32 = WireReader.Fixed32;
 
-    public static WireFault Append(ReadOnlySpan<byte> request, SpanBatch into, DecodeSession session)
-    {
-        var reader = new WireReader(request);
-        while (reader.TryReadTag(out var tag))
-        {
-            if (tag != ((1 << 3) | Bytes))
-            {
-                reader.Skip(tag);
-                continue;
-            }
-
-            var message = reader.ReadBytes();
-            var fault = reader.Fault == WireFault.None ? AppendResourceSpans(message, into, session) : reader.Fault;
-            if (fault != WireFault.None)
-            {
-                return fault;
-            }
-        }
-
-        return reader.Fault;
-    }
-
-    private static WireFault AppendResourceSpans(ReadOnlySpan<byte> message, SpanBatch into, DecodeSession session)
-    {
-        var fault = ResourceDecoder.AppendResource(message, into.Resources, session);
-        if (fault != WireFault.None)
-        {
-            return fault;
-        }
-
-        var resource = into.Resources.Count - 1;
-        var reader = new WireReader(message);
-        while (reader.TryReadTag(out var tag))
-        {
-            if (tag != ((2 << 3) | Bytes))
-            {
-                reader.Skip(tag);
-                continue;
-            }
-
-            var scopeSpans = reader.ReadBytes();
-            fault = reader.Fault == WireFault.None ? AppendScopeSpans(scopeSpans, into, resource, session) : reader.Fault;
-            if (fault != WireFault.None)
-            {
-                return fault;
-            }
-        }
-
-        return reader.Fault;
-    }
-
-    private static WireFault AppendScopeSpans(ReadOnlySpan<byte> message, SpanBatch into, int resource, DecodeSession session)
-    {
-        var fault = ResourceDecoder.AppendScope(message, into.Scopes, session);
-        if (fault != WireFault.None)
-        {
-            return fault;
-        }
-
-        var scope = into.Scopes.Count - 1;
-        var reader = new WireReader(message);
-        while (reader.TryReadTag(out var tag))
-        {
-            if (tag != ((2 << 3) | Bytes))
-            {
-                reader.Skip(tag);
-                continue;
-            }
-
-            var span = reader.ReadBytes();
-            fault = reader.Fault == WireFault.None ? AppendSpan(span, into, resource, scope, session) : reader.Fault;
-            if (fault != WireFault.None)
-            {
-                return fault;
-            }
-        }
-
-        return reader.Fault;
-    }
+    public static WireFault Append(ReadOnlySpan<byte> request, SpanBatch into, DecodeSession session) =>
+        RequestWalk.Run(request, into.Resources, into.Scopes, session, (message, resource, scope) => AppendSpan(message, into, resource, scope, session));
 
     private static WireFault AppendSpan(ReadOnlySpan<byte> message, SpanBatch into, int resource, int scope, DecodeSession session)
     {

@@ -1,0 +1,431 @@
+using System.Globalization;
+using Faultline.Telemetry.Otlp;
+
+namespace Faultline.Telemetry.GenAi;
+
+/// <summary>Reads <see cref="GenAiContent"/> from a span, whichever of a dozen shapes it has. The first shape that says something wins.</summary>
+/// <remarks>Shapes and names: docs/genai.md. Messages themselves are read by <see cref="MessageReader"/>.</remarks>
+internal sealed class ContentReader
+{
+    private const int DocumentsMax = 10_000;
+
+    private readonly Dictionary<string, OtlpAttribute> _attributes = new(StringComparer.Ordinal);
+    private readonly IReadOnlyList<OtlpAttribute> _all;
+    private readonly IReadOnlyList<OtlpEvent> _events;
+    private readonly string _operation;
+    private bool _isTruncated;
+
+    public ContentReader(IReadOnlyList<OtlpAttribute> attributes, IReadOnlyList<OtlpEvent> events, string operation)
+    {
+        _all = attributes;
+        _events = events;
+        _operation = operation;
+        foreach (var attribute in attributes)
+        {
+            _attributes.TryAdd(attribute.Key, attribute);
+        }
+
+        // The opt-in event carries the same three attributes as the span would.
+        foreach (var details in events.Where(one => one.Name == "gen_ai.client.inference.operation.details"))
+        {
+            foreach (var attribute in details.Attributes)
+            {
+                _attributes.TryAdd(attribute.Key, attribute);
+            }
+        }
+    }
+
+    public GenAiContent Read()
+    {
+        var input = FirstOf(InputSources());
+        var output = FirstOf(OutputSources());
+        var system = new List<ContentPart>();
+        if (Node("gen_ai.system_instructions") is { } instructions)
+        {
+            system.AddRange(MessageReader.Parts(instructions));
+        }
+
+        system.AddRange(input.Where(IsSystem).SelectMany(message => message.Parts));
+        var isTool = _operation is "tool" or "mcp";
+        var inputText = Text("input.value", "traceloop.entity.input", "langfuse.observation.input", "genkit:input", "mlflow.spanInputs", "ai.value", "ai.values", "embedding.text");
+        var outputText = Text("output.value", "traceloop.entity.output", "langfuse.observation.output", "genkit:output", "mlflow.spanOutputs", "ai.response.object", "ai.result.object");
+        var arguments = Text("gen_ai.tool.call.arguments", "ai.toolCall.args", "tool.parameters", "gcp.vertex.agent.tool_call_args", "mcp.request.argument");
+        var result = Text("gen_ai.tool.call.result", "ai.toolCall.result", "gcp.vertex.agent.tool_response", "mcp.response.value");
+        return new GenAiContent
+        {
+            System = system,
+            Input = [.. input.Where(message => !IsSystem(message))],
+            Output = output,
+            Tools = ReadTools(),
+            ToolArguments = arguments.Length == 0 && isTool ? inputText : arguments,
+            ToolResult = result.Length == 0 && isTool ? outputText : result,
+            RetrievalQuery = ReadQuery(inputText),
+            Documents = ReadDocuments(),
+            HasDocumentList = _attributes.ContainsKey("gen_ai.retrieval.documents"),
+            PromptTemplate = Text("llm.prompt_template.template", "traceloop.prompt.template"),
+            PromptVariables = Text("llm.prompt_template.variables", "traceloop.prompt.template_variables"),
+            InputText = inputText,
+            OutputText = outputText,
+            IsTruncated = _isTruncated,
+        };
+    }
+
+    private static bool IsSystem(ContentMessage message) => message.Role is "system" or "developer";
+
+    private static List<ContentMessage> FirstOf(IEnumerable<List<ContentMessage>> sources) => sources.FirstOrDefault(messages => messages.Count > 0) ?? [];
+
+    private IEnumerable<List<ContentMessage>> InputSources()
+    {
+        yield return Messages("gen_ai.input.messages", "user");
+        yield return MessageEvents(isOutput: false);
+        yield return EventArray(isOutput: false);
+        yield return IndexedMessages("gen_ai.prompt", "", "user");
+        yield return IndexedMessages("llm.input_messages", "message.", "user");
+        yield return IndexedTexts("llm.prompts", "prompt.text", "user");
+        yield return IndexedMessages("llm.prompts", "", "user");
+        yield return Messages("ai.prompt.messages", "user");
+        yield return Messages("ai.prompt", "user");
+        yield return Messages("gen_ai.prompt", "user");
+        yield return Messages("pydantic_ai.all_messages", "user");
+        yield return Messages("gcp.vertex.agent.llm_request", "user");
+        yield return Messages("request_data", "user");
+        yield return LooseMessages("langfuse.observation.input", "user");
+        yield return LooseMessages("genkit:input", "user");
+        yield return LooseMessages("input.value", "user");
+        yield return LooseMessages("traceloop.entity.input", "user");
+    }
+
+    private IEnumerable<List<ContentMessage>> OutputSources()
+    {
+        yield return Messages("gen_ai.output.messages", "assistant");
+        yield return MessageEvents(isOutput: true);
+        yield return EventArray(isOutput: true);
+        yield return IndexedMessages("gen_ai.completion", "", "assistant");
+        yield return IndexedMessages("llm.output_messages", "message.", "assistant");
+        yield return IndexedTexts("llm.choices", "completion.text", "assistant");
+        yield return IndexedMessages("llm.completions", "", "assistant");
+        yield return VercelResponse();
+        yield return Messages("gen_ai.completion", "assistant");
+        yield return Messages("gcp.vertex.agent.llm_response", "assistant");
+        yield return Messages("response_data", "assistant");
+        yield return LooseMessages("langfuse.observation.output", "assistant");
+        yield return LooseMessages("genkit:output", "assistant");
+        yield return LooseMessages("output.value", "assistant");
+        yield return LooseMessages("traceloop.entity.output", "assistant");
+    }
+
+    private ContentNode? Node(string key) => _attributes.TryGetValue(key, out var attribute) ? Node(attribute) : null;
+
+    private ContentNode? Node(OtlpAttribute attribute)
+    {
+        if (attribute.Value.Length == 0)
+        {
+            return null;
+        }
+
+        var node = ContentNode.Of(attribute.Value, attribute.Type, out var isCut);
+        _isTruncated |= isCut;
+        return node;
+    }
+
+    /// <summary>The first of these that is there: as sent, but for structured values, which become JSON.</summary>
+    private string Text(params ReadOnlySpan<string> keys)
+    {
+        foreach (var key in keys)
+        {
+            if (_attributes.TryGetValue(key, out var attribute) && attribute.Value.Length > 0)
+            {
+                return attribute.Type is Columns.AttributeType.Array or Columns.AttributeType.KeyValues ? Node(attribute)?.ToText() ?? "" : attribute.Value;
+            }
+        }
+
+        return "";
+    }
+
+    private List<ContentMessage> Messages(string key, string role) => Node(key) is { } node ? MessageReader.Messages(node, role) : [];
+
+    /// <summary>A general input or output: messages only when it looks like some, and never on a span that is not a model's.</summary>
+    private List<ContentMessage> LooseMessages(string key, string role) =>
+        _operation is "" or "chat" or "completion" or "agent" && Node(key) is { } node && MessageReader.LooksLikeMessages(node) ? MessageReader.Messages(node, role) : [];
+
+    /// <summary>One span event a message: v1.28 to v1.36, and the older pair of prompt and completion.</summary>
+    private List<ContentMessage> MessageEvents(bool isOutput)
+    {
+        var messages = new List<ContentMessage>();
+        foreach (var happened in _events)
+        {
+            var (role, isAnswer) = happened.Name switch
+            {
+                "gen_ai.system.message" => ("system", false),
+                "gen_ai.user.message" => ("user", false),
+                "gen_ai.assistant.message" => ("assistant", false),
+                "gen_ai.tool.message" => ("tool", false),
+                "gen_ai.tool.developer" => ("developer", false),
+                "gen_ai.content.prompt" => ("user", false),
+                "gen_ai.choice" or "gen_ai.content.completion" => ("assistant", true),
+                _ => ("", false),
+            };
+            if (role.Length == 0 || isAnswer != isOutput)
+            {
+                continue;
+            }
+
+            var content = happened.Attributes.FirstOrDefault(one => one.Key is "gen_ai.event.content" or "gen_ai.prompt" or "gen_ai.completion");
+            if (content is not null)
+            {
+                messages.AddRange(Node(content) is { } node ? MessageReader.Messages(node, role) : []);
+            }
+            else if (happened.Attributes.Count > 0)
+            {
+                var body = new ContentNode { Kind = ContentKind.Object };
+                foreach (var attribute in happened.Attributes)
+                {
+                    body.Members.Add(new(attribute.Key, Node(attribute) ?? ContentNode.Null));
+                }
+
+                messages.AddRange(MessageReader.Messages(body, role));
+            }
+        }
+
+        return messages;
+    }
+
+    /// <summary>Pydantic AI before 1.0: one attribute with all events.</summary>
+    private List<ContentMessage> EventArray(bool isOutput)
+    {
+        if (Node("events") is not { Kind: ContentKind.Array } events)
+        {
+            return [];
+        }
+
+        var messages = new List<ContentMessage>();
+        foreach (var item in events.Items.Where(item => item.IsObject && item.TextOf("event.name") == "gen_ai.choice" == isOutput))
+        {
+            messages.AddRange(MessageReader.Messages(item, isOutput ? "assistant" : "user"));
+        }
+
+        return messages;
+    }
+
+    /// <summary>One attribute a field: <c>gen_ai.prompt.0.content</c>, <c>llm.input_messages.0.message.contents.1.message_content.text</c>.</summary>
+    /// <param name="infix">What stands between the number and the field's name.</param>
+    private List<ContentMessage> IndexedMessages(string family, string infix, string role)
+    {
+        var messages = new List<ContentMessage>();
+        foreach (var fields in Indexed(_all, family, infix))
+        {
+            if (Field(fields, "role").Length + Field(fields, "content").Length + Field(fields, "function_call_name").Length == 0
+                && !fields.Any(field => field.Key.StartsWith("contents.", StringComparison.Ordinal) || field.Key.StartsWith("tool_calls.", StringComparison.Ordinal) || field.Key == "reasoning"))
+            {
+                continue;
+            }
+
+            messages.Add(IndexedMessage(fields, role));
+        }
+
+        return messages;
+    }
+
+    private ContentMessage IndexedMessage(List<OtlpAttribute> fields, string role)
+    {
+        var said = Field(fields, "role") is { Length: > 0 } given ? MessageReader.Role(given) : role;
+        var parts = new List<ContentPart>();
+        if (Field(fields, "reasoning") is { Length: > 0 } reasoning)
+        {
+            parts.Add(new ContentPart("reasoning", reasoning));
+        }
+
+        var content = fields.Find(field => field.Key == "content");
+        if (content is not null && Node(content) is { } node)
+        {
+            parts.AddRange(MessageReader.Parts(node, content.Value));
+        }
+
+        foreach (var piece in Indexed(fields, "contents", "message_content."))
+        {
+            var image = Field(piece, "image.image.url");
+            parts.Add(image.Length > 0
+                ? new ContentPart("uri", image, MediaType: "image")
+                : new ContentPart(Field(piece, "type") is { Length: > 0 } type ? type : "text", Field(piece, "text") is { Length: > 0 } text ? text : Field(piece, "data")));
+        }
+
+        foreach (var infix in (ReadOnlySpan<string>)["", "tool_call."])
+        {
+            foreach (var call in Indexed(fields, "tool_calls", infix))
+            {
+                var name = Field(call, "name") is { Length: > 0 } plain ? plain : Field(call, "function.name");
+                var arguments = Field(call, "arguments") is { Length: > 0 } flat ? flat : Field(call, "function.arguments");
+                if (name.Length + arguments.Length > 0)
+                {
+                    parts.Add(new ContentPart("tool_call", arguments, name, Field(call, "id")));
+                }
+            }
+        }
+
+        if (Field(fields, "function_call_name") is { Length: > 0 } function)
+        {
+            parts.Add(new ContentPart("tool_call", Field(fields, "function_call_arguments_json"), function));
+        }
+
+        if (said == "tool" || Field(fields, "tool_call_id").Length > 0)
+        {
+            parts = [.. parts.Select(part => part.Type == "text" ? part with { Type = "tool_call_response", Name = Field(fields, "name"), Id = Field(fields, "tool_call_id") } : part)];
+        }
+
+        return new ContentMessage(said, parts, Field(fields, "finish_reason") is { Length: > 0 } reason ? Vocabulary.FinishReason(reason) : "", Field(fields, "name"));
+    }
+
+    private List<ContentMessage> IndexedTexts(string family, string field, string role) =>
+        [.. from fields in Indexed(_all, family, "") let text = Field(fields, field) where text.Length > 0 select new ContentMessage(role, [new ContentPart("text", text)])];
+
+    private static string Field(List<OtlpAttribute> fields, string name) => fields.Find(field => field.Key == name)?.Value ?? "";
+
+    /// <summary>Attributes <c>family.{N}.infix + field</c>, by number; numbers may have gaps and come in any order.</summary>
+    private static List<List<OtlpAttribute>> Indexed(IReadOnlyList<OtlpAttribute> attributes, string family, string infix)
+    {
+        SortedDictionary<int, List<OtlpAttribute>>? found = null;
+        foreach (var attribute in attributes)
+        {
+            var key = attribute.Key.AsSpan();
+            if (key.Length <= family.Length + 2 || key[family.Length] != '.' || !key.StartsWith(family, StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            var rest = key[(family.Length + 1)..];
+            var dot = rest.IndexOf('.');
+            if (dot <= 0 || !int.TryParse(rest[..dot], NumberStyles.None, CultureInfo.InvariantCulture, out var index) || !rest[(dot + 1)..].StartsWith(infix, StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            found ??= [];
+            if (!found.TryGetValue(index, out var fields))
+            {
+                found.Add(index, fields = []);
+            }
+
+            fields.Add(attribute with { Key = rest[(dot + 1 + infix.Length)..].ToString() });
+        }
+
+        return found is null ? [] : [.. found.Values];
+    }
+
+    private List<ContentMessage> VercelResponse()
+    {
+        var parts = new List<ContentPart>();
+        if (Text("ai.response.reasoning") is { Length: > 0 } reasoning)
+        {
+            parts.Add(new ContentPart("reasoning", reasoning));
+        }
+
+        if (Text("ai.response.text", "ai.result.text", "ai.response.object", "ai.result.object") is { Length: > 0 } text)
+        {
+            parts.Add(new ContentPart("text", text));
+        }
+
+        if ((Node("ai.response.toolCalls") ?? Node("ai.result.toolCalls")) is { Kind: ContentKind.Array } calls)
+        {
+            parts.AddRange(calls.Items.Where(call => call.IsObject).Select(MessageReader.ToolCall));
+        }
+
+        return parts.Count == 0 ? [] : [new ContentMessage("assistant", parts, Text("ai.response.finishReason", "ai.finishReason") is { Length: > 0 } reason ? Vocabulary.FinishReason(reason) : "")];
+    }
+
+    private List<ContentTool> ReadTools()
+    {
+        var tools = new List<ContentTool>();
+        foreach (var key in (ReadOnlySpan<string>)["gen_ai.tool.definitions", "ai.prompt.tools"])
+        {
+            foreach (var item in Node(key)?.Items ?? [])
+            {
+                Add(item.Kind == ContentKind.Text ? ContentNode.OfJsonText(item.Text, out _) : item);
+            }
+        }
+
+        foreach (var fields in Indexed(_all, "llm.tools", "tool."))
+        {
+            Add(ContentNode.OfJsonText(Field(fields, "json_schema"), out _));
+        }
+
+        foreach (var family in (ReadOnlySpan<string>)["gen_ai.tool.definitions", "llm.request.functions"])
+        {
+            tools.AddRange(Indexed(_all, family, "").Select(fields => new ContentTool(Field(fields, "name"), Field(fields, "description"), Field(fields, "parameters"))));
+        }
+
+        return tools;
+
+        void Add(ContentNode definition)
+        {
+            var function = definition.Member("function") is { IsObject: true } inner ? inner : definition;
+            if (function.TextOf("name") is { Length: > 0 } name)
+            {
+                tools.Add(new ContentTool(name, function.TextOf("description"), function.TextOf("parameters", "input_schema", "inputSchema")));
+            }
+        }
+    }
+
+    private string ReadQuery(string inputText)
+    {
+        var query = Text("gen_ai.retrieval.query.text", "reranker.query", "gen_ai.retrieval.query", "gen_ai.vectordb.search.query", "gen_ai.memory.query.text");
+        return query.Length > 0 || _operation is not ("retrieval" or "rerank" or "memory") ? query
+            : inputText.Length > 0 ? inputText
+            : Text("db.query.text");
+    }
+
+    private List<ContentDocument> ReadDocuments()
+    {
+        var documents = new List<ContentDocument>();
+        foreach (var key in (ReadOnlySpan<string>)["gen_ai.retrieval.documents", "gen_ai.memory.records", "ai.ranking"])
+        {
+            if (Node(key) is { } node)
+            {
+                var list = node.IsObject ? node.Member("documents", "results", "matches") ?? node : node;
+                documents.AddRange(list.Items.Take(DocumentsMax).Select(Document));
+            }
+
+            if (documents.Count > 0)
+            {
+                return documents;
+            }
+        }
+
+        foreach (var family in (ReadOnlySpan<string>)["reranker.output_documents", "retrieval.documents"])
+        {
+            documents.AddRange(Indexed(_all, family, "document.").Take(DocumentsMax).Select(fields =>
+                new ContentDocument(Field(fields, "id"), Number(Field(fields, "score")), null, Field(fields, "content"), Field(fields, "metadata"))));
+            if (documents.Count > 0)
+            {
+                return documents;
+            }
+        }
+
+        foreach (var happened in _events.Where(one => one.Name is "db.query.result" or "db.search.result").Take(DocumentsMax))
+        {
+            string Of(string field) => happened.Attributes.FirstOrDefault(one => one.Key == $"{happened.Name}.{field}")?.Value ?? "";
+            documents.Add(new ContentDocument(Of("id"), Number(Of("score")), Number(Of("distance")), Of("document") is { Length: > 0 } text ? text : Of("entity"), Of("metadata")));
+        }
+
+        return documents;
+    }
+
+    private static ContentDocument Document(ContentNode item)
+    {
+        if (!item.IsObject)
+        {
+            return new ContentDocument("", null, null, item.ToText(), "");
+        }
+
+        var metadata = item.Member("metadata");
+        var id = item.TextOf("id", "document_id", "documentId", "index", "originalIndex");
+        return new ContentDocument(
+            id.Length > 0 ? id : metadata?.TextOf("id", "source") ?? "",
+            Number(item.TextOf("score", "relevance_score", "relevanceScore")),
+            Number(item.TextOf("distance")),
+            item.TextOf("content", "text", "page_content", "pageContent", "document"),
+            metadata?.ToText() ?? "");
+    }
+
+    private static double? Number(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) ? number : null;
+}

@@ -1,0 +1,137 @@
+using System.Text;
+using Faultline.Telemetry.Otlp;
+
+namespace Faultline.Telemetry.GenAi;
+
+/// <summary>A piece of a message.</summary>
+/// <param name="Type">text, reasoning, tool_call, tool_call_response, server_tool_call, server_tool_call_response, uri, file, blob, or the sender's own.</param>
+/// <param name="Text">The words; a call's arguments or a result, as JSON where it was; a uri's address, a file's id.</param>
+/// <param name="Name">The tool's name, where there is one.</param>
+/// <param name="Id">The call's id, where there is one.</param>
+/// <param name="MediaType">Of a uri, file or blob: its MIME type or modality.</param>
+public sealed record ContentPart(string Type, string Text, string Name = "", string Id = "", string MediaType = "");
+
+/// <param name="Role">system, user, assistant, tool, or the sender's own.</param>
+/// <param name="FinishReason">Of an output message: canonical, see <see cref="GenAiColumns.FinishReasons"/>; else empty.</param>
+/// <param name="Name">Of the participant; usually empty.</param>
+public sealed record ContentMessage(string Role, IReadOnlyList<ContentPart> Parts, string FinishReason = "", string Name = "")
+{
+    /// <summary>The words of the text parts, line by line.</summary>
+    public string Words => string.Join('\n', Parts.Where(part => part.Type == "text").Select(part => part.Text));
+}
+
+/// <param name="Score">Higher is better; null when only a distance was sent, or nothing.</param>
+/// <param name="Distance">Lower is better. The two are never mixed.</param>
+/// <param name="Metadata">JSON, or empty.</param>
+public sealed record ContentDocument(string Id, double? Score, double? Distance, string Content, string Metadata);
+
+/// <param name="Parameters">JSON schema, or empty.</param>
+public sealed record ContentTool(string Name, string Description, string Parameters);
+
+/// <summary>What was said in a span, whatever the instrumentation called things; read when somebody looks at it.</summary>
+public sealed record GenAiContent
+{
+    /// <summary>Most characters of a preview.</summary>
+    public const int PreviewCharactersMax = 240;
+
+    /// <summary>System instructions, also those that came as messages.</summary>
+    public IReadOnlyList<ContentPart> System { get; init; } = [];
+
+    /// <summary>Without system messages.</summary>
+    public IReadOnlyList<ContentMessage> Input { get; init; } = [];
+
+    public IReadOnlyList<ContentMessage> Output { get; init; } = [];
+
+    /// <summary>Tools that the model was offered.</summary>
+    public IReadOnlyList<ContentTool> Tools { get; init; } = [];
+
+    /// <summary>Of a tool span: what it was called with, and what it returned; JSON where it was.</summary>
+    public string ToolArguments { get; init; } = "";
+
+    public string ToolResult { get; init; } = "";
+
+    /// <summary>Of a retrieval or rerank span.</summary>
+    public string RetrievalQuery { get; init; } = "";
+
+    public IReadOnlyList<ContentDocument> Documents { get; init; } = [];
+
+    /// <summary>A list of documents was sent, be it an empty one: nothing was found, which is not the same as nothing said.</summary>
+    public bool HasDocumentList { get; init; }
+
+    public string PromptTemplate { get; init; } = "";
+
+    /// <summary>JSON of the template's variables, or empty.</summary>
+    public string PromptVariables { get; init; } = "";
+
+    /// <summary>The span's input in general, when it is not messages; so is the output.</summary>
+    public string InputText { get; init; } = "";
+
+    public string OutputText { get; init; } = "";
+
+    /// <summary>A length limit of the sender, or of ours, cut something off: what is here is the readable beginning.</summary>
+    public bool IsTruncated { get; init; }
+
+    /// <param name="attributes">A span's attributes and bodies, in any order.</param>
+    /// <param name="events">Its events; older conventions put messages there.</param>
+    /// <param name="operation">The canonical operation, or empty when it is not known.</param>
+    public static GenAiContent Read(IReadOnlyList<OtlpAttribute> attributes, IReadOnlyList<OtlpEvent> events, string operation) => new ContentReader(attributes, events, operation).Read();
+
+    /// <summary>One line: the last user message, or the query, or the arguments.</summary>
+    public string InputPreview(string operation)
+    {
+        var text = operation switch
+        {
+            "retrieval" or "rerank" => RetrievalQuery,
+            "tool" or "mcp" => ToolArguments,
+            _ => "",
+        };
+        if (text.Length == 0 && Input.Count > 0)
+        {
+            var message = Input.LastOrDefault(one => one.Role == "user" && one.Words.Length > 0) ?? Input[^1];
+            text = Spoken(message);
+        }
+
+        return Fold(text.Length > 0 ? text : InputText);
+    }
+
+    /// <summary>One line: the answer, or the result, or the tools that were called.</summary>
+    public string OutputPreview(string operation)
+    {
+        var text = operation is "tool" or "mcp" ? ToolResult : "";
+        if (text.Length == 0 && Output.Count > 0)
+        {
+            text = Spoken(Output[^1]);
+        }
+
+        return Fold(text.Length > 0 ? text : OutputText);
+    }
+
+    private static string Spoken(ContentMessage message) =>
+        message.Words is { Length: > 0 } words ? words
+        : string.Join(' ', message.Parts.Select(part => part.Type is "tool_call" or "server_tool_call" ? $"{part.Name}({part.Text})" : part.Text));
+
+    /// <summary>One line of at most <see cref="PreviewCharactersMax"/> characters: white space folded, no half character.</summary>
+    internal static string Fold(string text)
+    {
+        var folded = new StringBuilder(Math.Min(text.Length, PreviewCharactersMax));
+        var hasSpace = false;
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (Rune.IsWhiteSpace(rune) || Rune.IsControl(rune))
+            {
+                hasSpace = folded.Length > 0;
+                continue;
+            }
+
+            if (folded.Length + rune.Utf16SequenceLength + (hasSpace ? 1 : 0) > PreviewCharactersMax)
+            {
+                break;
+            }
+
+            folded.Append(hasSpace ? " " : "").Append(rune.ToString());
+            hasSpace = false;
+        }
+
+        return folded.ToString();
+    }
+}
