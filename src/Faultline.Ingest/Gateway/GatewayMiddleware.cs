@@ -10,27 +10,32 @@ public static class GatewayMiddleware
     private static readonly object IdentityKey = new();
 
     /// <summary>Put it first: what comes after may ask for <see cref="Identity"/>.</summary>
-    public static IApplicationBuilder UseGateway(this IApplicationBuilder app, GatewayAuth auth, ILogger log) => app.Use(async (http, next) =>
+    public static IApplicationBuilder UseGateway(this IApplicationBuilder app, GatewayAuth auth, ILogger log, TimeProvider? time = null)
     {
-        var identity = auth.Identify(http.Request.Headers["X-API-Key"], http.Request.Headers.Authorization);
-        if (identity is not null)
+        var refusals = new RefusalLog(log, time ?? TimeProvider.System);
+        return app.Use(async (http, next) =>
         {
-            http.Items[IdentityKey] = identity;
-            await next(http);
-            return;
-        }
+            var identity = auth.Identify(http.Request.Headers["X-API-Key"], http.Request.Headers.Authorization);
+            if (identity is not null)
+            {
+                http.Items[IdentityKey] = identity;
+                await next(http);
+                return;
+            }
 
-        log.Refused(http.Connection.RemoteIpAddress?.ToString() ?? "unknown", http.Connection.LocalPort, http.Request.Headers.ContainsKey("X-API-Key") || http.Request.Headers.ContainsKey("Authorization") ? "the key is not known" : "no key was given");
-        if (http.Request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true)
-        {
-            Receivers.Grpc.GrpcReply.Refuse(http, Receivers.Grpc.GrpcStatus.Unauthenticated, "Give a key in the header X-API-Key.");
-            return;
-        }
+            var isKeyGiven = http.Request.Headers.ContainsKey("X-API-Key") || http.Request.Headers.ContainsKey("Authorization");
+            refusals.Add(http.Connection.RemoteIpAddress?.ToString() ?? "unknown", http.Connection.LocalPort, isKeyGiven ? "the key is not known" : "no key was given");
+            if (http.Request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true)
+            {
+                Receivers.Grpc.GrpcReply.Refuse(http, Receivers.Grpc.GrpcStatus.Unauthenticated, "Give a key in the header X-API-Key.");
+                return;
+            }
 
-        http.Response.StatusCode = StatusCodes.Status401Unauthorized;
-        http.Response.Headers.WWWAuthenticate = "Basic realm=\"faultline\", charset=\"UTF-8\"";
-        await http.Response.WriteAsync("No valid key. Send it in the header X-API-Key, or as the password of Basic authentication.\n", http.RequestAborted);
-    });
+            http.Response.StatusCode = StatusCodes.Status401Unauthorized;
+            http.Response.Headers.WWWAuthenticate = "Basic realm=\"faultline\", charset=\"UTF-8\"";
+            await http.Response.WriteAsync("No valid key. Send it in the header X-API-Key, or as the password of Basic authentication.\n", http.RequestAborted);
+        });
+    }
 
     /// <summary>Who sent this request; only behind <see cref="UseGateway"/>.</summary>
     public static GatewayIdentity Identity(this HttpContext http) =>

@@ -25,7 +25,11 @@ public static class IngestMetrics
             families.Add(MetricFamily.Counter($"otelcol_exporter_sent_{items}", "Items committed to the store.", MetricFamily.Of(bySignal.Sum(receiver => receiver.Accepted), ("exporter", "clickhouse"))));
         }
 
-        families.Add(MetricFamily.Counter("faultline_malformed_requests", "Requests that were no OTLP.", [.. figures.ByReceiver().Select(receiver => MetricFamily.Of(receiver.MalformedRequests, ("signal", Name(receiver.Signal)), ("transport", receiver.Transport)))]));
+        families.Add(MetricFamily.Counter(
+            "faultline_refused_requests",
+            "Requests that were refused whole, by reason.",
+            [.. figures.Refusals().Select(refusal => MetricFamily.Of(refusal.Requests, ("signal", Name(refusal.Signal)), ("transport", refusal.Transport), ("reason", Name(refusal.Reason))))]));
+        families.Add(MetricFamily.Counter("faultline_repaired_texts", "Texts that were no UTF-8, stored with U+FFFD in the place of their bad bytes.", MetricFamily.Of(figures.TextsRepaired)));
         families.Add(MetricFamily.Counter("faultline_gateway_refused_requests", "Requests without a valid key.", MetricFamily.Of(auth.Refused)));
         families.Add(Latency(figures));
         return families;
@@ -54,6 +58,16 @@ public static class IngestMetrics
         Signal.Metrics => "metrics",
         Signal.Logs => "logs",
         _ => throw new System.Diagnostics.UnreachableException(signal.ToString()),
+    };
+
+    private static string Name(RefusalReason reason) => reason switch
+    {
+        RefusalReason.Malformed => "malformed",
+        RefusalReason.TooLarge => "too_large",
+        RefusalReason.UnsupportedType => "unsupported_type",
+        RefusalReason.Overloaded => "overloaded",
+        RefusalReason.Failed => "failed",
+        _ => throw new System.Diagnostics.UnreachableException(reason.ToString()),
     };
 
     private static MetricSample Of(long value, string transport) => MetricFamily.Of(value, ("receiver", "otlp"), ("transport", transport));

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using Faultline.Ingest.Gateway;
+using Faultline.Ingest.Receivers;
 using Faultline.Store.Writes;
 using Faultline.Telemetry;
 using Faultline.Telemetry.GenAi;
@@ -10,7 +11,8 @@ using Faultline.Telemetry.Otlp;
 namespace Faultline.Ingest.Pipeline;
 
 /// <param name="MaxAge">What started longer ago is rejected.</param>
-public sealed record IngestOptions(TimeSpan MaxAge);
+/// <param name="ReadingBytesMax">Most bytes of requests that are being read or decoded at one time; more is answered with "try later".</param>
+public sealed record IngestOptions(TimeSpan MaxAge, long ReadingBytesMax = 512L << 20);
 
 /// <summary>
 /// decode → normalise → write → acknowledge. What it returns as <see cref="Admission.Durable"/> is on the disk; nothing is kept
@@ -21,6 +23,9 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
     private readonly CountedSpans _counted = new();
 
     public IngestFigures Figures => figures;
+
+    /// <summary>What the receivers' buffers take of <see cref="IngestOptions.ReadingBytesMax"/>.</summary>
+    public BytesBudget Reading { get; } = new(options.ReadingBytesMax);
 
     /// <param name="body">The request after decompression. Not kept.</param>
     /// <param name="transport"><c>grpc</c> or <c>http</c>, for the counters.</param>
@@ -36,7 +41,7 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
         var decoding = Decode(signal, body.Span, json, batch);
         if (decoding.Malformed)
         {
-            figures.Malformed(signal, transport);
+            figures.Refused(signal, transport, RefusalReason.Malformed);
             return new Admission.Malformed(decoding.Reason!);
         }
 
@@ -46,15 +51,15 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
             switch (await writer.WriteAsync(batch, cancel))
             {
                 case WriteOutcome.TryLater later:
-                    figures.Refused(signal, transport, decoding.Accepted);
+                    figures.Refused(signal, transport, RefusalReason.Overloaded, decoding.Accepted);
                     return new Admission.TryLater(later.Delay, later.Reason);
                 case WriteOutcome.Refused refused:
-                    figures.Refused(signal, transport, decoding.Accepted);
+                    figures.Refused(signal, transport, RefusalReason.TooLarge, decoding.Accepted);
                     return new Admission.Malformed(refused.Reason);
             }
         }
 
-        figures.Accepted(signal, transport, decoding.Accepted, decoding.Rejected, time.GetElapsedTime(started));
+        figures.Accepted(signal, transport, decoding.Accepted, decoding.Rejected, decoding.TextsRepaired, time.GetElapsedTime(started));
         return new Admission.Durable(decoding.Accepted, decoding.Rejected, decoding.RejectedReason);
     }
 

@@ -10,6 +10,7 @@ internal enum RpcCode
     InvalidArgument = 3,
     ResourceExhausted = 8,
     Unimplemented = 12,
+    Internal = 13,
     Unavailable = 14,
     Unauthenticated = 16,
 }
@@ -21,6 +22,9 @@ internal enum RpcCode
 /// </remarks>
 internal static class Replies
 {
+    /// <summary>What a sender is told when too much is being read already.</summary>
+    public static string Busy(BytesBudget reading) => $"{reading.Taken >> 20} MiB of requests are being read already; at most {reading.BytesMax >> 20} MiB may.";
+
     /// <summary>An export response; empty where everything was accepted, as the specification says.</summary>
     public static byte[] Export(int rejected, string? reason)
     {

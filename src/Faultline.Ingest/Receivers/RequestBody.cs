@@ -1,14 +1,20 @@
 using System.Buffers;
 using System.IO.Compression;
 using System.IO.Pipelines;
+using System.Runtime.InteropServices;
 
 namespace Faultline.Ingest.Receivers;
 
-/// <summary>A request's bytes in a pooled buffer. Whoever got it returns it by <see cref="Dispose"/>.</summary>
-internal sealed class RequestBody : IDisposable
+/// <summary>A request's bytes in a pooled buffer. Whoever made it returns the buffer by <see cref="Dispose"/>.</summary>
+internal sealed class RequestBody(BytesBudget budget) : IDisposable
 {
     /// <summary>A compressed body may not grow by more than this: text compresses by 10 to 30, bombs by 1,000.</summary>
     public const int RatioMax = 200;
+
+    /// <summary>Below this size a body may grow by any ratio: a small repetitive request is no bomb.</summary>
+    public const int RatioFreeBytes = 64 * 1024;
+
+    private const int BufferBytesMin = 4096;
 
     private byte[] _buffer = [];
     private int _length;
@@ -20,6 +26,7 @@ internal sealed class RequestBody : IDisposable
         var buffer = Interlocked.Exchange(ref _buffer, []);
         if (buffer.Length > 0)
         {
+            budget.Release(buffer.Length);
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
@@ -31,53 +38,57 @@ internal sealed class RequestBody : IDisposable
         while (true)
         {
             var read = await reader.ReadAsync(cancel);
+            var fault = BodyFault.None;
             foreach (var segment in read.Buffer)
             {
-                if (_length + (long)segment.Length > bytesMax)
+                fault = _length + (long)segment.Length > bytesMax ? BodyFault.TooLarge : Append(segment.Span);
+                if (fault != BodyFault.None)
                 {
-                    reader.AdvanceTo(read.Buffer.End);
-                    return BodyFault.TooLarge;
+                    break;
                 }
-
-                Append(segment.Span);
             }
 
             reader.AdvanceTo(read.Buffer.End);
-            if (read.IsCompleted)
+            if (fault != BodyFault.None || read.IsCompleted)
             {
-                return BodyFault.None;
+                return fault;
             }
         }
     }
 
-    /// <summary>Replaces <paramref name="compressed"/> by what it stands for.</summary>
+    /// <summary>Fills this with what <paramref name="compressed"/> stands for.</summary>
     public BodyFault Gunzip(ReadOnlyMemory<byte> compressed, int bytesMax)
     {
-        var limit = Math.Min(bytesMax, Math.Max(64 * 1024, (long)compressed.Length * RatioMax));
+        if (!MemoryMarshal.TryGetArray(compressed, out var bytes) || !LooksLikeGzip(compressed.Span))
+        {
+            return BodyFault.NotGzip;
+        }
+
+        var limit = Math.Min(bytesMax, Math.Max(RatioFreeBytes, (long)compressed.Length * RatioMax));
+        using var source = new MemoryStream(bytes.Array!, bytes.Offset, bytes.Count, writable: false);
+        using var gzip = new GZipStream(source, CompressionMode.Decompress);
         try
         {
-            using var source = new MemoryStream(compressed.ToArray(), writable: false);
-            using var gzip = new GZipStream(source, CompressionMode.Decompress);
-            var chunk = ArrayPool<byte>.Shared.Rent(64 * 1024);
-            try
+            while (true)
             {
-                int read;
-                while ((read = gzip.Read(chunk)) > 0)
+                if (_length == _buffer.Length && Grow(_length + 1) is var full and not BodyFault.None)
                 {
-                    if (_length + (long)read > limit)
-                    {
-                        return BodyFault.TooLarge;
-                    }
+                    return full;
+                }
 
-                    Append(chunk.AsSpan(0, read));
+                // One byte more than may come is asked for, so that exactly the limit is no fault.
+                var read = gzip.Read(_buffer, _length, (int)Math.Min(_buffer.Length - _length, limit - _length + 1));
+                if (read == 0)
+                {
+                    return BodyFault.None;
+                }
+
+                _length += read;
+                if (_length > limit)
+                {
+                    return BodyFault.TooLarge;
                 }
             }
-            finally
-            {
-                ArrayPool<byte>.Shared.Return(chunk);
-            }
-
-            return _length == 0 && compressed.Length > 0 && !IsEmptyGzip(compressed.Span) ? BodyFault.NotGzip : BodyFault.None;
         }
         catch (InvalidDataException)
         {
@@ -85,25 +96,40 @@ internal sealed class RequestBody : IDisposable
         }
     }
 
-    // .NET reads nothing, and says nothing, where a stream ends before its header does.
-    private static bool IsEmptyGzip(ReadOnlySpan<byte> bytes) => bytes.Length >= 18 && bytes[0] == 0x1f && bytes[1] == 0x8b;
+    // Ten bytes of header and eight of trailer: .NET takes a stream that ends inside its header for an empty one.
+    private static bool LooksLikeGzip(ReadOnlySpan<byte> bytes) => bytes is [0x1f, 0x8b, 8, ..] && bytes.Length >= 18;
 
-    private void Append(ReadOnlySpan<byte> bytes)
+    private BodyFault Append(ReadOnlySpan<byte> bytes)
     {
-        if (_length + bytes.Length > _buffer.Length)
+        if (_length + bytes.Length > _buffer.Length && Grow(_length + bytes.Length) is var full and not BodyFault.None)
         {
-            var larger = ArrayPool<byte>.Shared.Rent(Math.Max(_length + bytes.Length, Math.Max(4096, _buffer.Length * 2)));
-            _buffer.AsSpan(0, _length).CopyTo(larger);
-            if (_buffer.Length > 0)
-            {
-                ArrayPool<byte>.Shared.Return(_buffer);
-            }
-
-            _buffer = larger;
+            return full;
         }
 
         bytes.CopyTo(_buffer.AsSpan(_length));
         _length += bytes.Length;
+        return BodyFault.None;
+    }
+
+    private BodyFault Grow(int bytesMin)
+    {
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(bytesMin, Math.Max(BufferBytesMin, _buffer.Length * 2)));
+        if (!budget.TryTake(larger.Length))
+        {
+            ArrayPool<byte>.Shared.Return(larger);
+            return BodyFault.NoMemory;
+        }
+
+        Bytes.Span.CopyTo(larger);
+        var old = _buffer;
+        _buffer = larger;
+        if (old.Length > 0)
+        {
+            budget.Release(old.Length);
+            ArrayPool<byte>.Shared.Return(old);
+        }
+
+        return BodyFault.None;
     }
 }
 
@@ -113,4 +139,7 @@ internal enum BodyFault
     None,
     TooLarge,
     NotGzip,
+
+    /// <summary>Too much is being read already; the same may be sent again.</summary>
+    NoMemory,
 }

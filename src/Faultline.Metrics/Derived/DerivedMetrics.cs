@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text;
 using Faultline.Metrics.Exposition;
 using Faultline.Telemetry;
@@ -27,20 +28,24 @@ public sealed class DerivedMetrics : IBatchReader
     private readonly SeriesTable _tokens;
     private readonly SeriesTable _scores;
     private readonly SeriesTable _firstToken;
-    private readonly List<byte> _key = [];
+    private readonly SeriesTable[] _tables;
+    private readonly HashSet<SeriesTable> _warned = [];
+    private byte[] _key = new byte[256];
+    private int _keyLength;
+    private (string Name, byte[] Utf8) _project = ("", []);
     private long _late;
     private long _counted;
-    private bool _warned;
 
     public DerivedMetrics(DerivedMetricsOptions options, ILogger log)
     {
         _options = options;
         _log = log;
         _dimensions = [.. options.Dimensions.Select(name => (LabelName(name), Encoding.UTF8.GetBytes(name), name is "env", name is "model"))];
-        _red = new SeriesTable(options.SeriesPerMetricMax, options.BucketsSeconds.Count + 1);
-        _tokens = new SeriesTable(options.SeriesPerMetricMax, 0);
-        _scores = new SeriesTable(options.SeriesPerMetricMax, 0);
-        _firstToken = new SeriesTable(options.SeriesPerMetricMax, FirstTokenBounds.Length + 1);
+        _red = new SeriesTable("span_metrics", options.SeriesPerMetricMax, options.BucketsSeconds.Count + 1);
+        _tokens = new SeriesTable("tokens", options.SeriesPerMetricMax, 0);
+        _scores = new SeriesTable("evaluation_score", options.SeriesPerMetricMax, 0);
+        _firstToken = new SeriesTable("time_to_first_token", options.SeriesPerMetricMax, FirstTokenBounds.Length + 1);
+        _tables = [_red, _tokens, _scores, _firstToken];
     }
 
     /// <summary>Raised (on the reader's thread) when a batch brought a series that was not there before.</summary>
@@ -53,7 +58,7 @@ public sealed class DerivedMetrics : IBatchReader
         {
             lock (_lock)
             {
-                return [.. _red.All.Concat(_scores.All).Select(series => series.Project).Distinct(StringComparer.Ordinal)];
+                return [.. _tables.SelectMany(table => table.All).Select(series => series.Project).Distinct(StringComparer.Ordinal)];
             }
         }
     }
@@ -77,7 +82,7 @@ public sealed class DerivedMetrics : IBatchReader
 
             for (var row = 0; row < batch.Scores.Count; row++)
             {
-                if (batch.ReceivedUnixNanos - batch.Scores.UnixNanos[row] <= latenessNanos && !double.IsNaN(batch.Scores.Value[row]))
+                if (batch.ReceivedUnixNanos - batch.Scores.UnixNanos[row] <= latenessNanos && double.IsFinite(batch.Scores.Value[row]))
                 {
                     added |= CountScore(batch, row);
                 }
@@ -98,11 +103,11 @@ public sealed class DerivedMetrics : IBatchReader
             var red = _red.All.Where(series => Wanted(series, project)).ToList();
             return
             [
-                MetricFamily.Counter($"{_options.Namespace}_traces_span_metrics_calls", "Spans, by service, name, kind and status.", [.. red.Select(series => new MetricSample("", Identity(series, project), series.Count, Latest(series)))]),
+                MetricFamily.Counter($"{_options.Namespace}_traces_span_metrics_calls", "Spans, by service, name, kind and status.", [.. red.Select(series => new MetricSample("", series.Identity(project is null), series.Count, Latest(series)))]),
                 new MetricFamily($"{_options.Namespace}_traces_span_metrics_latency", "histogram", "Duration of spans in seconds.", "", Histogram(red, _options.BucketsSeconds, project)),
-                MetricFamily.Counter($"{_options.Namespace}_tokens", "Tokens of model calls, each call counted once. Input and output are inclusive.", Values(_tokens, project)),
-                new MetricFamily($"{_options.Namespace}_evaluation_score", "summary", "Evaluation scores, by evaluation.", "", Histogram(_scores.All.Where(series => Wanted(series, project)), [], project)),
-                new MetricFamily($"{_options.Namespace}_time_to_first_token_seconds", "histogram", "From the start of a streamed call to its first chunk.", "seconds", Histogram(_firstToken.All.Where(series => Wanted(series, project)), FirstTokenBounds, project)),
+                MetricFamily.Counter("llm_tokens", "Tokens of model calls, each call counted once. Input and output are inclusive.", Values(_tokens, project)),
+                new MetricFamily("llm_evaluation_score", "summary", "Evaluation scores, by evaluation.", "", Histogram(_scores.All.Where(series => Wanted(series, project)), [], project)),
+                new MetricFamily("llm_time_to_first_token_seconds", "histogram", "From the start of a streamed call to its first chunk.", "seconds", Histogram(_firstToken.All.Where(series => Wanted(series, project)), FirstTokenBounds, project)),
             ];
         }
     }
@@ -116,8 +121,9 @@ public sealed class DerivedMetrics : IBatchReader
             [
                 MetricFamily.Counter("faultline_derived_spans", "Spans counted into derived metrics.", MetricFamily.Of(_counted)),
                 MetricFamily.Counter("faultline_derived_late_spans", "Spans that ended longer ago than metrics.derived.max_lateness when they arrived, and were not counted.", MetricFamily.Of(_late)),
-                MetricFamily.Gauge("faultline_derived_series", "Series of derived metrics.", MetricFamily.Of(_red.All.Count(), ("metric", "span_metrics")), MetricFamily.Of(_tokens.All.Count(), ("metric", "tokens")), MetricFamily.Of(_scores.All.Count(), ("metric", "evaluation_score")), MetricFamily.Of(_firstToken.All.Count(), ("metric", "time_to_first_token"))),
-                MetricFamily.Counter("faultline_derived_overflow", "Observations that went into an overflow series because metrics.derived.series_per_metric_max was reached.", MetricFamily.Of(_red.Overflowed + _tokens.Overflowed + _scores.Overflowed + _firstToken.Overflowed)),
+                MetricFamily.Gauge("faultline_derived_series", "Series of derived metrics.", [.. _tables.Select(table => MetricFamily.Of(table.Count, ("metric", table.Metric)))]),
+                MetricFamily.Gauge("faultline_derived_series_limit", "Most series of one derived metric (metrics.derived.series_per_metric_max).", MetricFamily.Of(_options.SeriesPerMetricMax)),
+                MetricFamily.Counter("faultline_derived_overflow", "Observations that went into an overflow series because metrics.derived.series_per_metric_max was reached.", [.. _tables.Select(table => MetricFamily.Of(table.Overflowed, ("metric", table.Metric)))]),
             ];
         }
     }
@@ -127,28 +133,26 @@ public sealed class DerivedMetrics : IBatchReader
         var spans = batch.Spans;
         var resource = spans.Resource[row];
         _counted++;
-        _key.Clear();
-        Append(Encoding.UTF8.GetBytes(batch.Project));
-        Append(spans.Resources.Attributes.Find(resource, "service.name"u8) is var entry and >= 0 ? spans.Resources.Attributes.Values[entry] : "unknown_service"u8);
+        BeginKey(batch.Project);
+        Append(ServiceName(spans, resource));
         Append(spans.Name[row]);
-        _key.Add((byte)spans.Kind[row]);
-        _key.Add((byte)spans.Status[row]);
+        Append((byte)spans.Kind[row], (byte)spans.Status[row]);
         foreach (var dimension in _dimensions)
         {
             Append(Dimension(spans, row, resource, dimension));
         }
 
-        var seconds = Math.Max(0, spans.EndUnixNanos[row] - spans.StartUnixNanos[row]) / 1e9;
-        var series = _red.Get(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_key), batch.Project, () => RedLabels(spans, row, resource), out var added);
-        if (added && _red.Overflowed > 0 && !_warned)
+        var added = false;
+        var series = _red.Find(Key);
+        if (series is null)
         {
-            _warned = true;
-            WarnOfCardinality();
+            added = true;
+            series = _red.IsFull ? Overflow(_red, batch.Project, out added) : _red.Add(Key, batch.Project, RedLabels(spans, row, resource));
         }
 
+        var seconds = Math.Max(0, spans.EndUnixNanos[row] - spans.StartUnixNanos[row]) / 1e9;
         Observe(series, seconds, _options.BucketsSeconds, spans, row);
-        added |= CountGenAi(batch, row);
-        return added;
+        return CountGenAi(batch, row) | added;
     }
 
     private bool CountGenAi(TelemetryBatch batch, int row)
@@ -162,16 +166,16 @@ public sealed class DerivedMetrics : IBatchReader
         var added = false;
         if (gen.Counted[row] == 1)
         {
-            added |= AddTokens(batch, row, "input", gen.InputTokens[row]);
-            added |= AddTokens(batch, row, "output", gen.OutputTokens[row]);
-            added |= AddTokens(batch, row, "cache_read", gen.CacheReadTokens[row]);
-            added |= AddTokens(batch, row, "reasoning", gen.ReasoningTokens[row]);
+            added |= AddTokens(batch, row, "input"u8, gen.InputTokens[row]);
+            added |= AddTokens(batch, row, "output"u8, gen.OutputTokens[row]);
+            added |= AddTokens(batch, row, "cache_read"u8, gen.CacheReadTokens[row]);
+            added |= AddTokens(batch, row, "reasoning"u8, gen.ReasoningTokens[row]);
         }
 
-        if (gen.FirstChunkNanos[row] is not GenAiColumns.Absent and var nanos)
+        // Absent is the smallest number there is, and a negative time is a sender's mistake.
+        if (gen.FirstChunkNanos[row] is >= 0 and var nanos)
         {
-            var service = batch.Spans.ServiceName(row);
-            var series = Named(_firstToken, batch.Project, out var isNew, ("service_name", service), ("model", Model(gen, row)));
+            var series = Find(_firstToken, batch.Project, "service_name", ServiceName(batch.Spans, batch.Spans.Resource[row]), "model", Model(gen, row), out var isNew);
             Observe(series, nanos / 1e9, FirstTokenBounds, batch.Spans, row);
             added |= isNew;
         }
@@ -179,36 +183,57 @@ public sealed class DerivedMetrics : IBatchReader
         return added;
     }
 
-    private bool AddTokens(TelemetryBatch batch, int row, string type, long tokens)
+    private bool AddTokens(TelemetryBatch batch, int row, ReadOnlySpan<byte> type, long tokens)
     {
-        if (tokens == GenAiColumns.Absent)
+        // Absent is the smallest number there is; a negative count would make a counter fall.
+        if (tokens < 0)
         {
             return false;
         }
 
-        Named(_tokens, batch.Project, out var added, ("service_name", batch.Spans.ServiceName(row)), ("model", Model(batch.Spans.GenAi, row)), ("type", type)).Count += tokens;
+        var service = ServiceName(batch.Spans, batch.Spans.Resource[row]);
+        Find(_tokens, batch.Project, "service_name", service, "model", Model(batch.Spans.GenAi, row), out var added, "type", type).Count += tokens;
         return added;
     }
 
     private bool CountScore(TelemetryBatch batch, int row)
     {
-        var series = Named(_scores, batch.Project, out var added, ("service_name", batch.Scores.ServiceName.Text(row)), ("evaluation_name", batch.Scores.Name.Text(row)));
+        var series = Find(_scores, batch.Project, "service_name", batch.Scores.ServiceName[row], "evaluation_name", batch.Scores.Name[row], out var added);
         series.Count++;
         series.Sum += batch.Scores.Value[row];
         return added;
     }
 
-    private SeriesState Named(SeriesTable table, string project, out bool added, params ReadOnlySpan<(string Name, string Value)> labels)
+    /// <summary>A series by two labels, or three; their texts are made only when it is new.</summary>
+    private SeriesState Find(SeriesTable table, string project, string name1, ReadOnlySpan<byte> value1, string name2, ReadOnlySpan<byte> value2, out bool added, string name3 = "", ReadOnlySpan<byte> value3 = default)
     {
-        _key.Clear();
-        Append(Encoding.UTF8.GetBytes(project));
-        foreach (var (_, value) in labels)
+        BeginKey(project);
+        Append(value1);
+        Append(value2);
+        Append(value3);
+        added = false;
+        if (table.Find(Key) is { } found)
         {
-            Append(Encoding.UTF8.GetBytes(value));
+            return found;
         }
 
-        var made = Labels.Of(labels);
-        return table.Get(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_key), project, () => made, out added);
+        if (table.IsFull)
+        {
+            return Overflow(table, project, out added);
+        }
+
+        added = true;
+        return table.Add(Key, project, Labels.Of((name1, Encoding.UTF8.GetString(value1)), (name2, Encoding.UTF8.GetString(value2)), (name3, Encoding.UTF8.GetString(value3))));
+    }
+
+    private SeriesState Overflow(SeriesTable table, string project, out bool added)
+    {
+        if (_warned.Add(table))
+        {
+            WarnOfCardinality(table);
+        }
+
+        return table.Overflow(project, out added);
     }
 
     private static void Observe(SeriesState series, double seconds, IReadOnlyList<double> bounds, SpanBatch spans, int row)
@@ -225,7 +250,7 @@ public sealed class DerivedMetrics : IBatchReader
         var end = spans.EndUnixNanos[row] / 1e9;
 
         // The newest trace of each bucket stands for it, renewed at most once a second: an exemplar is two strings.
-        if (series.Exemplars[bucket] is not { } old || end - old.UnixSeconds >= 1)
+        if (series.Exemplars[bucket] is not { } old || Math.Abs(end - old.UnixSeconds) >= 1)
         {
             series.Exemplars[bucket] = new Exemplar(spans.TraceId[row].ToString(), spans.SpanId[row].ToString(), seconds, end);
         }
@@ -269,23 +294,23 @@ public sealed class DerivedMetrics : IBatchReader
 
         if (dimension.IsModel && spans.GenAi.Count > row)
         {
-            return spans.GenAi.ModelRequested[row] is { IsEmpty: false } requested ? requested : spans.GenAi.ModelResponded[row];
+            return Model(spans.GenAi, row);
         }
 
         return default;
     }
 
-    private static string Model(GenAiColumns gen, int row) => gen.ModelRequested[row].IsEmpty ? gen.ModelResponded.Text(row) : gen.ModelRequested.Text(row);
+    private static ReadOnlySpan<byte> ServiceName(SpanBatch spans, int resource) =>
+        spans.Resources.Attributes.Find(resource, "service.name"u8) is var entry and >= 0 && spans.Resources.Attributes.Values[entry] is { IsEmpty: false } name ? name : "unknown_service"u8;
+
+    private static ReadOnlySpan<byte> Model(GenAiColumns gen, int row) => gen.ModelRequested[row] is { IsEmpty: false } requested ? requested : gen.ModelResponded[row];
 
     private static bool Wanted(SeriesState series, string? project) => project is null || string.Equals(series.Project, project, StringComparison.Ordinal);
-
-    private static Labels Identity(SeriesState series, string? project) =>
-        project is not null || series.Project is "default" ? series.Labels : series.Labels.With("project", series.Project);
 
     private static Exemplar? Latest(SeriesState series) => series.Exemplars.MaxBy(exemplar => exemplar?.UnixSeconds ?? double.NegativeInfinity);
 
     private static List<MetricSample> Values(SeriesTable table, string? project) =>
-        [.. table.All.Where(series => Wanted(series, project)).Select(series => new MetricSample("", Identity(series, project), series.Count))];
+        [.. table.All.Where(series => Wanted(series, project)).Select(series => new MetricSample("", series.Identity(project is null), series.Count))];
 
     private static List<MetricSample> Histogram(IEnumerable<SeriesState> all, IReadOnlyList<double> bounds, string? project)
     {
@@ -294,21 +319,20 @@ public sealed class DerivedMetrics : IBatchReader
         {
             long running = 0;
             var bucket = 0;
-            foreach (var line in series.Shape(bounds))
+            foreach (var line in series.Shape(bounds, project is null))
             {
-                var labels = project is not null || series.Project is "default" ? line.Labels : line.Labels.With("project", series.Project);
                 switch (line.Suffix)
                 {
                     case "_bucket":
                         running += series.Buckets[bucket];
-                        lines.Add(new MetricSample(line.Suffix, labels, running, series.Exemplars[bucket]));
+                        lines.Add(new MetricSample(line.Suffix, line.Labels, running, series.Exemplars[bucket]));
                         bucket++;
                         break;
                     case "_sum":
-                        lines.Add(new MetricSample(line.Suffix, labels, series.Sum));
+                        lines.Add(new MetricSample(line.Suffix, line.Labels, series.Sum));
                         break;
                     default:
-                        lines.Add(new MetricSample(line.Suffix, labels, series.Count));
+                        lines.Add(new MetricSample(line.Suffix, line.Labels, series.Count));
                         break;
                 }
             }
@@ -317,21 +341,54 @@ public sealed class DerivedMetrics : IBatchReader
         return lines;
     }
 
-    private void WarnOfCardinality()
+    private void WarnOfCardinality(SeriesTable table)
     {
-        var worst = _red.All.SelectMany(series => series.Labels.Pairs.ToArray()).GroupBy(pair => pair.Key, StringComparer.Ordinal)
+        var worst = table.All.SelectMany(series => series.Labels.Pairs.ToArray()).GroupBy(pair => pair.Key, StringComparer.Ordinal)
             .Select(group => (Name: group.Key, Values: group.Select(pair => pair.Value).Distinct(StringComparer.Ordinal).ToList()))
             .MaxBy(group => group.Values.Count);
-        _log.CardinalityReached(_options.SeriesPerMetricMax, worst.Name, worst.Values.Count, worst.Values[^1]);
+        _log.CardinalityReached(table.Metric, _options.SeriesPerMetricMax, worst.Name, worst.Values.Count, worst.Values[^1]);
+    }
+
+    private ReadOnlySpan<byte> Key => _key.AsSpan(0, _keyLength);
+
+    private void BeginKey(string project)
+    {
+        if (!string.Equals(_project.Name, project, StringComparison.Ordinal))
+        {
+            _project = (project, Encoding.UTF8.GetBytes(project));
+        }
+
+        _keyLength = 0;
+        Append(_project.Utf8);
     }
 
     private void Append(ReadOnlySpan<byte> part)
     {
         // The length in front keeps "a","bc" and "ab","c" apart.
-        _key.Add((byte)part.Length);
-        _key.Add((byte)(part.Length >> 8));
-        _key.AddRange(part);
+        Reserve(sizeof(int) + part.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(_key.AsSpan(_keyLength), part.Length);
+        part.CopyTo(_key.AsSpan(_keyLength + sizeof(int)));
+        _keyLength += sizeof(int) + part.Length;
     }
 
-    private static string LabelName(string attribute) => string.Concat(attribute.Select(character => char.IsAsciiLetterOrDigit(character) ? character : '_'));
+    private void Append(byte first, byte second)
+    {
+        Reserve(2);
+        _key[_keyLength++] = first;
+        _key[_keyLength++] = second;
+    }
+
+    private void Reserve(int bytes)
+    {
+        if (_keyLength + bytes > _key.Length)
+        {
+            Array.Resize(ref _key, Math.Max(_keyLength + bytes, _key.Length * 2));
+        }
+    }
+
+    private static string LabelName(string attribute)
+    {
+        var name = string.Concat(attribute.Select(character => char.IsAsciiLetterOrDigit(character) ? character : '_'));
+        return name.Length > 0 && char.IsAsciiDigit(name[0]) ? "key_" + name : name;
+    }
 }

@@ -8,6 +8,8 @@ namespace Faultline.Metrics.Derived;
 internal sealed class SeriesState(string project, Labels labels, int buckets)
 {
     private MetricSample[]? _shape;
+    private MetricSample[]? _shapeWithProject;
+    private Labels? _labelsWithProject;
 
     public string Project { get; } = project;
 
@@ -23,66 +25,79 @@ internal sealed class SeriesState(string project, Labels labels, int buckets)
     /// <summary>The latest observation of each bucket.</summary>
     public Exemplar?[] Exemplars { get; } = new Exemplar?[buckets];
 
-    /// <summary>The series' lines with nothing in them yet; made once, since labels do not change.</summary>
-    public ReadOnlySpan<MetricSample> Shape(IReadOnlyList<double> bounds)
-    {
-        if (_shape is null)
-        {
-            var lines = new List<MetricSample>();
-            if (Buckets.Length > 0)
-            {
-                lines.AddRange(bounds.Select(bound => new MetricSample("_bucket", Labels.With("le", TextFormat.Number(bound)), 0)));
-                lines.Add(new MetricSample("_bucket", Labels.With("le", "+Inf"), 0));
-            }
+    /// <summary>The labels; where several projects stand side by side, with the project's name unless it is <c>default</c>.</summary>
+    public Labels Identity(bool withProject) =>
+        withProject && Project is not "default" ? _labelsWithProject ??= Labels.With("project", Project) : Labels;
 
-            lines.Add(new MetricSample("_sum", Labels, 0));
-            lines.Add(new MetricSample("_count", Labels, 0));
-            _shape = [.. lines];
+    /// <summary>The series' lines with nothing in them yet; made once, since labels do not change.</summary>
+    public ReadOnlySpan<MetricSample> Shape(IReadOnlyList<double> bounds, bool withProject)
+    {
+        ref var shape = ref _shape;
+        if (withProject && Project is not "default")
+        {
+            shape = ref _shapeWithProject;
         }
 
-        return _shape;
+        return shape ??= MakeShape(bounds, Identity(withProject));
+    }
+
+    private MetricSample[] MakeShape(IReadOnlyList<double> bounds, Labels labels)
+    {
+        var lines = new List<MetricSample>(bounds.Count + 3);
+        if (Buckets.Length > 0)
+        {
+            lines.AddRange(bounds.Select(bound => new MetricSample("_bucket", labels.With("le", TextFormat.Number(bound)), 0)));
+            lines.Add(new MetricSample("_bucket", labels.With("le", "+Inf"), 0));
+        }
+
+        lines.Add(new MetricSample("_sum", labels, 0));
+        lines.Add(new MetricSample("_count", labels, 0));
+        return [.. lines];
     }
 }
 
 /// <summary>The series of one metric, found by a key of bytes without making a string.</summary>
-internal sealed class SeriesTable(int seriesMax, int buckets)
+internal sealed class SeriesTable(string metric, int seriesMax, int buckets)
 {
     private readonly Dictionary<byte[], SeriesState> _series = new(ByteKeys.Instance);
     private readonly Dictionary<string, SeriesState> _overflow = new(StringComparer.Ordinal);
 
+    /// <summary>Name in the guard's own metrics.</summary>
+    public string Metric => metric;
+
     public IEnumerable<SeriesState> All => _series.Values.Concat(_overflow.Values);
 
-    /// <summary>Series that would have been one too many, each time one was asked for.</summary>
+    public int Count => _series.Count + _overflow.Count;
+
+    public bool IsFull => _series.Count >= seriesMax;
+
+    /// <summary>Observations that went into an overflow series.</summary>
     public long Overflowed { get; private set; }
 
-    /// <param name="labelsOf">Called only for a new series.</param>
-    /// <param name="isNew">True when the series was made by this call.</param>
-    public SeriesState Get(ReadOnlySpan<byte> key, string project, Func<Labels> labelsOf, out bool isNew)
+    public SeriesState? Find(ReadOnlySpan<byte> key) =>
+        _series.GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(key, out var found) ? found : null;
+
+    /// <summary>Adds a series that <see cref="Find"/> did not find, while the table is not full.</summary>
+    public SeriesState Add(ReadOnlySpan<byte> key, string project, Labels labels)
     {
-        isNew = false;
-        var lookup = _series.GetAlternateLookup<ReadOnlySpan<byte>>();
-        if (lookup.TryGetValue(key, out var found))
-        {
-            return found;
-        }
-
-        if (_series.Count >= seriesMax)
-        {
-            Overflowed++;
-            if (!_overflow.TryGetValue(project, out var overflow))
-            {
-                overflow = new SeriesState(project, Labels.Of(("otel_metric_overflow", "true")), buckets);
-                _overflow.Add(project, overflow);
-                isNew = true;
-            }
-
-            return overflow;
-        }
-
-        var made = new SeriesState(project, labelsOf(), buckets);
+        var made = new SeriesState(project, labels, buckets);
         _series.Add(key.ToArray(), made);
-        isNew = true;
         return made;
+    }
+
+    /// <summary>The series that takes what would be one too many.</summary>
+    /// <param name="isNew">True when the series was made by this call.</param>
+    public SeriesState Overflow(string project, out bool isNew)
+    {
+        Overflowed++;
+        isNew = !_overflow.TryGetValue(project, out var overflow);
+        if (overflow is null)
+        {
+            overflow = new SeriesState(project, Labels.Of(("otel_metric_overflow", "true")), buckets);
+            _overflow.Add(project, overflow);
+        }
+
+        return overflow;
     }
 
     /// <summary>Compares byte keys by content, and looks them up by span.</summary>

@@ -11,6 +11,7 @@ namespace Faultline.Metrics.Internals;
 public sealed class Health(Func<CancellationToken, Task<string?>> check, TimeProvider time)
 {
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private readonly DateTimeOffset _upSince = time.GetUtcNow();
     private readonly Lock _gate = new();
@@ -52,10 +53,24 @@ public sealed class Health(Func<CancellationToken, Task<string?>> check, TimePro
             if (_last is null || (_last.IsCompleted && time.GetUtcNow() - _checked > Fresh))
             {
                 _checked = time.GetUtcNow();
-                _last = check(CancellationToken.None);
+                _last = RunAsync();
             }
 
             return _last;
+        }
+    }
+
+    private async Task<string?> RunAsync()
+    {
+        using var patience = new CancellationTokenSource(Patience, time);
+        try
+        {
+            return await check(patience.Token).WaitAsync(patience.Token);
+        }
+        catch (Exception failed)
+        {
+            // Whatever the check met, the answer to "are you well?" is no.
+            return patience.IsCancellationRequested ? $"The check did not end within {Patience.TotalSeconds:F0} s." : failed.Message;
         }
     }
 }

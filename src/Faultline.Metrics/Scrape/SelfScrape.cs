@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Faultline.Metrics.Api;
 using Faultline.Metrics.Derived;
 using Faultline.Metrics.Exposition;
 using Faultline.Store.Samples;
@@ -21,7 +22,7 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
     private const string DefaultProject = "default";
     private static readonly TimeSpan SoonAfterNewSeries = TimeSpan.FromSeconds(1);
 
-    private readonly Dictionary<(string Job, string Project), Dictionary<(string Name, Labels Labels), Labels>> _known = [];
+    private readonly Dictionary<(string Job, string Project), Dictionary<(string Name, string Suffix, Labels Labels), Labels>> _known = [];
     private readonly Dictionary<string, ScrapeTarget> _targets = new(StringComparer.Ordinal);
     private readonly Channel<bool> _fresh = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
@@ -60,14 +61,14 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
                     // Let the batch's siblings arrive, then take what is new without waiting for the next round.
                     await Task.Delay(SoonAfterNewSeries, time, cancel);
                     _fresh.Reader.TryRead(out _);
-                    await ScrapeDerivedAsync(cancel);
+                    await ScrapeDerivedAsync(onlyNew: true, cancel);
                     continue;
                 }
 
                 nextFull = time.GetUtcNow() + interval;
                 _fresh.Reader.TryRead(out _);
-                await ScrapeDerivedAsync(cancel);
-                await ScrapeAsync(InternalJob, InternalInstance, DefaultProject, internals(), cancel);
+                await ScrapeDerivedAsync(onlyNew: false, cancel);
+                await ScrapeAsync(InternalJob, InternalInstance, DefaultProject, internals, onlyNew: false, cancel);
             }
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
@@ -79,6 +80,17 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
         {
             derived.SeriesAdded -= Wake;
         }
+    }
+
+    /// <summary>Exemplars of derived metrics, found by the labels that their series have in the store.</summary>
+    public Task<IReadOnlyList<SeriesExemplars>> FindExemplarsAsync(SeriesQuery query, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        var series = from family in derived.Snapshot(query.Project)
+                     from sample in family.Samples
+                     where sample.Exemplar is not null
+                     select (Target(sample.Labels, family.Name + sample.Suffix, DerivedJob, DerivedInstance), sample.Exemplar);
+        return Task.FromResult(ExemplarSearch.Find(query, series));
     }
 
     private void Wake() => _fresh.Writer.TryWrite(true);
@@ -98,15 +110,17 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
         }
     }
 
-    private async Task ScrapeDerivedAsync(CancellationToken cancel)
+    /// <param name="onlyNew">Only series that were never sampled, so that the others keep their regular distance and a stream of
+    /// new ones costs no more than themselves.</param>
+    private async Task ScrapeDerivedAsync(bool onlyNew, CancellationToken cancel)
     {
         foreach (var project in derived.Projects.Append(DefaultProject).Distinct(StringComparer.Ordinal))
         {
-            await ScrapeAsync(DerivedJob, DerivedInstance, project, derived.Snapshot(project), cancel);
+            await ScrapeAsync(DerivedJob, DerivedInstance, project, () => derived.Snapshot(project), onlyNew, cancel);
         }
     }
 
-    private async Task ScrapeAsync(string job, string instance, string project, IReadOnlyList<MetricFamily> families, CancellationToken cancel)
+    private async Task ScrapeAsync(string job, string instance, string project, Func<IReadOnlyList<MetricFamily>> families, bool onlyNew, CancellationToken cancel)
     {
         var at = time.GetUtcNow();
         var started = time.GetTimestamp();
@@ -117,33 +131,46 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
         }
 
         var batch = new SampleBatch();
-        var count = 0;
-        foreach (var family in families)
+        foreach (var family in families())
         {
             batch.Metadata.Add(new MetricMetadata(family.Type is "counter" ? family.Name + "_total" : family.Name, family.Type, family.Unit, family.Help));
             foreach (var sample in family.Samples)
             {
-                var key = (family.Name + sample.Suffix, sample.Labels);
+                var key = (family.Name, sample.Suffix, sample.Labels);
                 if (!known.TryGetValue(key, out var labels))
                 {
                     labels = Target(sample.Labels, family.Name + sample.Suffix, job, instance);
                     known.Add(key, labels);
                 }
+                else if (onlyNew)
+                {
+                    continue;
+                }
 
                 batch.Add(labels, millis, sample.Value);
-                count++;
             }
         }
 
-        batch.Add(Target(Labels.Empty, "up", job, instance), millis, 1);
-        batch.Add(Target(Labels.Empty, "scrape_samples_scraped", job, instance), millis, count);
-        batch.Add(Target(Labels.Empty, "scrape_duration_seconds", job, instance), millis, time.GetElapsedTime(started).TotalSeconds);
+        if (onlyNew && batch.Count == 0)
+        {
+            return;
+        }
+
+        if (!onlyNew)
+        {
+            var count = batch.Count;
+            batch.Add(Target(Labels.Empty, "up", job, instance), millis, 1);
+            batch.Add(Target(Labels.Empty, "scrape_samples_scraped", job, instance), millis, count);
+            batch.Add(Target(Labels.Empty, "scrape_duration_seconds", job, instance), millis, time.GetElapsedTime(started).TotalSeconds);
+        }
+
         string? error = null;
+        var took = time.GetElapsedTime(started);
         try
         {
             await samples.WriteAsync(project, batch, cancel);
         }
-        catch (Exception failed) when (failed is not OperationCanceledException)
+        catch (Exception failed) when (!cancel.IsCancellationRequested)
         {
             // The store is busy or away: counters are cumulative, so the next round says what this one would have.
             error = failed.Message;
@@ -152,7 +179,7 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
 
         lock (_targets)
         {
-            _targets[job] = new ScrapeTarget(job, instance, "/metrics", at, time.GetElapsedTime(started), error);
+            _targets[job] = new ScrapeTarget(job, instance, "/metrics", at, took, error);
         }
     }
 

@@ -143,6 +143,7 @@ internal sealed class Server : IAsyncDisposable
             Engine = promQl,
             Catalog = SeriesCatalog.Of(store.Samples),
             Targets = () => [.. scrape.Targets.Select(target => ScrapeTargets.ToApi(target, Settings.ScrapeInterval))],
+            Exemplars = scrape.FindExemplarsAsync,
             Time = time,
         };
 

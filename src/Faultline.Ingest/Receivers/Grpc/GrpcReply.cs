@@ -10,8 +10,10 @@ internal enum GrpcStatus
 {
     Ok = 0,
     InvalidArgument = 3,
+    DeadlineExceeded = 4,
     ResourceExhausted = 8,
     Unimplemented = 12,
+    Internal = 13,
     Unavailable = 14,
     Unauthenticated = 16,
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Globalization;
 using Faultline.Ingest.Gateway;
 using Faultline.Ingest.Pipeline;
@@ -17,6 +18,8 @@ namespace Faultline.Ingest.Receivers.Grpc;
 public static class OtlpGrpc
 {
     private const int PrefixBytes = 5;
+    private const string Transport = "grpc";
+    private static readonly TimeSpan BusyDelay = TimeSpan.FromSeconds(1);
 
     public static void MapOtlpGrpc(this IEndpointRouteBuilder routes, IngestPipeline pipeline, int messageBytesMax)
     {
@@ -29,8 +32,19 @@ public static class OtlpGrpc
             return Task.CompletedTask;
         });
 
-        void Map(string service, Signal signal) =>
-            routes.MapPost($"/opentelemetry.proto.collector.{service}/Export", http => ReceiveAsync(http, pipeline, signal, messageBytesMax));
+        void Map(string service, Signal signal) => routes.MapPost(
+            $"/opentelemetry.proto.collector.{service}/Export",
+            http => ReceiverBoundary.RunAsync(
+                http,
+                pipeline.Figures,
+                signal,
+                Transport,
+                () => ReceiveAsync(http, pipeline, signal, messageBytesMax),
+                (status, message) =>
+                {
+                    GrpcReply.Refuse(http, status == StatusCodes.Status500InternalServerError ? GrpcStatus.Internal : GrpcStatus.InvalidArgument, message);
+                    return Task.CompletedTask;
+                }));
     }
 
     private static async Task ReceiveAsync(HttpContext http, IngestPipeline pipeline, Signal signal, int messageBytesMax)
@@ -40,23 +54,46 @@ public static class OtlpGrpc
             limit.MaxRequestBodySize = null;
         }
 
-        http.Response.Headers["grpc-accept-encoding"] = "identity,gzip";
-        if (http.Request.ContentType?.StartsWith(GrpcReply.ContentType, StringComparison.OrdinalIgnoreCase) != true)
+        if (!IsGrpc(http.Request.ContentType))
         {
+            pipeline.Figures.Refused(signal, Transport, RefusalReason.UnsupportedType);
             http.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
             return;
         }
 
-        using var raw = new RequestBody();
-        using var plain = new RequestBody();
-        if (await raw.ReadAsync(http.Request.BodyReader, messageBytesMax + PrefixBytes, http.RequestAborted) == BodyFault.TooLarge)
+        http.Response.Headers["grpc-accept-encoding"] = "identity,gzip";
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        if (GrpcTimeout.TryParse(http.Request.Headers["grpc-timeout"], out var timeout))
         {
-            TooLarge(http, messageBytesMax);
+            deadline.CancelAfter(timeout);
+        }
+
+        try
+        {
+            await AdmitAsync(http, pipeline, signal, messageBytesMax, deadline.Token);
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !http.RequestAborted.IsCancellationRequested && !http.Response.HasStarted)
+        {
+            // It may have been stored all the same: the sender sends it again and is told so.
+            pipeline.Figures.Refused(signal, Transport, RefusalReason.Overloaded);
+            GrpcReply.Refuse(http, GrpcStatus.DeadlineExceeded, "The call's deadline passed before its items were durable.");
+        }
+    }
+
+    private static async Task AdmitAsync(HttpContext http, IngestPipeline pipeline, Signal signal, int messageBytesMax, CancellationToken cancel)
+    {
+        using var raw = new RequestBody(pipeline.Reading);
+        using var plain = new RequestBody(pipeline.Reading);
+        var fault = await raw.ReadAsync(http.Request.BodyReader, messageBytesMax + PrefixBytes, cancel);
+        if (fault != BodyFault.None)
+        {
+            Refuse(http, pipeline, signal, fault, messageBytesMax);
             return;
         }
 
         if (!TryReadFrame(raw.Bytes, out var compressed, out var message))
         {
+            pipeline.Figures.Refused(signal, Transport, RefusalReason.Malformed);
             GrpcReply.Refuse(http, GrpcStatus.InvalidArgument, "The call must carry exactly one message, framed as gRPC frames it.");
             return;
         }
@@ -66,39 +103,49 @@ public static class OtlpGrpc
             var encoding = http.Request.Headers["grpc-encoding"].ToString();
             if (!encoding.Equals("gzip", StringComparison.OrdinalIgnoreCase))
             {
+                pipeline.Figures.Refused(signal, Transport, RefusalReason.UnsupportedType);
                 GrpcReply.Refuse(http, GrpcStatus.Unimplemented, $"grpc-encoding '{encoding}' is not taken here; send gzip or identity.");
                 return;
             }
 
-            switch (plain.Gunzip(message, messageBytesMax))
+            fault = plain.Gunzip(message, messageBytesMax);
+            if (fault != BodyFault.None)
             {
-                case BodyFault.TooLarge:
-                    TooLarge(http, messageBytesMax);
-                    return;
-                case BodyFault.NotGzip:
-                    GrpcReply.Refuse(http, GrpcStatus.InvalidArgument, "The message says it is gzip, but it is not.");
-                    return;
+                Refuse(http, pipeline, signal, fault, messageBytesMax);
+                return;
             }
 
             message = plain.Bytes;
         }
 
-        var admission = await pipeline.AcceptAsync(http.Identity(), signal, message, json: false, "grpc", http.RequestAborted);
+        var admission = await pipeline.AcceptAsync(http.Identity(), signal, message, json: false, Transport, cancel);
         switch (admission)
         {
             case Admission.Durable durable:
                 await GrpcReply.AnswerAsync(http, Replies.Export(durable.Rejected, durable.Reason));
                 break;
             case Admission.TryLater later:
-                // With RetryInfo, RESOURCE_EXHAUSTED tells the client to send the same again; without, to give up.
-                GrpcReply.Refuse(http, GrpcStatus.ResourceExhausted, later.Reason, Replies.Status(RpcCode.ResourceExhausted, later.Reason, later.Delay));
+                TryLater(http, later.Reason, later.Delay);
                 break;
             case Admission.Malformed malformed:
                 GrpcReply.Refuse(http, GrpcStatus.InvalidArgument, malformed.Reason, Replies.Status(RpcCode.InvalidArgument, malformed.Reason));
                 break;
             default:
-                throw new System.Diagnostics.UnreachableException(admission.GetType().Name);
+                throw new UnreachableException(admission.GetType().Name);
         }
+    }
+
+    /// <summary><c>application/grpc</c> and <c>application/grpc+proto</c>; not gRPC-Web, nor other codecs.</summary>
+    private static bool IsGrpc(string? contentType)
+    {
+        var type = contentType.AsSpan();
+        if (type.IndexOf(';') is var end and >= 0)
+        {
+            type = type[..end];
+        }
+
+        type = type.Trim();
+        return type.Equals(GrpcReply.ContentType, StringComparison.OrdinalIgnoreCase) || type.Equals("application/grpc+proto", StringComparison.OrdinalIgnoreCase);
     }
 
     private static bool TryReadFrame(ReadOnlyMemory<byte> body, out bool compressed, out ReadOnlyMemory<byte> message)
@@ -115,6 +162,29 @@ public static class OtlpGrpc
         return true;
     }
 
-    private static void TooLarge(HttpContext http, int messageBytesMax) =>
-        GrpcReply.Refuse(http, GrpcStatus.ResourceExhausted, string.Create(CultureInfo.InvariantCulture, $"The message is larger than {messageBytesMax:N0} bytes (ingest.message_bytes_max), or compressed too well to be telemetry. Send smaller batches."));
+    private static void Refuse(HttpContext http, IngestPipeline pipeline, Signal signal, BodyFault fault, int messageBytesMax)
+    {
+        switch (fault)
+        {
+            case BodyFault.TooLarge:
+                // Without RetryInfo RESOURCE_EXHAUSTED tells the client to give up: the same would be too large again.
+                pipeline.Figures.Refused(signal, Transport, RefusalReason.TooLarge);
+                GrpcReply.Refuse(http, GrpcStatus.ResourceExhausted, string.Create(CultureInfo.InvariantCulture, $"The message is larger than {messageBytesMax:N0} bytes (ingest.message_bytes_max), or compressed too well to be telemetry. Send smaller batches."));
+                break;
+            case BodyFault.NotGzip:
+                pipeline.Figures.Refused(signal, Transport, RefusalReason.Malformed);
+                GrpcReply.Refuse(http, GrpcStatus.InvalidArgument, "The message says it is gzip, but it is not, or not all of it.");
+                break;
+            case BodyFault.NoMemory:
+                pipeline.Figures.Refused(signal, Transport, RefusalReason.Overloaded);
+                TryLater(http, Replies.Busy(pipeline.Reading), BusyDelay);
+                break;
+            default:
+                throw new UnreachableException(fault.ToString());
+        }
+    }
+
+    // With RetryInfo, RESOURCE_EXHAUSTED tells the client to send the same again.
+    private static void TryLater(HttpContext http, string reason, TimeSpan delay) =>
+        GrpcReply.Refuse(http, GrpcStatus.ResourceExhausted, reason, Replies.Status(RpcCode.ResourceExhausted, reason, delay));
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Faultline.Ingest.Gateway;
 using Faultline.Ingest.Pipeline;
@@ -15,11 +16,22 @@ public static class OtlpHttp
     private const string Protobuf = "application/x-protobuf";
     private const string Json = "application/json";
 
+    private const string Transport = "http";
+    private static readonly TimeSpan BusyDelay = TimeSpan.FromSeconds(1);
+
     public static void MapOtlpHttp(this IEndpointRouteBuilder routes, IngestPipeline pipeline, int messageBytesMax)
     {
-        routes.MapPost("/v1/traces", http => ReceiveAsync(http, pipeline, Signal.Traces, messageBytesMax));
-        routes.MapPost("/v1/metrics", http => ReceiveAsync(http, pipeline, Signal.Metrics, messageBytesMax));
-        routes.MapPost("/v1/logs", http => ReceiveAsync(http, pipeline, Signal.Logs, messageBytesMax));
+        Map("/v1/traces", Signal.Traces);
+        Map("/v1/metrics", Signal.Metrics);
+        Map("/v1/logs", Signal.Logs);
+
+        void Map(string path, Signal signal) => routes.MapPost(path, http => ReceiverBoundary.RunAsync(
+            http,
+            pipeline.Figures,
+            signal,
+            Transport,
+            () => ReceiveAsync(http, pipeline, signal, messageBytesMax),
+            (status, message) => RefuseAsync(http, IsJson(MediaType(http)), status, status == StatusCodes.Status500InternalServerError ? RpcCode.Internal : RpcCode.InvalidArgument, message)));
     }
 
     private static async Task ReceiveAsync(HttpContext http, IngestPipeline pipeline, Signal signal, int messageBytesMax)
@@ -30,24 +42,27 @@ public static class OtlpHttp
             limit.MaxRequestBodySize = null;
         }
 
-        var mediaType = (http.Request.ContentType ?? "").Split(';')[0].Trim();
-        var json = mediaType.Equals(Json, StringComparison.OrdinalIgnoreCase);
+        var mediaType = MediaType(http);
+        var json = IsJson(mediaType);
         if (!json && !mediaType.Equals(Protobuf, StringComparison.OrdinalIgnoreCase))
         {
+            pipeline.Figures.Refused(signal, Transport, RefusalReason.UnsupportedType);
             await RefuseAsync(http, json: false, StatusCodes.Status415UnsupportedMediaType, RpcCode.InvalidArgument, $"Content-Type '{http.Request.ContentType}' is not taken here; send {Protobuf} or {Json}.");
             return;
         }
 
         var encoding = http.Request.Headers.ContentEncoding.ToString();
         var gzip = encoding.Equals("gzip", StringComparison.OrdinalIgnoreCase);
-        if (!gzip && encoding is not ("" or "identity"))
+        if (!gzip && !(encoding.Length == 0 || encoding.Equals("identity", StringComparison.OrdinalIgnoreCase)))
         {
+            pipeline.Figures.Refused(signal, Transport, RefusalReason.UnsupportedType);
+            http.Response.Headers.AcceptEncoding = "gzip";
             await RefuseAsync(http, json, StatusCodes.Status415UnsupportedMediaType, RpcCode.InvalidArgument, $"Content-Encoding '{encoding}' is not taken here; send gzip or none.");
             return;
         }
 
-        using var raw = new RequestBody();
-        using var plain = new RequestBody();
+        using var raw = new RequestBody(pipeline.Reading);
+        using var plain = new RequestBody(pipeline.Reading);
         var fault = await raw.ReadAsync(http.Request.BodyReader, messageBytesMax, http.RequestAborted);
         if (fault == BodyFault.None && gzip)
         {
@@ -56,32 +71,51 @@ public static class OtlpHttp
 
         switch (fault)
         {
+            case BodyFault.None:
+                break;
             case BodyFault.TooLarge:
-                // The rest of the body is still on its way; the connection is not worth reading it for.
+                // The rest of the body may still be on its way; the connection is not worth reading it for.
                 http.Response.Headers.Connection = "close";
+                pipeline.Figures.Refused(signal, Transport, RefusalReason.TooLarge);
                 await RefuseAsync(http, json, StatusCodes.Status413PayloadTooLarge, RpcCode.InvalidArgument, string.Create(CultureInfo.InvariantCulture, $"The request is larger than {messageBytesMax:N0} bytes (ingest.message_bytes_max), or compressed too well to be telemetry. Send smaller batches."));
                 return;
             case BodyFault.NotGzip:
-                await RefuseAsync(http, json, StatusCodes.Status400BadRequest, RpcCode.InvalidArgument, "Content-Encoding says gzip, but the body is not.");
+                pipeline.Figures.Refused(signal, Transport, RefusalReason.Malformed);
+                await RefuseAsync(http, json, StatusCodes.Status400BadRequest, RpcCode.InvalidArgument, "Content-Encoding says gzip, but the body is not, or not all of it.");
                 return;
+            case BodyFault.NoMemory:
+                pipeline.Figures.Refused(signal, Transport, RefusalReason.Overloaded);
+                await TryLaterAsync(http, json, Replies.Busy(pipeline.Reading), BusyDelay);
+                return;
+            default:
+                throw new UnreachableException(fault.ToString());
         }
 
-        var admission = await pipeline.AcceptAsync(http.Identity(), signal, gzip ? plain.Bytes : raw.Bytes, json, "http", http.RequestAborted);
+        var admission = await pipeline.AcceptAsync(http.Identity(), signal, gzip ? plain.Bytes : raw.Bytes, json, Transport, http.RequestAborted);
         switch (admission)
         {
             case Admission.Durable durable:
                 await AnswerAsync(http, json, StatusCodes.Status200OK, json ? Replies.ExportJson(RejectedName(signal), durable.Rejected, durable.Reason) : Replies.Export(durable.Rejected, durable.Reason));
                 break;
             case Admission.TryLater later:
-                http.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling(later.Delay.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
-                await RefuseAsync(http, json, StatusCodes.Status429TooManyRequests, RpcCode.ResourceExhausted, later.Reason, later.Delay);
+                await TryLaterAsync(http, json, later.Reason, later.Delay);
                 break;
             case Admission.Malformed malformed:
                 await RefuseAsync(http, json, StatusCodes.Status400BadRequest, RpcCode.InvalidArgument, malformed.Reason);
                 break;
             default:
-                throw new System.Diagnostics.UnreachableException(admission.GetType().Name);
+                throw new UnreachableException(admission.GetType().Name);
         }
+    }
+
+    private static string MediaType(HttpContext http) => (http.Request.ContentType ?? "").Split(';')[0].Trim();
+
+    private static bool IsJson(string mediaType) => mediaType.Equals(Json, StringComparison.OrdinalIgnoreCase);
+
+    private static Task TryLaterAsync(HttpContext http, bool json, string reason, TimeSpan delay)
+    {
+        http.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling(delay.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        return RefuseAsync(http, json, StatusCodes.Status429TooManyRequests, RpcCode.ResourceExhausted, reason, delay);
     }
 
     private static string RejectedName(Signal signal) => signal switch
@@ -89,7 +123,7 @@ public static class OtlpHttp
         Signal.Traces => "rejectedSpans",
         Signal.Metrics => "rejectedDataPoints",
         Signal.Logs => "rejectedLogRecords",
-        _ => throw new System.Diagnostics.UnreachableException(signal.ToString()),
+        _ => throw new UnreachableException(signal.ToString()),
     };
 
     private static Task RefuseAsync(HttpContext http, bool json, int status, RpcCode code, string message, TimeSpan? retryAfter = null) =>
