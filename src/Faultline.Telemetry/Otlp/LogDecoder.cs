@@ -73,7 +73,8 @@ internal static class LogDecoder
             return fault;
         }
 
-        if (Problem(traceId, spanId, time, observed, session) is { } problem)
+        var said = time != 0 ? time : observed;
+        if (said != 0 && session.TimeProblem(said) is { } problem)
         {
             into.Attributes.AbandonRow();
             session.Reject(problem);
@@ -91,32 +92,20 @@ internal static class LogDecoder
         into.Resource.Add(resource);
         into.Scope.Add(scope);
         into.UnixNanos.Add((long)time);
-        into.ObservedUnixNanos.Add((long)observed);
+
+        // A record without any time was seen now, or nobody would find it.
+        into.ObservedUnixNanos.Add(said == 0 ? session.Limits.NowUnixNanos : (long)Math.Min(observed, long.MaxValue));
         into.SeverityNumber.Add(severity <= 24 ? (int)severity : 0);
         session.AddText(into.SeverityText, severityText);
         session.AddText(into.EventName, eventName);
         into.DroppedAttributes.Add(dropped);
         into.Flags.Add(flags);
-        into.TraceId.Add(traceId.IsEmpty ? default : TraceId.FromBytes(traceId));
-        into.SpanId.Add(spanId.IsEmpty ? default : SpanId.FromBytes(spanId));
+
+        // The proto file: a record with an invalid id belongs to no trace; the record itself is fine.
+        var hasTrace = TraceDecoder.IsId(traceId, TraceId.Length);
+        into.TraceId.Add(hasTrace ? TraceId.FromBytes(traceId) : default);
+        into.SpanId.Add(hasTrace && TraceDecoder.IsId(spanId, SpanId.Length) ? SpanId.FromBytes(spanId) : default);
         session.Accepted++;
         return WireFault.None;
-    }
-
-    /// <summary>Ids are optional on a log record; a wrong length is not.</summary>
-    private static string? Problem(ReadOnlySpan<byte> traceId, ReadOnlySpan<byte> spanId, ulong time, ulong observed, DecodeSession session)
-    {
-        if (!traceId.IsEmpty && traceId.Length != TraceId.Length)
-        {
-            return "trace_id is not 16 bytes";
-        }
-
-        if (!spanId.IsEmpty && spanId.Length != SpanId.Length)
-        {
-            return "span_id is not 8 bytes";
-        }
-
-        var said = time != 0 ? time : observed;
-        return said == 0 ? null : session.TimeProblem(said);
     }
 }

@@ -99,7 +99,7 @@ public sealed class DerivedMetricsTests
         Assert.Equal(6, calls.Count);
         Assert.Equal(30, calls.Single(sample => sample.Labels["otel_metric_overflow"] == "true").Value);
         Assert.All(calls.Where(sample => sample.Labels["otel_metric_overflow"].Length == 0), sample => Assert.Equal(2, sample.Value));
-        Assert.Equal(30, metrics.Internals().Single(family => family.Name is "faultline_derived_overflow").Samples[0].Value);
+        Assert.Equal(30, metrics.Internals().Single(family => family.Name is "faultline_derived_overflow").Samples.Single(sample => sample.Labels["metric"] is "span_metrics").Value);
     }
 
     [Fact]
@@ -137,6 +137,48 @@ public sealed class DerivedMetricsTests
 
         Assert.Contains("llm_evaluation_score_sum{evaluation_name=\"relevance\",service_name=\"bot\"} 0.75\n", text, StringComparison.Ordinal);
         Assert.Contains("llm_evaluation_score_count{evaluation_name=\"relevance\",service_name=\"bot\"} 2\n", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Counting_spans_of_known_series_allocates_nothing()
+    {
+        var metrics = Metrics();
+        var builder = new BatchBuilder(Now);
+        for (var i = 0; i < 1_000; i++)
+        {
+            builder.Add(Span("chat " + (i % 7), i) with { Operation = "chat", Model = "m", InputTokens = 20, OutputTokens = 7 }, "bot");
+        }
+
+        var batch = builder.Build();
+        metrics.Committed(batch);
+        metrics.Committed(batch);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        metrics.Committed(batch);
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
+    public void Counts_that_cannot_be_true_bend_no_counter()
+    {
+        var metrics = Metrics();
+        metrics.Committed(new BatchBuilder(Now)
+            .Add(Span("chat", 1) with { Operation = "chat", Model = "m", InputTokens = -5, OutputTokens = 7 }, "bot")
+            .Score("bot", new TraceId(1), default, "relevance", double.PositiveInfinity, NowNanos).Build());
+
+        Assert.Equal("output", Assert.Single(Family(metrics, "llm_tokens").Samples).Labels["type"]);
+        Assert.Empty(Family(metrics, "llm_evaluation_score").Samples);
+    }
+
+    [Fact]
+    public void The_same_name_and_value_split_differently_are_different_series()
+    {
+        var metrics = Metrics();
+        metrics.Committed(new BatchBuilder(Now).Add(Span("ab", 1), "c").Build());
+        metrics.Committed(new BatchBuilder(Now).Add(Span("b", 1), "ca").Build());
+
+        Assert.Equal(2, Family(metrics, "llm_traces_span_metrics_calls").Samples.Count);
     }
 
     private static DerivedMetrics Metrics() => new(new DerivedMetricsOptions(), NullLogger.Instance);

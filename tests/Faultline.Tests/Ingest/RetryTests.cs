@@ -1,0 +1,184 @@
+using System.IO.Compression;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using Faultline.Ingest.Gateway;
+using Faultline.Ingest.Pipeline;
+using Faultline.Ingest.Receivers.Grpc;
+using Faultline.Ingest.Receivers.Http;
+using Faultline.Store;
+using Faultline.Store.Writes;
+using Faultline.Tests.Store;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Faultline.Tests.Ingest;
+
+/// <summary>What a sender is told when it should send the same again, over both transports.</summary>
+public sealed class RetryTests : StoreTest
+{
+    private const string TraceExport = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+    private static readonly TimeSpan MaxAge = TimeSpan.FromDays(365);
+
+    // One span: trace id 01…01, span id 02…02, name "s", and fixed64 times that are set below.
+    private static byte[] Request
+    {
+        get
+        {
+            var now = (ulong)((DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100);
+            byte[] span =
+            [
+                0x0a, 16, .. Enumerable.Repeat((byte)1, 16), 0x12, 8, .. Enumerable.Repeat((byte)2, 8), 0x2a, 1, (byte)'s',
+                0x39, .. BitConverter.GetBytes(now), 0x41, .. BitConverter.GetBytes(now),
+            ];
+            byte[] scope = [0x12, (byte)span.Length, .. span];
+            byte[] resource = [0x12, (byte)scope.Length, .. scope];
+            return [0x0a, (byte)resource.Length, .. resource];
+        }
+    }
+
+    [Fact]
+    public async Task A_store_that_takes_nothing_now_is_429_with_a_delay_and_RESOURCE_EXHAUSTED_with_RetryInfo()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        await store.Writer.StopAsync();
+        var figures = new IngestFigures();
+        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(MaxAge), figures, TimeProvider.System);
+
+        var (status, retryAfter, _) = await PostAsync(pipeline);
+        var call = await CallAsync(pipeline, Frame(Request));
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, status);
+        Assert.Equal("1", retryAfter);
+        Assert.Equal("8", call.Status);
+        Assert.Contains("google.rpc.RetryInfo", Details(call), StringComparison.Ordinal);
+        Assert.Equal(2, figures.ByReceiver().Sum(receiver => receiver.Refused));
+        Assert.Equal(2, figures.Refusals().Where(refusal => refusal.Reason == RefusalReason.Overloaded).Sum(refusal => refusal.Requests));
+    }
+
+    [Fact]
+    public async Task More_than_may_be_read_at_once_is_to_be_sent_again_and_leaves_the_budget_whole()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(MaxAge, ReadingBytesMax: 64), new IngestFigures(), TimeProvider.System);
+
+        var (status, _, message) = await PostAsync(pipeline);
+        var call = await CallAsync(pipeline, Frame(Request));
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, status);
+        Assert.Contains("being read", message, StringComparison.Ordinal);
+        Assert.Equal("8", call.Status);
+        Assert.Contains("google.rpc.RetryInfo", Details(call), StringComparison.Ordinal);
+        Assert.Equal(0, pipeline.Reading.Taken);
+    }
+
+    [Fact]
+    public async Task A_message_that_is_too_large_is_RESOURCE_EXHAUSTED_without_RetryInfo()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(MaxAge), new IngestFigures(), TimeProvider.System);
+
+        var call = await CallAsync(pipeline, Frame(new byte[(1 << 20) + 1]));
+
+        Assert.Equal("8", call.Status);
+        Assert.Null(call.Details);
+    }
+
+    [Fact]
+    public async Task A_call_whose_deadline_passes_is_told_so_and_may_be_sent_again()
+    {
+        var store = await OpenAsync(Engine, new WriterOptions(TimeSpan.FromSeconds(2)));
+        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(MaxAge), new IngestFigures(), TimeProvider.System);
+        var request = Frame(Request);
+
+        var first = await CallAsync(pipeline, request, timeout: "1m");
+        var second = await CallAsync(pipeline, request);
+
+        Assert.Equal("4", first.Status);
+        Assert.Equal("0", second.Status);
+        Assert.Equal(1, await CountAsync("spans"));
+    }
+
+    [Fact]
+    public async Task A_gzip_frame_is_taken_and_what_is_not_gRPC_is_not()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(MaxAge), new IngestFigures(), TimeProvider.System);
+        using var target = new MemoryStream();
+        using (var gzip = new GZipStream(target, CompressionLevel.Optimal))
+        {
+            gzip.Write(Request);
+        }
+
+        var call = await CallAsync(pipeline, Frame(target.ToArray(), compressed: true), encoding: "gzip");
+        var unknown = await CallAsync(pipeline, Frame(target.ToArray(), compressed: true), encoding: "br");
+        var web = await CallAsync(pipeline, Frame(Request), contentType: "application/grpc-web");
+
+        Assert.Equal(("0", "12"), (call.Status, unknown.Status));
+        Assert.Equal(HttpStatusCode.UnsupportedMediaType, web.Http);
+        Assert.Equal(1, await CountAsync("spans"));
+    }
+
+    private static byte[] Frame(byte[] message, bool compressed = false) =>
+        [compressed ? (byte)1 : (byte)0, (byte)(message.Length >> 24), (byte)(message.Length >> 16), (byte)(message.Length >> 8), (byte)message.Length, .. message];
+
+    private static string Details(Call call) =>
+        Encoding.Latin1.GetString(Convert.FromBase64String(call.Details!.PadRight((call.Details!.Length + 3) / 4 * 4, '=')));
+
+    private static GatewayAuth Auth() => new(new GatewayOptions(false, ["key"], []));
+
+    private static async Task<(HttpStatusCode Status, string? RetryAfter, string Message)> PostAsync(IngestPipeline pipeline)
+    {
+        await using var door = await Door.OpenAsync(HttpProtocols.Http1, app =>
+        {
+            app.UseGateway(Auth(), NullLogger.Instance);
+            app.MapOtlpHttp(pipeline, 1 << 20);
+        });
+        using var client = new HttpClient();
+        using var content = new ByteArrayContent(Request);
+        content.Headers.ContentType = new MediaTypeHeaderValue("application/x-protobuf");
+        content.Headers.Add("X-API-Key", "key");
+        using var response = await client.PostAsync(new Uri(door.Address, "/v1/traces"), content);
+        return (response.StatusCode, response.Headers.RetryAfter?.ToString(), await response.Content.ReadAsStringAsync());
+    }
+
+    private static async Task<Call> CallAsync(IngestPipeline pipeline, byte[] body, string? encoding = null, string? timeout = null, string contentType = "application/grpc")
+    {
+        await using var door = await Door.OpenAsync(HttpProtocols.Http2, app =>
+        {
+            app.UseGateway(Auth(), NullLogger.Instance);
+            app.MapOtlpGrpc(pipeline, 1 << 20);
+        });
+        using var client = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(door.Address, TraceExport))
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new ByteArrayContent(body),
+        };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue(contentType);
+        request.Headers.Add("te", "trailers");
+        request.Headers.Add("x-api-key", "key");
+        if (encoding is not null)
+        {
+            request.Headers.Add("grpc-encoding", encoding);
+        }
+
+        if (timeout is not null)
+        {
+            request.Headers.Add("grpc-timeout", timeout);
+        }
+
+        using var response = await client.SendAsync(request);
+        await response.Content.ReadAsByteArrayAsync();
+        var headers = response.TrailingHeaders.Contains("grpc-status") ? response.TrailingHeaders : response.Headers;
+        return new Call(
+            response.StatusCode,
+            headers.TryGetValues("grpc-status", out var status) ? status.Single() : null,
+            headers.TryGetValues("grpc-status-details-bin", out var details) ? details.Single() : null);
+    }
+
+    private sealed record Call(HttpStatusCode Http, string? Status, string? Details);
+}
