@@ -52,15 +52,25 @@ internal sealed class SimulatedAgents(int seed)
             batch.Add(
                 new TestSpan(trace, new SpanId(++_ids), root, "chat gpt-4o", at, at += thought)
                 {
-                    Operation = "chat", Provider = "openai", Model = "gpt-4o", ModelResponded = "gpt-4o-2024-08-06", Prompt = "report-researcher", PromptVersion = version,
-                    Finish = "tool_call", InputTokens = 90 + _random.Next(20), OutputTokens = 30 + _random.Next(8),
+                    Operation = "chat",
+                    Provider = "openai",
+                    Model = "gpt-4o",
+                    ModelResponded = "gpt-4o-2024-08-06",
+                    Prompt = "report-researcher",
+                    PromptVersion = version,
+                    Finish = "tool_call",
+                    InputTokens = 90 + _random.Next(20),
+                    OutputTokens = 30 + _random.Next(8),
                 },
                 Service);
             var took = (long)(0.12e9 * (0.7 + (0.6 * _random.NextDouble())));
             batch.Add(
                 new TestSpan(trace, new SpanId(++_ids), root, "execute_tool search", at, at += took)
                 {
-                    Operation = "tool", Tool = "search", Agent = "researcher", ArgumentsHash = loops ? "00000000000000aa" : (_ids * 31).ToString("x16", null),
+                    Operation = "tool",
+                    Tool = "search",
+                    Agent = "researcher",
+                    ArgumentsHash = loops ? "00000000000000aa" : (_ids * 31).ToString("x16", null),
                 },
                 Service);
         }

@@ -95,8 +95,13 @@ internal sealed class SimulatedBot(int seed, string service = "support-bot", dou
         batch.Add(
             new TestSpan(trace, Next(), root, "retrieval help-centre", at, at += search)
             {
-                Operation = "retrieval", Kind = SpanKind.Client, Model = b.EmbeddingModel, DataSource = "help-centre", Documents = empty ? 0 : b.Documents,
-                TopScore = empty ? double.NaN : top, MeanScore = empty ? double.NaN : top * 0.85,
+                Operation = "retrieval",
+                Kind = SpanKind.Client,
+                Model = b.EmbeddingModel,
+                DataSource = "help-centre",
+                Documents = empty ? 0 : b.Documents,
+                TopScore = empty ? double.NaN : top,
+                MeanScore = empty ? double.NaN : top * 0.85,
                 Attributes = [("gen_ai.retrieval.top_k", b.Documents.ToString(System.Globalization.CultureInfo.InvariantCulture))],
             },
             service, release: b.Release);
@@ -106,8 +111,12 @@ internal sealed class SimulatedBot(int seed, string service = "support-bot", dou
             batch.Add(
                 new TestSpan(trace, Next(), root, "execute_tool account", at, at += tool)
                 {
-                    Operation = "tool", Tool = "account", Agent = "helper", ArgumentsHash = b.SameCalls > 1 ? "00000000000000aa" : _ids.ToString("x16", null),
-                    Status = toolFailed ? SpanStatus.Error : SpanStatus.Unset, StatusMessage = toolFailed ? "connection refused" : "",
+                    Operation = "tool",
+                    Tool = "account",
+                    Agent = "helper",
+                    ArgumentsHash = b.SameCalls > 1 ? "00000000000000aa" : _ids.ToString("x16", null),
+                    Status = toolFailed ? SpanStatus.Error : SpanStatus.Unset,
+                    StatusMessage = toolFailed ? "connection refused" : "",
                 },
                 service, release: b.Release);
         }
@@ -117,8 +126,14 @@ internal sealed class SimulatedBot(int seed, string service = "support-bot", dou
         batch.Add(
             new TestSpan(trace, chat, root, "chat " + b.ModelRequested, at, at + model)
             {
-                Operation = "chat", Kind = SpanKind.Client, Provider = "openai", Model = b.ModelRequested, ModelResponded = failed ? "" : b.ModelResponded,
-                Prompt = "support-answer", PromptVersion = b.PromptVersion, Finish = failed ? "" : cut ? "length" : "stop",
+                Operation = "chat",
+                Kind = SpanKind.Client,
+                Provider = "openai",
+                Model = b.ModelRequested,
+                ModelResponded = failed ? "" : b.ModelResponded,
+                Prompt = "support-answer",
+                PromptVersion = b.PromptVersion,
+                Finish = failed ? "" : cut ? "length" : "stop",
                 InputTokens = failed ? Faultline.Telemetry.GenAi.GenAiColumns.Absent : (long)(b.InputTokens * Math.Exp(0.1 * Normal())),
                 OutputTokens = failed ? Faultline.Telemetry.GenAi.GenAiColumns.Absent : (long)(b.OutputTokens * Math.Exp(0.2 * Normal())),
                 FirstChunkSeconds = failed ? double.NaN : Latency(b.FirstChunkSeconds, 0.3) * slow,

@@ -84,8 +84,18 @@ public sealed class TraceFilterTests(ThreeTraces traces) : IClassFixture<ThreeTr
         ["from"] = Everything with { FromUnixNanos = Noon + (100 * Second) },
         ["everything at once"] = Everything with
         {
-            Service = "wanted", Name = "wanted name", Environment = "wanted env", Operation = "retrieval", Model = "wanted-model", Status = SpanStatus.Error,
-            DurationNanosMin = 5 * Second, DurationNanosMax = 7 * Second, Session = "wanted session", User = "wanted user", Attributes = [new("k", "wanted"), new("prompt", "a wanted prompt, long ago")], Text = "wanted",
+            Service = "wanted",
+            Name = "wanted name",
+            Environment = "wanted env",
+            Operation = "retrieval",
+            Model = "wanted-model",
+            Status = SpanStatus.Error,
+            DurationNanosMin = 5 * Second,
+            DurationNanosMax = 7 * Second,
+            Session = "wanted session",
+            User = "wanted user",
+            Attributes = [new("k", "wanted"), new("prompt", "a wanted prompt, long ago")],
+            Text = "wanted",
         },
     };
 

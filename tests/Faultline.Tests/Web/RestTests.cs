@@ -233,7 +233,11 @@ public sealed class RestTests : IAsyncLifetime
         new SpanSpec(Trace, new SpanId(1)) { Name = "root", Service = "support-bot", Kind = SpanKind.Server, Start = _now, DurationNanos = 1_000_000_000 },
         new SpanSpec(Trace, new SpanId(2))
         {
-            Parent = new SpanId(1), Name = "call", Service = "support-bot", Start = _now, DurationNanos = 500_000_000,
+            Parent = new SpanId(1),
+            Name = "call",
+            Service = "support-bot",
+            Start = _now,
+            DurationNanos = 500_000_000,
             Attributes = [new StoredAttribute("server.port", "443", AttributeType.Int), new StoredAttribute("stream", "true", AttributeType.Bool), new StoredAttribute("reasons", """{"values":[{"stringValue":"stop"}]}""", AttributeType.Array)],
         }));
 }

@@ -33,9 +33,14 @@ public class ScoreExtractorTests
         {
             Attributes = new Dictionary<object, object>
             {
-                ["annotations.0.annotation.name"] = "helpful", ["annotations.0.annotation.label"] = "yes", ["annotations.0.annotation.annotator_kind"] = "HUMAN",
-                ["evaluations.1.evaluation.name"] = "tone", ["evaluations.1.evaluation.score"] = "0.5", ["evaluations.1.evaluation.explanation"] = new string('x', 2_000),
-                ["trace.annotations.0.annotation.name"] = "whole", ["trace.annotations.0.annotation.score"] = 1,
+                ["annotations.0.annotation.name"] = "helpful",
+                ["annotations.0.annotation.label"] = "yes",
+                ["annotations.0.annotation.annotator_kind"] = "HUMAN",
+                ["evaluations.1.evaluation.name"] = "tone",
+                ["evaluations.1.evaluation.score"] = "0.5",
+                ["evaluations.1.evaluation.explanation"] = new string('x', 2_000),
+                ["trace.annotations.0.annotation.name"] = "whole",
+                ["trace.annotations.0.annotation.score"] = 1,
                 ["gen_ai.eval.groundedness"] = 0.25,
                 ["annotations.2.annotation.name"] = "says nothing",
             },
