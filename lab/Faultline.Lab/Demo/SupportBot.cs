@@ -90,7 +90,7 @@ internal sealed class SupportBot(Instrumented service, Rhythm rhythm) : IDisposa
     private void Generate(Activity root, string question, Article article, List<(string Id, double Score, string Content, DateTimeOffset IndexedAt)> documents, string session, string user, DateTimeOffset from, TimeSpan firstChunk, DateTimeOffset to, bool failed)
     {
         var answer = IndexIsStale ? article.AnswerFromBefore : article.Answer;
-        var prompt = "Articles:\n" + string.Join('\n', documents.Select(document => $"[{document.Id}] {document.Content}")) + "\n\nQuestion: " + question;
+        var prompt = question + "\n\nArticles:\n" + string.Join('\n', documents.Select(document => $"[{document.Id}] {document.Content}"));
 
         var span = service.Start("chat gpt-4o-mini", ActivityKind.Client, from, root);
         span.SetTag("gen_ai.operation.name", "chat").SetTag("gen_ai.provider.name", "openai")

@@ -207,7 +207,7 @@ public sealed class TraceStore
             SELECT trace_id, min(start_unix_nanos) AS first_start, max(end_unix_nanos) AS last_end, count() AS span_count, countIf(status = 2) AS error_count,
                    argMin(toString(service_name), nearest_root) AS root_service, argMin(toString(name), nearest_root) AS root_name, countIf(is_root) = 0 AS root_missing,
                    arraySort(groupUniqArray(toString(service_name))) AS services,
-                   argMinIf(model_name, start_unix_nanos, model_name != '') AS model,
+                   argMinIf(model_name, (NOT is_chat, start_unix_nanos), model_name != '') AS model,
                    sumIf(genai_input_tokens, genai_counted = 1) AS input_tokens, sumIf(genai_output_tokens, genai_counted = 1) AS output_tokens,
                    argMinIf(genai_input_preview, (NOT is_root, NOT is_chat, start_unix_nanos), genai_input_preview != '') AS input_preview,
                    argMaxIf(genai_output_preview, (is_root, is_chat, end_unix_nanos), genai_output_preview != '') AS output_preview,

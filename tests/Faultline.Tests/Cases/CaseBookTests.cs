@@ -1,0 +1,284 @@
+using System.Text.Json;
+using Faultline.Cases;
+using Faultline.Cases.Events;
+using Faultline.Cases.Projections;
+using Faultline.Diagnosis.Causes;
+using Faultline.Diagnosis.Findings;
+using Faultline.Ledger;
+using Faultline.Telemetry.Spans;
+using Faultline.Tests.Diagnosis;
+using Xunit;
+
+namespace Faultline.Tests.Cases;
+
+/// <summary>A case's life over a real ledger on disk.</summary>
+public sealed class CaseBookTests : IAsyncLifetime
+{
+    private static readonly DateTimeOffset Now = new(2026, 11, 1, 12, 0, 0, TimeSpan.Zero);
+    private static readonly ContextSnapshot NoSnapshot = new([], [], [], [], [], []);
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("faultline-cases-").FullName;
+    private LedgerFile _ledger = null!;
+    private CaseBook _book = null!;
+
+    public async Task InitializeAsync() => (_ledger, _book) = await OpenAsync();
+
+    public async Task DisposeAsync()
+    {
+        await _ledger.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_finding_opens_one_case_that_is_investigated_at_once()
+    {
+        var (opened, isNew) = await RaiseAsync(Fault());
+
+        Assert.True(isNew);
+        Assert.Equal((new CaseId(1), CaseState.INVESTIGATING, "relevance fell"), (opened.Id, opened.State, opened.Title));
+        Assert.Equal(["case.opened", "case.triaged", "case.investigation_started"], opened.Timeline.Select(line => line.Type));
+    }
+
+    [Fact]
+    public async Task The_same_fault_told_again_is_no_second_case_and_no_event()
+    {
+        await RaiseAsync(Fault());
+        var events = _ledger.Count;
+
+        var (_, isNew) = await RaiseAsync(Fault());
+
+        Assert.False(isNew);
+        Assert.Single(_book.List(null));
+        Assert.Equal(events, _ledger.Count);
+    }
+
+    [Fact]
+    public async Task Another_finding_of_the_same_service_and_class_folds_into_the_open_case()
+    {
+        await RaiseAsync(Fault());
+
+        var (folded, isNew) = await RaiseAsync(Fault(id: "fnd-2", feature: "retrieval_top_score"));
+
+        Assert.False(isNew);
+        Assert.Equal(["score:relevance", "retrieval_top_score"], folded.Symptoms.Select(symptom => symptom.Feature));
+    }
+
+    [Fact]
+    public async Task A_finding_of_another_service_is_another_case()
+    {
+        await RaiseAsync(Fault());
+
+        var (second, isNew) = await RaiseAsync(Fault(id: "fnd-2", service: "other"));
+
+        Assert.True(isNew);
+        Assert.Equal(2, second.Id.Number);
+    }
+
+    [Fact]
+    public async Task From_suggestion_over_fix_and_verification_to_resolved_with_its_time()
+    {
+        var (opened, _) = await RaiseAsync(Fault());
+        await _book.DiagnosedAsync(opened, Verdict(0.9), default);
+        Assert.Equal(CaseState.REMEDIATION_SUGGESTED, View().State);
+
+        Assert.IsType<CaseAnswer.Done>(await _book.FixAppliedAsync("default", opened.Id, null, "ann"));
+        Assert.Equal((CaseState.VERIFYING, "re-index"), (View().State, View().FixApplied));
+
+        await _book.VerifiedAsync(opened.Id, null, Now.AddMinutes(2), default);
+        await _book.VerifiedAsync(opened.Id, false, Now.AddMinutes(3), default);
+        Assert.Equal((CaseState.VERIFYING, false), (View().State, View().Verification!.Passed));
+
+        await _book.VerifiedAsync(opened.Id, true, Now.AddMinutes(5), default);
+
+        Assert.Equal(CaseState.RESOLVED, View().State);
+        Assert.Equal((TimeSpan.FromMinutes(5), "index_stale of help-centre"), (View().Resolution!.TimeToRemediate, View().Resolution!.RootCause));
+        Assert.Equal("CASE-1", Assert.Single(_book.Past("default")).CaseId);
+    }
+
+    [Fact]
+    public async Task An_outcome_that_does_not_change_is_one_event()
+    {
+        var (opened, _) = await RaiseAsync(Fault());
+        await _book.FixAppliedAsync(null, opened.Id, "restarted it", "ann");
+        await _book.VerifiedAsync(opened.Id, false, Now, default);
+        var events = _ledger.Count;
+
+        await _book.VerifiedAsync(opened.Id, false, Now.AddSeconds(2), default);
+
+        Assert.Equal(events, _ledger.Count);
+    }
+
+    [Fact]
+    public async Task Below_half_sure_no_fix_is_suggested()
+    {
+        var (opened, _) = await RaiseAsync(Fault());
+
+        await _book.DiagnosedAsync(opened, Verdict(0.4) with { UnableBecause = "no retrieval spans" }, default);
+
+        Assert.Equal(CaseState.INVESTIGATING, View().State);
+        Assert.Equal("no retrieval spans", View().Verdict!.UnableBecause);
+    }
+
+    [Fact]
+    public async Task What_a_state_does_not_allow_is_refused_in_words_and_leaves_no_event()
+    {
+        var (opened, _) = await RaiseAsync(Fault());
+        await _book.ResolveAsync(null, opened.Id, "false alarm", "ann");
+        var events = _ledger.Count;
+
+        Assert.IsType<CaseAnswer.NotNow>(await _book.FixAppliedAsync(null, opened.Id, null, "ann"));
+        Assert.IsType<CaseAnswer.NotNow>(await _book.TriageAsync(null, opened.Id, "ann"));
+        Assert.IsType<CaseAnswer.NotNow>(await _book.FeedbackAsync(null, opened.Id, 7, true, "ann"));
+        Assert.IsType<CaseAnswer.NotFound>(await _book.CommentAsync("another-project", opened.Id, "hello", "ann"));
+        Assert.Equal(events, _ledger.Count);
+    }
+
+    [Fact]
+    public async Task A_reopened_case_is_investigated_again()
+    {
+        var (opened, _) = await RaiseAsync(Fault());
+        await _book.ResolveAsync(null, opened.Id, "looked fine", "ann");
+
+        await _book.ReopenAsync(null, opened.Id, "it was not", "bob");
+
+        Assert.Equal(CaseState.INVESTIGATING, View().State);
+        Assert.Null(View().Resolution);
+    }
+
+    [Fact]
+    public async Task A_finding_whose_case_is_over_opens_nothing_and_a_new_one_opens_a_new_case()
+    {
+        var (opened, _) = await RaiseAsync(Fault());
+        await _book.ResolveAsync(null, opened.Id, "done", "ann");
+
+        Assert.Null(await _book.RaiseAsync(Fault(), _ => Task.FromResult(NoSnapshot), default));
+        Assert.True((await RaiseAsync(Fault(id: "fnd-9"))).IsNew);
+        Assert.Equal(2, _book.List(null).Count);
+    }
+
+    [Fact]
+    public async Task Replaying_the_ledger_gives_what_was_there()
+    {
+        var change = await _book.RecordChangeAsync("default", "prompt", "bot", "12 to 13", Now.AddMinutes(-5), new Dictionary<string, string>(StringComparer.Ordinal) { ["who"] = "ann" }, "ann");
+        var (opened, _) = await RaiseAsync(Fault());
+        await _book.DiagnosedAsync(opened, Verdict(0.9), default);
+        await _book.CommentAsync(null, opened.Id, "looking \"into\" it\n", "ann");
+        await _book.AssignAsync(null, opened.Id, "bob", "ann");
+        await _book.FeedbackAsync(null, opened.Id, 0, helpful: false, "ann");
+        await _book.FixAppliedAsync(null, opened.Id, "rebuilt", "bob");
+        await _book.VerifiedAsync(opened.Id, true, Now.AddMinutes(4), default);
+        var before = Json(View());
+
+        await _ledger.DisposeAsync();
+        (_ledger, _book) = await OpenAsync();
+
+        Assert.Equal(before, Json(View()));
+        Assert.Equal(change.Id, Assert.Single(View().RecentChanges).Id);
+        Assert.Equal("12 to 13", Assert.Single(_book.Changes("default", Now.AddHours(-1), Now)).Detail);
+        Assert.Equal(-1, Assert.Single(_book.Past("default")).Helpful);
+    }
+
+    [Fact]
+    public async Task Words_of_people_and_telemetry_are_in_blobs_and_not_in_the_ledger()
+    {
+        var (opened, _) = await RaiseAsync(Fault());
+        await _book.CommentAsync(null, opened.Id, "the customer is Jane Roe", "ann");
+
+        var ledger = string.Concat(Directory.EnumerateFiles(Path.Combine(_folder, "ledger"), "*.seg").Select(file =>
+        {
+            // The ledger holds its files open for writing.
+            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            using var reader = new StreamReader(stream);
+            return reader.ReadToEnd();
+        }));
+
+        Assert.Contains("case.commented", ledger, StringComparison.Ordinal);
+        Assert.DoesNotContain("Jane Roe", ledger, StringComparison.Ordinal);
+        Assert.DoesNotContain("relevance fell", ledger, StringComparison.Ordinal);
+
+        foreach (var blob in Directory.EnumerateFiles(Path.Combine(_folder, "blobs"), "*", SearchOption.AllDirectories))
+        {
+            File.Delete(blob);
+        }
+
+        await _ledger.DisposeAsync();
+        (_ledger, _book) = await OpenAsync();
+        Assert.Equal("(deleted)", View().Timeline[^1].Words);
+    }
+
+    [Fact]
+    public async Task Concurrent_appends_are_all_there_and_in_one_order()
+    {
+        var (opened, _) = await RaiseAsync(Fault());
+
+        await Task.WhenAll(Enumerable.Range(0, 40).Select(i => _book.CommentAsync(null, opened.Id, $"comment {i}", "ann")));
+
+        var sequences = View().Timeline.Select(line => line.Sequence).ToList();
+        Assert.Equal(sequences.Order(), sequences);
+        Assert.Equal(40, View().Timeline.Count(line => line.Type == "case.commented"));
+    }
+
+    [Fact]
+    public void Every_event_has_a_stored_name_of_its_own_and_its_JSON_reads_back()
+    {
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var type in EventFormat.Types)
+        {
+            var constructor = type.GetConstructors().Single(one => one.GetParameters().Length > 1);
+            var made = (FaultlineEvent)constructor.Invoke([.. constructor.GetParameters().Select(parameter => Sample(parameter.ParameterType))]);
+            var (name, version, payload) = EventFormat.Write(made);
+
+            Assert.True(names.Add(name), name);
+            Assert.Equal(made, EventFormat.Read(new LedgerEntry(0, Now, name, version, payload, default)));
+        }
+    }
+
+    private static object? Sample(Type type) =>
+        type == typeof(string) ? "text" : type == typeof(int) ? 3 : type == typeof(double) ? 0.25 : type == typeof(bool) ? true
+        : type == typeof(DateTimeOffset) ? Now : type.IsEnum ? Enum.GetValues(type).GetValue(1) : throw new NotSupportedException(type.Name);
+
+    private static string Json(CaseView view)
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream))
+        {
+            CaseJson.Write(json, view);
+        }
+
+        return System.Text.Encoding.UTF8.GetString(stream.ToArray());
+    }
+
+    private static Finding Fault(string id = "fnd-1", string service = "bot", string feature = "score:relevance") => new()
+    {
+        Id = id,
+        Project = "default",
+        Environment = "production",
+        Service = service,
+        Trigger = "baseline",
+        Title = "relevance fell",
+        FailureClass = FailureClass.RETRIEVAL_DRIFT,
+        OnsetAt = Now.AddMinutes(-1),
+        DetectedAt = Now,
+        Symptoms = [new Symptom(feature, "relevance fell from 0.9 to 0.4", "q", 0.9, 0.8, double.PositiveInfinity, 0.4, "1")],
+        BadTraces = [new TraceId(1)],
+        GoodTraces = [new TraceId(2)],
+        VerificationQuery = "vector(1)",
+    };
+
+    private static Verdict Verdict(double confidence) => new(
+        FailureClass.RETRIEVAL_DRIFT,
+        [new Hypothesis("index_stale", "help-centre", "the index is old", confidence, "re-index", "30 min", "Low", null, [new Evidence("series", "q@a..b", "fell")], [], "look")],
+        [], [], null, [1, 0, 0.5]);
+
+    private CaseView View() => _book.Find(null, new CaseId(1))!;
+
+    private async Task<(CaseView Case, bool IsNew)> RaiseAsync(Finding finding) =>
+        await _book.RaiseAsync(finding, _ => Task.FromResult(NoSnapshot), default) ?? throw new InvalidOperationException("The finding's case is over.");
+
+    private async Task<(LedgerFile Ledger, CaseBook Book)> OpenAsync()
+    {
+        var time = new TestClock(Now);
+        var ledger = await LedgerFile.OpenAsync(Path.Combine(_folder, "ledger"), time);
+        return (ledger, await CaseBook.OpenAsync(ledger, Path.Combine(_folder, "blobs"), time));
+    }
+}
