@@ -47,7 +47,15 @@ internal static class EngineFixture
             var owner = Path.GetFileName(folder)[DirectoryPrefix.Length..];
             if (int.TryParse(owner, CultureInfo.InvariantCulture, out var id) && (id == Environment.ProcessId || !Directory.Exists($"/proc/{id}")))
             {
-                Directory.Delete(folder, recursive: true);
+                try
+                {
+                    Directory.Delete(folder, recursive: true);
+                }
+                catch (DirectoryNotFoundException)
+                {
+                    // Another test run is sweeping the same folder.
+                    continue;
+                }
             }
         }
     }

@@ -80,7 +80,7 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
                 var read = gzip.Read(_buffer, _length, (int)Math.Min(_buffer.Length - _length, limit - _length + 1));
                 if (read == 0)
                 {
-                    return BodyFault.None;
+                    return GzipTrailer.Fits(compressed.Span, Bytes.Span) ? BodyFault.None : BodyFault.NotGzip;
                 }
 
                 _length += read;
@@ -96,7 +96,7 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
         }
     }
 
-    // Ten bytes of header and eight of trailer: .NET takes a stream that ends inside its header for an empty one.
+    // Ten bytes of header and eight of trailer at least.
     private static bool LooksLikeGzip(ReadOnlySpan<byte> bytes) => bytes is [0x1f, 0x8b, 8, ..] && bytes.Length >= 18;
 
     private BodyFault Append(ReadOnlySpan<byte> bytes)

@@ -20,6 +20,16 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
+    public void Members_that_follow_each_other_are_one_body()
+    {
+        var (first, second) = (Noise(3_000), Noise(2_000));
+        using var body = new RequestBody(_budget);
+
+        Assert.Equal(BodyFault.None, body.Gunzip((byte[])[.. Gzip(first), .. Gzip(second)], 1 << 20));
+        Assert.Equal([.. first, .. second], body.Bytes.ToArray());
+    }
+
+    [Fact]
     public void A_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not()
     {
         var compressed = Gzip(Noise(100_000));
@@ -59,7 +69,9 @@ public sealed class RequestBodyTests
         {
             compressed[at] ^= 0x40;
             using var body = new RequestBody(_budget);
-            Assert.True(body.Gunzip(compressed, 1 << 20) == BodyFault.NotGzip, $"Byte {at} was wrong and nobody saw it.");
+
+            // In a long run of equal bytes another code can mean the same: then nothing is wrong.
+            Assert.True(body.Gunzip(compressed, 1 << 20) == BodyFault.NotGzip || body.Bytes.Span.SequenceEqual(bytes), $"Byte {at} was wrong and nobody saw it.");
             compressed[at] ^= 0x40;
         }
     }
