@@ -142,7 +142,20 @@ internal sealed class ContentReader
         return "";
     }
 
-    private List<ContentMessage> Messages(string key, string role) => Node(key) is { } node ? MessageReader.Messages(node, role) : [];
+    private List<ContentMessage> Messages(string key, string role)
+    {
+        if (!_attributes.TryGetValue(key, out var attribute) || attribute.Value.Length == 0)
+        {
+            return [];
+        }
+
+        var messages = MessageReader.Messages(ContentNode.Of(attribute.Value, attribute.Type, out var isCut), role);
+        _isTruncated |= isCut;
+
+        // Cut off before anything was said: what came is shown as it is.
+        var saysSomething = messages.Exists(message => message.Parts.Any(part => part.Text.Length > 0 && part.Type is ("text" or "reasoning" or "tool_call" or "tool_call_response")));
+        return isCut && !saysSomething ? [new ContentMessage(role, [new ContentPart("text", attribute.Value)])] : messages;
+    }
 
     /// <summary>A general input or output: messages only when it looks like some, and never on a span that is not a model's.</summary>
     private List<ContentMessage> LooseMessages(string key, string role) =>
@@ -416,14 +429,18 @@ internal sealed class ContentReader
             return new ContentDocument("", null, null, item.ToText(), "");
         }
 
-        var metadata = item.Member("metadata");
+        // What else a document says about itself is metadata, wherever the sender put it.
+        var metadata = new ContentNode { Kind = ContentKind.Object };
+        metadata.Members.AddRange(item.Member("metadata")?.Members ?? []);
+        metadata.Members.AddRange(item.Members.Where(member => member.Key is not ("metadata" or "id" or "document_id" or "documentId" or "score" or "relevance_score" or "relevanceScore"
+            or "distance" or "content" or "text" or "page_content" or "pageContent" or "document")));
         var id = item.TextOf("id", "document_id", "documentId", "index", "originalIndex");
         return new ContentDocument(
-            id.Length > 0 ? id : metadata?.TextOf("id", "source") ?? "",
+            id.Length > 0 ? id : metadata.TextOf("id", "source"),
             Number(item.TextOf("score", "relevance_score", "relevanceScore")),
             Number(item.TextOf("distance")),
             item.TextOf("content", "text", "page_content", "pageContent", "document"),
-            metadata?.ToText() ?? "");
+            metadata.Members.Count == 0 ? "" : metadata.ToText());
     }
 
     private static double? Number(string text) =>

@@ -358,9 +358,18 @@ public static class GenAiNormaliser
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonical)))[..16];
     }
 
-    private static string SourceOf(Found[] found) =>
-        found[(int)GenAiField.Operation].Meaning?.Dialect
-        ?? found.Where(one => one.Meaning is { IsGenAi: true }).MinBy(one => one.Meaning!.Rank).Meaning?.Dialect
-        ?? found[(int)GenAiField.Database].Meaning?.Dialect
-        ?? "";
+    /// <summary>The dialect that named the operation; else the one whose attribute stands first in the table.</summary>
+    private static string SourceOf(Found[] found)
+    {
+        var source = found[(int)GenAiField.Operation].Meaning;
+        foreach (var one in source is null ? found : [])
+        {
+            if (one.Meaning is { IsGenAi: true } meaning && (source is null || meaning.Rank < source.Rank))
+            {
+                source = meaning;
+            }
+        }
+
+        return (source ?? found[(int)GenAiField.Database].Meaning)?.Dialect ?? "";
+    }
 }

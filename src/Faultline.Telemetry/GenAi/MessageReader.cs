@@ -109,15 +109,16 @@ internal static class MessageReader
         // A choice holds its message; LangChain holds everything in kwargs, and its class's name says the role.
         var reason = node.TextOf("finish_reason", "finishReason", "stop_reason");
         var said = node.TextOf("role");
+        if (node.Member("message") is { IsObject: true } message)
+        {
+            node = message;
+            said = node.TextOf("role");
+        }
+
         if (node.Member("kwargs") is { IsObject: true } kwargs)
         {
             said = node.Member("id")?.Items.LastOrDefault()?.Text ?? kwargs.TextOf("type");
             node = kwargs;
-        }
-        else if (node.Member("message") is { IsObject: true } message)
-        {
-            node = message;
-            said = node.TextOf("role");
         }
         else if (node.Member("content") is { IsObject: true } content && content.Member("parts") is not null)
         {

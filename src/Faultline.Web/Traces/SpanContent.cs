@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
 using Faultline.Store.Traces;
+using Faultline.Telemetry.GenAi;
+using Faultline.Web.Api;
 
 namespace Faultline.Web.Traces;
 
@@ -26,89 +28,50 @@ public sealed record SpanContent(
 
     public static SpanContent Of(StoredSpan span)
     {
+        var content = GenAiContent.Read(OtlpTrace.Attributes([.. span.Bodies, .. span.Summary.Attributes]), OtlpTrace.Events(span), span.Summary.GenAi.Operation);
         var messages = new List<ChatMessage>();
-        if (Text(span, "gen_ai.system_instructions") is { } instructions)
+        if (content.System.Count > 0)
         {
-            var parts = Parts(instructions);
-            messages.Add(new ChatMessage("system", parts.Count > 0 ? parts : [new ChatPart("text", instructions)], IsOutput: false));
+            messages.Add(new ChatMessage("system", [.. content.System.Select(Part)], IsOutput: false));
         }
 
-        messages.AddRange(ReadMessages(Text(span, "gen_ai.input.messages"), "user", isOutput: false));
-        messages.AddRange(ReadMessages(Text(span, "gen_ai.output.messages"), "assistant", isOutput: true));
+        messages.AddRange(content.Input.Select(message => Message(message, isOutput: false)));
+        messages.AddRange(content.Output.Select(message => Message(message, isOutput: true)));
         return new SpanContent(
-            messages,
-            Text(span, "gen_ai.retrieval.query.text") ?? "",
-            ReadDocuments(Text(span, "gen_ai.retrieval.documents")),
-            Text(span, "gen_ai.tool.call.arguments") ?? "",
-            Text(span, "gen_ai.tool.call.result") ?? "",
-            Text(span, "input.value") ?? "",
-            Text(span, "output.value") ?? "");
+            messages, content.RetrievalQuery, [.. content.Documents.Select(Document)], content.ToolArguments, content.ToolResult,
+            content.ToolArguments.Length > 0 ? "" : content.InputText, content.ToolResult.Length > 0 ? "" : content.OutputText);
     }
 
-    private static string? Text(StoredSpan span, string key) =>
-        (span.Bodies.FirstOrDefault(body => body.Key == key) ?? span.Summary.Attributes.FirstOrDefault(attribute => attribute.Key == key))?.Value;
+    private static ChatMessage Message(ContentMessage message, bool isOutput) => new(message.Role, [.. message.Parts.Select(Part)], isOutput, message.FinishReason);
 
-    private static List<ChatMessage> ReadMessages(string? json, string role, bool isOutput)
+    private static ChatPart Part(ContentPart part) => part.Type switch
     {
-        var messages = new List<ChatMessage>();
-        if (json is null)
-        {
-            return messages;
-        }
-
-        if (Parse(json) is not { ValueKind: JsonValueKind.Array } array)
-        {
-            messages.Add(new ChatMessage(role, [new ChatPart("text", json)], isOutput));
-            return messages;
-        }
-
-        foreach (var item in array.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.Object))
-        {
-            var parts = item.TryGetProperty("parts", out var given) ? PartsOf(given) : item.TryGetProperty("content", out var content) ? PartsOf(content) : [];
-            messages.Add(new ChatMessage(Member(item, "role") is { Length: > 0 } said ? said : role, parts, isOutput, Member(item, "finish_reason")));
-        }
-
-        return messages;
-    }
-
-    private static List<ChatPart> Parts(string json) => Parse(json) is { } element ? PartsOf(element) : [];
-
-    private static List<ChatPart> PartsOf(JsonElement element) => element.ValueKind switch
-    {
-        JsonValueKind.String => [new ChatPart("text", element.GetString() ?? "")],
-        JsonValueKind.Array => [.. element.EnumerateArray().SelectMany(PartsOf)],
-        JsonValueKind.Object => [Part(element)],
-        _ => [],
+        "tool_call" or "server_tool_call" => new ChatPart("tool_call", part.Text, part.Name, part.Id),
+        "tool_call_response" or "server_tool_call_response" => new ChatPart("tool_result", part.Text, part.Name, part.Id),
+        "reasoning" => new ChatPart("reasoning", part.Text),
+        "blob" or "uri" or "file" => new ChatPart("media", part.Text, part.MediaType),
+        _ => new ChatPart("text", part.Text),
     };
 
-    private static ChatPart Part(JsonElement part) => Member(part, "type") switch
+    private static RetrievedDocument Document(ContentDocument document)
     {
-        "tool_call" => new ChatPart("tool_call", Inner(part, "arguments"), Member(part, "name"), Member(part, "id")),
-        "tool_call_response" => new ChatPart("tool_result", Inner(part, "response") is { Length: > 0 } response ? response : Inner(part, "result"), Member(part, "name"), Member(part, "id")),
-        "reasoning" or "thinking" => new ChatPart("reasoning", Member(part, "content")),
-        "blob" or "uri" or "file" => new ChatPart("media", Member(part, "uri"), Member(part, "mime_type")),
-        _ => new ChatPart("text", Member(part, "content") is { Length: > 0 } content ? content : Member(part, "text") is { Length: > 0 } text ? text : part.GetRawText()),
-    };
-
-    private static List<RetrievedDocument> ReadDocuments(string? json)
-    {
-        if (json is null || Parse(json) is not { ValueKind: JsonValueKind.Array } array)
+        var details = new List<KeyValuePair<string, string>>();
+        if (document.Distance is { } distance)
         {
-            return [];
+            details.Add(new("distance", Number(distance)));
         }
 
-        return [.. array.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.Object).Select(item => new RetrievedDocument(
-            Member(item, "id"),
-            item.TryGetProperty("score", out var score) && score.ValueKind == JsonValueKind.Number ? score.GetDouble() : null,
-            Member(item, "content"),
-            [.. item.EnumerateObject().Where(one => one.Name is not ("id" or "score" or "content")).Select(one => KeyValuePair.Create(one.Name, one.Value.ValueKind == JsonValueKind.String ? one.Value.GetString() ?? "" : one.Value.GetRawText()))]))];
+        if (Parse(document.Metadata) is { ValueKind: JsonValueKind.Object } metadata)
+        {
+            details.AddRange(metadata.EnumerateObject().Select(one => KeyValuePair.Create(one.Name, one.Value.ToString())));
+        }
+        else if (document.Metadata.Length > 0)
+        {
+            details.Add(new("metadata", document.Metadata));
+        }
+
+        return new RetrievedDocument(document.Id, document.Score, document.Content, details);
     }
-
-    private static string Member(JsonElement item, string name) =>
-        item.ValueKind == JsonValueKind.Object && item.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() ?? "" : "";
-
-    private static string Inner(JsonElement item, string name) =>
-        !item.TryGetProperty(name, out var value) ? "" : value.ValueKind == JsonValueKind.String ? value.GetString() ?? "" : value.GetRawText();
 
     private static JsonElement? Parse(string json)
     {

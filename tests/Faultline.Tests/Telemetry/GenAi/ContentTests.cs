@@ -75,6 +75,20 @@ public class ContentTests
     }
 
     [Fact]
+    public void A_conversation_that_was_cut_before_its_first_word_is_shown_as_it_came()
+    {
+        const string Cut = """[{"role":"user","parts":[{"type":"te""";
+        Assert.Equal(Cut, Read("chat", ("gen_ai.input.messages", Cut)).Input[0].Words);
+    }
+
+    [Fact]
+    public void What_else_a_document_says_is_its_metadata()
+    {
+        var content = Read("retrieval", ("gen_ai.retrieval.documents", """[{"id":"d","score":"0.5","text":"words","updated":"May","metadata":{"page":2}}]"""));
+        Assert.Equal([new ContentDocument("d", 0.5, null, "words", """{"page":2,"updated":"May"}""")], content.Documents);
+    }
+
+    [Fact]
     public void A_preview_is_one_line_of_whole_characters()
     {
         var content = Read("chat", ("gen_ai.input.messages", "a\t\n b" + string.Concat(Enumerable.Repeat("😀", 300))));
