@@ -581,7 +581,9 @@ internal sealed class Parser
     private DurationNode ParsePositiveDuration()
     {
         var duration = ParseDuration(1);
-        return duration is DurationNode.Literal { Seconds: <= 0 } ? throw Fault(duration.Position, "duration must be greater than 0") : duration;
+
+        // Less than a millisecond is no length of time here, and would be printed as 0s.
+        return duration is DurationNode.Literal literal && DurationMath.ToMillis(literal.Seconds) <= 0 ? throw Fault(duration.Position, "duration must be greater than 0") : duration;
     }
 
     /// <summary>
