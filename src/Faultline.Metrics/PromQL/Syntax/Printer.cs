@@ -206,7 +206,7 @@ internal static class Printer
                 var text = operation switch
                 {
                     { Op: TokenKind.MinOf or TokenKind.MaxOf } => $"{Token.Symbol(operation.Op)}({DurationPart(operation.Left!)}, {DurationPart(operation.Right)})",
-                    { Left: null } => (operation.Op == TokenKind.Subtract ? "-" : "+") + DurationPart(operation.Right),
+                    { Left: null } => (operation.Op == TokenKind.Subtract ? "-" : "") + DurationPart(operation.Right),
                     _ => $"{DurationPart(operation.Left)} {Token.Symbol(operation.Op)} {DurationPart(operation.Right)}",
                 };
                 return operation.Wrapped ? $"({text})" : text;
