@@ -165,7 +165,7 @@ internal static class IngestBench
 
     private static async Task<(long Stored, long Distinct)> CountAsync(string data)
     {
-        var library = await EngineLibrary.EnsureAsync(AppContext.BaseDirectory, _ => { });
+        var library = await EngineLibrary.EnsureAsync(ServerUnderTest.Built("src/Faultline", "native"), _ => { });
         await using var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(data, "clickhouse")));
         var answer = await engine.QueryAsync("SELECT count() AS stored, uniqExact(trace_id, span_id) AS distinct_spans FROM spans WHERE service_name = 'load'", limits: new QueryLimits(TimeSpan.FromMinutes(5)));
         var row = answer.Rows.First();

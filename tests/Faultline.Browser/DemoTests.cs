@@ -90,7 +90,10 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
         foreach (var (name, path) in ((string, string)[])[("case", "/cases/" + caseId), ("overview", "/"), ("traces", "/traces"), ("cases", "/cases")])
         {
             await page.GotoAsync(new Uri(server.Door("ui"), path).ToString());
-            await page.WaitForLoadStateAsync(LoadState.NetworkIdle, new PageWaitForLoadStateOptions { Timeout = 15_000 });
+            await page.WaitForLoadStateAsync(LoadState.Load);
+
+            // A live page is never idle; this is how long charts take to be drawn before their picture is taken.
+            await page.WaitForTimeoutAsync(1_500);
             await page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(images, name + ".png") });
         }
     }
