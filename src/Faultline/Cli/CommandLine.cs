@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Faultline.Cli.Bench;
 using Faultline.Settings;
 
 namespace Faultline.Cli;
@@ -25,6 +26,7 @@ internal static class CommandLine
         QueryCommand.AddTo(root);
         CasesCommand.AddTo(root);
         AuditCommand.AddTo(root);
+        BenchCommand.AddTo(root);
 
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
