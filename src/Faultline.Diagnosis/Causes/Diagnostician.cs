@@ -50,8 +50,7 @@ public sealed class Diagnostician
     internal static Verdict Conclude(CaseFacts facts, IReadOnlyList<PastCase> past)
     {
         var chain = Chain.Of(facts);
-        var stage = chain.FirstOrDefault(reading => reading.Abnormal)?.Stage;
-        var signature = Signature.Of(facts, facts.Finding.FailureClass, stage);
+        var signature = Signature.Of(facts, facts.Finding.FailureClass, chain);
         List<Candidate> candidates =
         [
             .. RetrievalCauses.Of(facts), .. PromptCauses.Of(facts), .. ModelCauses.Of(facts), .. ToolCauses.Of(facts), .. OutputAndInputCauses.Of(facts),

@@ -34,15 +34,16 @@ internal sealed class FactsReader(TelemetrySource source)
     public async Task<CaseFacts> ReadAsync(Finding finding, IReadOnlyList<ChangeEvent> changes, CancellationToken cancel)
     {
         var to = finding.DetectedAt + After;
+        var abnormal = await EarlierFindingsAsync(finding, cancel);
         var after = await SpansAsync(finding, finding.Service, finding.OnsetAt - TimeSpan.FromSeconds(10), to, cancel);
-        var before = await SpansAsync(finding, finding.Service, finding.OnsetAt - NearBefore, finding.OnsetAt - TimeSpan.FromSeconds(10), cancel);
+        var before = await SpansBeforeAsync(finding, finding.Service, NearBefore, abnormal, cancel);
         if (before.Count < SpansBeforeMin)
         {
-            before = await SpansAsync(finding, finding.Service, finding.OnsetAt - FarBefore, finding.OnsetAt - TimeSpan.FromSeconds(10), cancel);
+            before = await SpansBeforeAsync(finding, finding.Service, FarBefore, abnormal, cancel);
         }
 
         var whole = await WholeAsync(finding, cancel);
-        var services = await ServicesAsync(finding, whole, after, before, to, cancel);
+        var services = await ServicesAsync(finding, whole, after, before, abnormal, to, cancel);
 
         var traces = Group(after);
         foreach (var id in finding.BadTraces)
@@ -71,7 +72,7 @@ internal sealed class FactsReader(TelemetrySource source)
         return new CaseFacts
         {
             Finding = finding,
-            Shifts = await ShiftsAsync(finding, services, to, cancel),
+            Shifts = await ShiftsAsync(finding, services, abnormal, to, cancel),
             Bad = bad,
             Good = good,
             Distinctions = distinctions,
@@ -82,6 +83,21 @@ internal sealed class FactsReader(TelemetrySource source)
             DocumentDaysGood = MedianOf(whole, finding.GoodTraces),
             SystemMessages = SystemMessagesOf(whole, finding),
         };
+    }
+
+    /// <summary>When the services of the environment were under findings before this one.</summary>
+    private async Task<AbnormalPeriods> EarlierFindingsAsync(Finding finding, CancellationToken cancel)
+    {
+        LabelMatcher[] matchers = [new(Labels.MetricName, MatchKind.Equal, OpenFinding.OnsetMetric), new("environment", MatchKind.Equal, finding.Environment)];
+        var stored = await source.Series(
+            finding.Project, matchers, (finding.OnsetAt - FarBefore).ToUnixTimeMilliseconds(), finding.OnsetAt.ToUnixTimeMilliseconds(), cancel);
+        var abnormal = new AbnormalPeriods();
+        foreach (var one in stored.Where(one => !string.Equals(one.Labels["finding"], finding.Id, StringComparison.Ordinal)))
+        {
+            abnormal.Add(one);
+        }
+
+        return abnormal;
     }
 
     private async Task<List<SpanSummary>> SpansAsync(Finding finding, string service, DateTimeOffset from, DateTimeOffset to, CancellationToken cancel)
@@ -95,6 +111,14 @@ internal sealed class FactsReader(TelemetrySource source)
             Limit = SpansMax,
         };
         return [.. await source.Spans(finding.Project, filter, cancel)];
+    }
+
+    /// <summary>Spans before the onset, but for those under another finding: they are no picture of health, however near they lie.</summary>
+    private async Task<List<SpanSummary>> SpansBeforeAsync(Finding finding, string service, TimeSpan before, AbnormalPeriods abnormal, CancellationToken cancel)
+    {
+        var spans = await SpansAsync(finding, service, finding.OnsetAt - before, finding.OnsetAt - TimeSpan.FromSeconds(10), cancel);
+        spans.RemoveAll(span => abnormal.Contains(finding.Environment, service, span.StartUnixNanos / 1_000_000_000));
+        return spans;
     }
 
     private async Task<Dictionary<TraceId, IReadOnlyList<StoredSpan>>> WholeAsync(Finding finding, CancellationToken cancel)
@@ -113,7 +137,8 @@ internal sealed class FactsReader(TelemetrySource source)
 
     /// <summary>The services that took part in the finding's traces; their spans are added to what was read.</summary>
     private async Task<HashSet<string>> ServicesAsync(
-        Finding finding, Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, List<SpanSummary> after, List<SpanSummary> before, DateTimeOffset to, CancellationToken cancel)
+        Finding finding, Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, List<SpanSummary> after, List<SpanSummary> before, AbnormalPeriods abnormal, DateTimeOffset to,
+        CancellationToken cancel)
     {
         HashSet<string> services = new(StringComparer.Ordinal) { finding.Service };
         foreach (var span in whole.Values.SelectMany(spans => spans))
@@ -127,7 +152,7 @@ internal sealed class FactsReader(TelemetrySource source)
         foreach (var service in services.Where(service => !string.Equals(service, finding.Service, StringComparison.Ordinal)).ToList())
         {
             after.AddRange(await SpansAsync(finding, service, finding.OnsetAt - TimeSpan.FromSeconds(10), to, cancel));
-            before.AddRange(await SpansAsync(finding, service, finding.OnsetAt - NearBefore, finding.OnsetAt - TimeSpan.FromSeconds(10), cancel));
+            before.AddRange(await SpansBeforeAsync(finding, service, NearBefore, abnormal, cancel));
         }
 
         return services;
@@ -185,7 +210,7 @@ internal sealed class FactsReader(TelemetrySource source)
 
     private static bool Beyond(double value, double middle, Symptom symptom) => symptom.Observed < symptom.Usual ? value < middle : value > middle;
 
-    private async Task<IReadOnlyList<Shift>> ShiftsAsync(Finding finding, HashSet<string> services, DateTimeOffset to, CancellationToken cancel)
+    private async Task<IReadOnlyList<Shift>> ShiftsAsync(Finding finding, HashSet<string> services, AbnormalPeriods abnormal, DateTimeOffset to, CancellationToken cancel)
     {
         List<Shift> shifts = [];
         foreach (var service in services)
@@ -215,24 +240,25 @@ internal sealed class FactsReader(TelemetrySource source)
 
                 var dimension = feature.Dimension is { } name ? labels[name] : "";
                 var from = finding.OnsetAt - FiguresBefore;
-                var before = Windows(near, labels, feature);
+                bool Usual(long window) => !abnormal.Contains(finding.Environment, service, FeatureWindows.EndSeconds(window));
+                var before = Windows(near, labels, feature, Usual);
                 if (before.Count < 6)
                 {
                     far ??= await HistoryAsync(finding.OnsetAt - FarBefore, finding.OnsetAt);
-                    before = Windows(far, labels, feature);
+                    before = Windows(far, labels, feature, Usual);
                     from = finding.OnsetAt - FarBefore;
                 }
 
-                shifts.Add(Shift.Between(service, finding.Environment, feature, dimension, before, Windows(after, labels, feature), from, to));
+                shifts.Add(Shift.Between(service, finding.Environment, feature, dimension, before, Windows(after, labels, feature, static _ => true), from, to));
             }
         }
 
         return shifts;
     }
 
-    private static List<(double, double)> Windows(FeatureHistory history, Labels labels, Feature feature) =>
+    private static List<(double, double)> Windows(FeatureHistory history, Labels labels, Feature feature, Func<long, bool> counts) =>
         history.Series.TryGetValue(labels, out var samples)
-            ? [.. samples.Where(sample => sample.Count >= feature.CountMin && double.IsFinite(sample.Value)).Select(sample => (sample.Value, sample.Count))]
+            ? [.. samples.Where(sample => sample.Count >= feature.CountMin && double.IsFinite(sample.Value) && counts(sample.Window)).Select(sample => (sample.Value, sample.Count))]
             : [];
 
     private static double? MedianOf(Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, IReadOnlyList<TraceId> ids)

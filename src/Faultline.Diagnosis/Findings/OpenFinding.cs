@@ -95,7 +95,9 @@ internal sealed class OpenFinding
         if (!_loopTraces.Contains(loop.Trace) && _loopTraces.Count < TracesMax)
         {
             _loopTraces.Add(loop.Trace);
-            Untold = true;
+
+            // Told again when their number has doubled: more of the same is no news.
+            Untold |= int.IsPow2(_loopTraces.Count);
         }
 
         if (_loop is null || loop.Repeats > _loop.Repeats)

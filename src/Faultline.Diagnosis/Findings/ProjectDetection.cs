@@ -18,9 +18,6 @@ internal sealed class ProjectDetection(string project) : IWindowSink
     /// <summary>Symptoms of services that share traces belong together when they begin this close to each other.</summary>
     private const long TogetherSeconds = 300;
 
-    /// <summary>How long what happens under an open finding is kept out of the baselines.</summary>
-    private const long UnlearntSeconds = 24 * 3600;
-
     /// <summary>Wall time without new data after which windows close as if it had gone on.</summary>
     private static readonly TimeSpan IdleMin = TimeSpan.FromSeconds(2);
 
@@ -164,7 +161,7 @@ internal sealed class ProjectDetection(string project) : IWindowSink
     {
         foreach (var finding in _open)
         {
-            if (finding.Concerns(service) && FeatureWindows.EndSeconds(window) is var end && end > finding.OnsetSeconds && end - finding.OnsetSeconds < UnlearntSeconds)
+            if (finding.Concerns(service) && FeatureWindows.EndSeconds(window) is var end && end > finding.OnsetSeconds && end - finding.OnsetSeconds < AbnormalPeriods.UnusualSecondsMax)
             {
                 return false;
             }
@@ -235,7 +232,7 @@ internal sealed class ProjectDetection(string project) : IWindowSink
     /// <param name="onsets">Series of <see cref="OpenFinding.OnsetMetric"/>.</param>
     public RestoredFigures Restore(IReadOnlyList<SeriesData> onsets, FeatureHistory history)
     {
-        Dictionary<(string, string), List<(long From, long To)>> abnormal = [];
+        var abnormal = new AbnormalPeriods();
         foreach (var stored in onsets)
         {
             Restore(stored, abnormal);
@@ -264,44 +261,16 @@ internal sealed class ProjectDetection(string project) : IWindowSink
         return new RestoredFigures(history.Series.Count, windows, _open.Count);
     }
 
-    private void Restore(SeriesData stored, Dictionary<(string, string), List<(long From, long To)>> abnormal)
+    private void Restore(SeriesData stored, AbnormalPeriods abnormal)
     {
         var labels = stored.Labels;
-        if (Features.Service(labels["service_name"], labels["environment"]) is not { } service)
+        if (Features.Service(labels["service_name"], labels["environment"]) is { } service && abnormal.Add(stored) is { } open)
         {
-            return;
-        }
-
-        var key = (service.Environment, service.Service);
-        if (!abnormal.TryGetValue(key, out var ranges))
-        {
-            abnormal.Add(key, ranges = []);
-        }
-
-        long? from = null;
-        long at = 0;
-        for (var i = 0; i < stored.Values.Length; i++)
-        {
-            if (stored.Values[i] > 0)
-            {
-                from ??= (long)stored.Values[i];
-                at = stored.UnixMillis[i] / 1000;
-            }
-            else if (from is { } since)
-            {
-                ranges.Add((since, Math.Min(stored.UnixMillis[i] / 1000, since + UnlearntSeconds)));
-                from = null;
-            }
-        }
-
-        if (from is { } onset)
-        {
-            ranges.Add((onset, onset + UnlearntSeconds));
-            _open.Add(new OpenFinding(Features.Project, service, labels["trigger"], onset, at, labels["finding"]));
+            _open.Add(new OpenFinding(Features.Project, service, labels["trigger"], open.Onset, open.At, labels["finding"]));
         }
     }
 
-    private void Restore(Labels labels, List<(long Window, double Value, double Count)> samples, Dictionary<(string, string), List<(long From, long To)>> abnormal)
+    private void Restore(Labels labels, List<(long Window, double Value, double Count)> samples, AbnormalPeriods abnormal)
     {
         if (FeatureTable.Find(labels["feature"]) is not { } feature || Features.Service(labels["service_name"], labels["environment"]) is not { } service)
         {
@@ -313,11 +282,9 @@ internal sealed class ProjectDetection(string project) : IWindowSink
             return;
         }
 
-        var ranges = abnormal.GetValueOrDefault((service.Environment, service.Service));
         foreach (var (window, value, count) in samples)
         {
-            var end = FeatureWindows.EndSeconds(window);
-            var learn = ranges is null || !ranges.Exists(range => end > range.From && end <= range.To);
+            var learn = !abnormal.Contains(service.Environment, service.Service, FeatureWindows.EndSeconds(window));
             series.Detector.Step(window, value, count, learn);
             service.Restore(window);
         }
