@@ -161,7 +161,7 @@ internal sealed class LedgerWalk
 
     private Broken Missing(string file, string words, BrokenWhat what = BrokenWhat.Missing) => new(file, _frontier.Size, what, words);
 
-    private Broken Unsigned(string file, string words, long size) => new(
+    private static Broken Unsigned(string file, string words, long size) => new(
         file, size, BrokenWhat.Unsigned,
         $"the file {words}, which no signed checkpoint covers. It was never acknowledged: a write that a crash cut off, or bytes added by hand. At its next start Faultline sets them aside.");
 }

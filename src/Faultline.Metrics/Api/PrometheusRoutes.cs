@@ -34,7 +34,7 @@ public static class PrometheusRoutes
         Both("/api/v1/query", queries.Instant);
         Both("/api/v1/query_range", queries.Range);
         Both("/api/v1/query_exemplars", queries.Exemplars);
-        Both("/api/v1/format_query", queries.Format);
+        Both("/api/v1/format_query", QueryEndpoints.Format);
         Both("/api/v1/series", catalog.Series);
         Both("/api/v1/labels", catalog.LabelNames);
         Get("/api/v1/label/{name}/values", catalog.LabelValues);

@@ -39,7 +39,7 @@ internal sealed class QueryEndpoints(PrometheusApi api)
         return RunAsync(request, context, limit, (query, cancel) => api.Engine.RangeAsync(request.Project, query, from, to, (long)step, cancel));
     }
 
-    public Task<Answer> Format(ApiRequest request, HttpContext context)
+    public static Task<Answer> Format(ApiRequest request, HttpContext context)
     {
         try
         {

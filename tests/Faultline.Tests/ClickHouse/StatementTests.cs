@@ -216,7 +216,7 @@ public sealed class StatementTests(EngineDatabase database) : IClassFixture<Engi
         Assert.Equal(0, result.RowCount);
     }
 
-    private async Task<long> RunningAsync(string sql)
+    private static async Task<long> RunningAsync(string sql)
     {
         await using var observer = await EmbeddedClickHouse.OpenAsync((await EngineFixture.OptionsAsync()) with { Database = "observer", Readers = 1 });
         var result = await observer.QueryAsync(

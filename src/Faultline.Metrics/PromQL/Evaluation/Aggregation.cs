@@ -179,7 +179,7 @@ internal sealed class Aggregation(Evaluator evaluator, AggregateExpr expr, Grid 
         }
     }
 
-    private void Quantile(List<StepSeries> members, double[] parameters, double[] output)
+    private static void Quantile(List<StepSeries> members, double[] parameters, double[] output)
     {
         var values = new List<double>(members.Count);
         for (var i = 0; i < output.Length; i++)

@@ -673,7 +673,7 @@ internal sealed class Parser
         }
     }
 
-    private DurationNode Signed(Token sign, DurationNode operand)
+    private static DurationNode Signed(Token sign, DurationNode operand)
     {
         var place = operand.Position with { Start = sign.Start };
         if (operand is DurationNode.Literal literal)
