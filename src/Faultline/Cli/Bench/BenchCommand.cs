@@ -20,6 +20,7 @@ internal static class BenchCommand
     /// <summary>A task is one line here and one file beside this one.</summary>
     private static readonly BenchTask[] Tasks =
     [
+        AttributionBench.Task,
     ];
 
     public static void AddTo(RootCommand root)
@@ -44,7 +45,15 @@ internal static class BenchCommand
         }
 
         await using var output = new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), 64 * 1024) { NewLine = "\n" };
-        await task.RunAsync(folders, output, cancel);
+        try
+        {
+            await task.RunAsync(folders, output, cancel);
+        }
+        catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException(ExitCode.CouldNotBeDone, failed.Message);
+        }
+
         return ExitCode.Done;
     }
 }
