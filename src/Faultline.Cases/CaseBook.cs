@@ -217,7 +217,8 @@ public sealed class CaseBook
 
     /// <summary>A fault that goes on is told again and again; an event is what a reader of the case would want to know.</summary>
     private static bool IsNews(CaseView known, Finding finding) =>
-        finding.Symptoms.Any(symptom => known.Symptoms.FirstOrDefault(old => old.Feature == symptom.Feature) is not { } old || Math.Abs(symptom.Observed - old.Observed) > Math.Abs(old.Observed) / 2)
+        known.SymptomsClearedAt is not null
+        || finding.Symptoms.Any(symptom => known.Symptoms.FirstOrDefault(old => old.Feature == symptom.Feature) is not { } old || Math.Abs(symptom.Observed - old.Observed) > Math.Abs(old.Observed) / 2)
         || (known.BadTraces.Count < ExamplesWanted && finding.BadTraces.Any(trace => !known.BadTraces.Contains(trace.ToString(), StringComparer.Ordinal)));
 
     /// <summary>How far back a change is still "recent".</summary>
@@ -243,7 +244,7 @@ public sealed class CaseBook
     }
 
     internal Task ClearedAsync(string findingId, DateTimeOffset at, CancellationToken cancel) => AppendAsync(
-        () => _projection.OfFinding(findingId) is { State: not CaseState.RESOLVED } view ? [new SymptomsCleared(view.Id.Number, at)] : [],
+        () => _projection.OfFinding(findingId) is { State: not CaseState.RESOLVED } view ? [new SymptomsCleared(view.Id.Number, at, findingId)] : [],
         cancel);
 
     /// <param name="passed">Null: there was no data.</param>

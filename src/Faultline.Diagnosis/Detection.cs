@@ -11,8 +11,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Faultline.Diagnosis;
 
-/// <summary>Makes samples durable: <see cref="SampleStore.WriteAsync"/>, or a test's own.</summary>
-internal delegate Task WriteSamples(string project, SampleBatch batch, CancellationToken cancel);
+/// <summary>Makes samples durable: <see cref="SampleStore.WriteAsync"/>, or a caller's own.</summary>
+public delegate Task WriteSamples(string project, SampleBatch batch, CancellationToken cancel);
 
 /// <summary>What detection counted since the process began.</summary>
 /// <param name="Services">Services with features.</param>
@@ -62,7 +62,8 @@ public sealed class Detection : IBatchReader
     {
     }
 
-    internal Detection(WriteSamples write, SelectSeries select, TimeProvider time, ILogger? log = null)
+    /// <summary>On samples of the caller's own: a replay that writes in larger pieces, or a test.</summary>
+    public Detection(WriteSamples write, SelectSeries select, TimeProvider time, ILogger? log = null)
     {
         _write = write;
         _select = select;
@@ -129,7 +130,7 @@ public sealed class Detection : IBatchReader
     }
 
     /// <summary>One round: read the history of projects that are new, close what is due, write, tell.</summary>
-    internal async Task AdvanceAsync(bool everything = false, CancellationToken cancel = default)
+    public async Task AdvanceAsync(bool everything = false, CancellationToken cancel = default)
     {
         List<ProjectDetection> projects;
         lock (_lock)

@@ -68,7 +68,7 @@ internal sealed record VerificationRan(int Case, string Outcome, DateTimeOffset 
 
 /// <summary>The detectors see usual figures again. It decides nothing: the verification does.</summary>
 [LedgerEvent("case.symptoms_cleared", 1)]
-internal sealed record SymptomsCleared(int Case, DateTimeOffset At) : CaseEvent(Case);
+internal sealed record SymptomsCleared(int Case, DateTimeOffset At, string? FindingId = null) : CaseEvent(Case);
 
 /// <param name="By">verification, or hand.</param>
 /// <param name="Reason">Blob with the reason given by hand; null when verified.</param>

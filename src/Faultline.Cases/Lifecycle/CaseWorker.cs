@@ -36,6 +36,9 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
     private readonly SnapshotBuilder _snapshots = new(store);
     private readonly Dictionary<CaseId, (Finding Finding, DateTimeOffset Due)> _undiagnosed = [];
 
+    /// <summary>A finding waits to be heard, or a diagnosis is due.</summary>
+    public bool HasWork => news.Count > 0 || _undiagnosed.Any(one => one.Value.Due <= time.GetUtcNow());
+
     /// <summary>Works until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -45,30 +48,40 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
         while (true)
         {
             await Task.WhenAny(tick, arrived);
-            if (arrived.IsCompleted)
+            if (arrived.IsCompleted && !await arrived)
             {
-                if (!await arrived)
-                {
-                    return;
-                }
-
-                while (news.TryRead(out var told))
-                {
-                    await TryAsync("open a case", () => HearAsync(told, cancel), cancel);
-                }
-
-                arrived = news.WaitToReadAsync(cancel).AsTask();
+                return;
             }
 
-            if (tick.IsCompleted)
+            var ticked = tick.IsCompleted;
+            if (ticked)
             {
                 await tick;
                 tick = timer.WaitForNextTickAsync(cancel).AsTask();
-                await VerifyAsync(cancel);
             }
 
-            await DiagnoseDueAsync(cancel);
+            await StepAsync(verify: ticked, cancel);
+            if (arrived.IsCompleted)
+            {
+                arrived = news.WaitToReadAsync(cancel).AsTask();
+            }
         }
+    }
+
+    /// <summary>One round: hears what waits, verifies fixes, diagnoses what is due.</summary>
+    public async Task StepAsync(bool verify, CancellationToken cancel)
+    {
+        while (news.TryRead(out var told))
+        {
+            await TryAsync("open a case", () => HearAsync(told, cancel), cancel);
+        }
+
+        if (verify)
+        {
+            await VerifyAsync(cancel);
+        }
+
+        await DiagnoseDueAsync(cancel);
     }
 
     private async Task HearAsync(FindingNews told, CancellationToken cancel)

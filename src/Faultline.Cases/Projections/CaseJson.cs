@@ -106,7 +106,8 @@ public static class CaseJson
         json.WriteEndArray();
     }
 
-    private static void WriteSuggestions(Utf8JsonWriter json, Verdict? verdict)
+    /// <summary>The property <c>remediation_suggestions</c>: the verdict's hypotheses, best first.</summary>
+    public static void WriteSuggestions(Utf8JsonWriter json, Verdict? verdict)
     {
         json.WriteStartArray("remediation_suggestions");
         foreach (var hypothesis in verdict?.Hypotheses ?? [])

@@ -15,6 +15,7 @@ internal sealed class CaseProjection(BlobStore blobs)
 
     private readonly SortedDictionary<int, CaseView> _cases = [];
     private readonly Dictionary<int, HashSet<string>> _findings = [];
+    private readonly Dictionary<int, HashSet<string>> _openFindings = [];
     private readonly Dictionary<int, int> _helpful = [];
     private readonly List<ChangeEvent> _changes = [];
 
@@ -26,15 +27,22 @@ internal sealed class CaseProjection(BlobStore blobs)
 
     public CaseView? Find(int number) => _cases.GetValueOrDefault(number);
 
-    /// <summary>The open case that a finding belongs to, by its id or because it is of the same fault.</summary>
+    /// <summary>
+    /// The open case that a finding belongs to, by its id or because it is of the same fault: it began with it, or it is of the same class
+    /// and the case's symptoms are there still or went not long ago (a fault that flaps).
+    /// </summary>
     public CaseView? OpenCaseOf(Finding finding) =>
         _cases.Values.LastOrDefault(view => _findings[view.Id.Number].Contains(finding.Id))
         ?? _cases.Values.LastOrDefault(view => view.State != CaseState.RESOLVED
             && view.Project == finding.Project && view.Environment == finding.Environment && view.Service == finding.Service
-            && (view.FailureClass == finding.FailureClass || (finding.OnsetAt - view.OnsetAt).Duration() <= SameFaultWithin));
+            && ((finding.OnsetAt - view.OnsetAt).Duration() <= SameFaultWithin
+                || (view.FailureClass == finding.FailureClass && (view.SymptomsClearedAt is not { } cleared || finding.OnsetAt - cleared <= FlapsWithin))));
 
     /// <summary>Symptoms of one service that begin this close together are of one fault.</summary>
     public static readonly TimeSpan SameFaultWithin = TimeSpan.FromMinutes(10);
+
+    /// <summary>A fault that was away for longer than this is another occurrence, even when nobody closed the first case.</summary>
+    public static readonly TimeSpan FlapsWithin = TimeSpan.FromMinutes(30);
 
     public CaseView? OfFinding(string findingId) => _cases.Values.LastOrDefault(view => _findings[view.Id.Number].Contains(findingId));
 
@@ -53,6 +61,7 @@ internal sealed class CaseProjection(BlobStore blobs)
             case CaseOpened opened:
                 _cases[opened.Case] = Open(opened);
                 _findings[opened.Case] = [opened.FindingId];
+                _openFindings[opened.Case] = [opened.FindingId];
                 break;
         }
 
@@ -80,9 +89,11 @@ internal sealed class CaseProjection(BlobStore blobs)
                 return (view, Us, view.Title);
             case SymptomsAdded added:
                 _findings[added.Case].Add(added.FindingId);
+                _openFindings[added.Case].Add(added.FindingId);
                 var finding = Read<Finding>(added.Context);
                 var more = finding is null ? view : view with
                 {
+                    SymptomsClearedAt = null,
                     Symptoms = finding.Id == view.FindingId ? finding.Symptoms : [.. view.Symptoms, .. finding.Symptoms.Where(symptom => view.Symptoms.All(known => known.Feature != symptom.Feature))],
                     BadTraces = [.. view.BadTraces.Union(finding.BadTraces.Select(trace => trace.ToString()), StringComparer.Ordinal).Take(10)],
                     GoodTraces = [.. view.GoodTraces.Union(finding.GoodTraces.Select(trace => trace.ToString()), StringComparer.Ordinal).Take(10)],
@@ -123,7 +134,8 @@ internal sealed class CaseProjection(BlobStore blobs)
                 };
                 return (view with { Verification = new VerificationStatus(view.VerificationQuery, ran.At, ran.Outcome == "no_data" ? null : ran.Outcome == "passed", said) }, Us, said);
             case SymptomsCleared cleared:
-                return (view, Us, $"The figures are usual again since {cleared.At:u}");
+                _openFindings[cleared.Case].Remove(cleared.FindingId ?? view.FindingId);
+                return (view with { SymptomsClearedAt = _openFindings[cleared.Case].Count == 0 ? cleared.At : null }, Us, $"The figures are usual again since {cleared.At:u}");
             case CaseResolved resolved:
                 var reason = resolved.Reason is null ? null : blobs.Get(resolved.Reason) ?? Gone;
                 return (

@@ -90,6 +90,9 @@ public sealed record CaseView
 
     public required IReadOnlyList<string> GoodTraces { get; init; }
 
+    /// <summary>When the last of its findings was over, on the telemetry's clock; null while one is not.</summary>
+    public DateTimeOffset? SymptomsClearedAt { get; init; }
+
     public string? Assignee { get; init; }
 
     public required string VerificationQuery { get; init; }

@@ -32,20 +32,13 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
     public async Task<Admission> AcceptAsync(GatewayIdentity identity, Signal signal, ReadOnlyMemory<byte> body, bool json, string transport, CancellationToken cancel)
     {
         var started = time.GetTimestamp();
-        var batch = new TelemetryBatch
-        {
-            Project = identity.Project,
-            ReceivedUnixNanos = (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks * 100,
-            RequestHash = RequestHash(identity.Project, signal, body.Span),
-        };
-        var decoding = Decode(signal, body.Span, json, batch);
+        var (batch, decoding) = Prepare(identity, signal, body.Span, json);
         if (decoding.Malformed)
         {
             figures.Refused(signal, transport, RefusalReason.Malformed);
             return new Admission.Malformed(decoding.Reason!);
         }
 
-        Normalise(batch);
         if (batch.Count > 0)
         {
             switch (await writer.WriteAsync(batch, cancel))
@@ -61,6 +54,24 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
 
         figures.Accepted(signal, transport, decoding.Accepted, decoding.Rejected, decoding.TextsRepaired, time.GetElapsedTime(started));
         return new Admission.Durable(decoding.Accepted, decoding.Rejected, decoding.RejectedReason);
+    }
+
+    /// <summary>Everything that happens to a request before it is written: decoded and normalised.</summary>
+    public (TelemetryBatch Batch, OtlpDecoding Decoding) Prepare(GatewayIdentity identity, Signal signal, ReadOnlySpan<byte> body, bool json)
+    {
+        var batch = new TelemetryBatch
+        {
+            Project = identity.Project,
+            ReceivedUnixNanos = (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks * 100,
+            RequestHash = RequestHash(identity.Project, signal, body),
+        };
+        var decoding = Decode(signal, body, json, batch);
+        if (!decoding.Malformed)
+        {
+            Normalise(batch);
+        }
+
+        return (batch, decoding);
     }
 
     private OtlpDecoding Decode(Signal signal, ReadOnlySpan<byte> body, bool json, TelemetryBatch batch)

@@ -63,6 +63,22 @@ public sealed class CaseBookTests : IAsyncLifetime
         Assert.Equal(["score:relevance", "retrieval_top_score"], folded.Symptoms.Select(symptom => symptom.Feature));
     }
 
+    [Theory]
+    [InlineData(20, false)]
+    [InlineData(180, true)]
+    public async Task A_fault_that_flaps_is_one_case_and_one_that_comes_back_hours_later_is_another(int minutesAway, bool isNew)
+    {
+        var first = Fault();
+        await RaiseAsync(first);
+        var cleared = first.OnsetAt.AddMinutes(40);
+        await _book.ClearedAsync(first.Id, cleared, default);
+
+        var again = await RaiseAsync(Fault(id: "fnd-2") with { OnsetAt = cleared.AddMinutes(minutesAway), DetectedAt = cleared.AddMinutes(minutesAway + 1) });
+
+        Assert.Equal(isNew, again.IsNew);
+        Assert.Null(again.Case.SymptomsClearedAt);
+    }
+
     [Fact]
     public async Task A_finding_of_another_service_is_another_case()
     {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text;
+using Faultline.Cli.Bench.Worlds;
 
 namespace Faultline.Cli.Bench;
 
@@ -21,6 +22,7 @@ internal static class BenchCommand
     private static readonly BenchTask[] Tasks =
     [
         AttributionBench.Task,
+        WorldBench.Task,
     ];
 
     public static void AddTo(RootCommand root)
