@@ -31,6 +31,11 @@ internal static class AttributionBench
         var path = Path.Combine(folder, one.Required("file", JsonValueKind.String).GetString()!);
         var minuteOfCase = one.Required("timestamp", JsonValueKind.Number).GetInt64();
         string[] dimensions = [.. one.Required("dimensions", JsonValueKind.Array).EnumerateArray().Select(name => name.GetString() ?? "")];
+        if (dimensions.Length is 0 or > RiseTable.DimensionsMax || dimensions.Distinct(StringComparer.Ordinal).Count() != dimensions.Length)
+        {
+            throw new CommandException(ExitCode.WrongUse, $"A case needs between 1 and {RiseTable.DimensionsMax} different dimensions: {one.GetRawText()}");
+        }
+
         var table = new RiseTable(dimensions);
         int[] columns = [];
         var (minuteColumn, badColumn, allColumn) = (-1, -1, -1);

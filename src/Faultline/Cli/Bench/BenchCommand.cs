@@ -21,6 +21,7 @@ internal static class BenchCommand
     /// <summary>A task is one line here and one file beside this one.</summary>
     private static readonly BenchTask[] Tasks =
     [
+        AnomalyBench.Task,
         AttributionBench.Task,
         WorldBench.Task,
     ];

@@ -1,0 +1,115 @@
+using System.Globalization;
+using System.Text.Json;
+using Faultline.Cli;
+using Faultline.Cli.Bench;
+using Faultline.Tests.Ledger;
+using Xunit;
+
+namespace Faultline.Tests.Cli.Bench;
+
+/// <summary>The formats of <c>faultline bench anomaly</c> and <c>attribution</c>, as docs/benchmarks.md says.</summary>
+public sealed class BenchTests : IDisposable
+{
+    private readonly TemporaryDirectory _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Anomaly_scores_every_row_of_every_file_below_the_folder()
+    {
+        Write("b.csv", Series(300, 0));
+        Write("deep/er/a.csv", Series(50, 0));
+        var lines = await RunAsync(AnomalyBench.Task);
+        Assert.Equal(["b.csv", "deep/er/a.csv"], lines.Select(line => line.GetProperty("id").GetString()));
+        Assert.Equal([300, 50], lines.Select(line => line.GetProperty("scores").GetArrayLength()));
+        Assert.All(lines[0].GetProperty("scores").EnumerateArray(), score => Assert.InRange(score.GetDouble(), 0, 1));
+    }
+
+    [Fact]
+    public async Task Anomaly_sees_neither_names_nor_what_comes_later()
+    {
+        Write("whole.csv", Series(400, 350));
+        Write("x/cut.csv", string.Join('\n', Series(400, 350).Split('\n').Take(301)));
+        var lines = await RunAsync(AnomalyBench.Task);
+        Assert.Equal(
+            lines[0].GetProperty("scores").EnumerateArray().Take(300).Select(score => score.GetRawText()),
+            lines[1].GetProperty("scores").EnumerateArray().Select(score => score.GetRawText()));
+    }
+
+    [Fact]
+    public async Task Anomaly_alarms_at_a_planted_shift()
+    {
+        Write("a.csv", Series(400, 350));
+        var scores = (await RunAsync(AnomalyBench.Task))[0].GetProperty("scores").EnumerateArray().Select(score => score.GetDouble()).ToList();
+        Assert.Equal(350, scores.FindIndex(100, score => score >= 0.5));
+    }
+
+    [Fact]
+    public async Task Anomaly_takes_a_row_without_a_number_for_nothing()
+    {
+        Write("a.csv", "timestamp,value\n2014-04-01 00:00:00,\n2014-04-01 00:05:00,1\n2014-04-01T00:10:00Z,x\n");
+        var scores = (await RunAsync(AnomalyBench.Task))[0].GetProperty("scores");
+        Assert.Equal("[0,0,0]", scores.GetRawText());
+    }
+
+    [Theory]
+    [InlineData("time,value\n", "line 1")]
+    [InlineData("timestamp,value\nyesterday,1\n", "line 2")]
+    public async Task Anomaly_names_the_line_that_is_wrong(string text, string line)
+    {
+        Write("a.csv", text);
+        var failed = await Assert.ThrowsAsync<CommandException>(() => RunAsync(AnomalyBench.Task));
+        Assert.Equal(ExitCode.WrongUse, failed.ExitCode);
+        Assert.Contains(line, failed.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Attribution_names_the_values_that_explain_the_minute()
+    {
+        Write("cases.jsonl", """{"id":"一","file":"c.csv","timestamp":180,"dimensions":["isp","app"]}""");
+        Write("c.csv", "min,app,isp,value,cnt\n60,a,移动,1,100\n60,a,x,1,100\n60,b,移动,1,100\n180,a,移动,50,100\n180,a,x,1,100\n180,b,移动,1,100\n240,b,x,90,100\n");
+        var line = Assert.Single(await RunAsync(AttributionBench.Task));
+        Assert.Equal("""{"id":"一","causes":[{"isp":"移动","app":"a"}]}""", line.GetRawText());
+    }
+
+    [Theory]
+    [InlineData("""{"id":"1"}""", "file")]
+    [InlineData("nonsense", "line 1")]
+    [InlineData("""{"id":"1","file":"c.csv","timestamp":1,"dimensions":["isp","absent"]}""", "header")]
+    [InlineData("""{"id":"1","file":"c.csv","timestamp":1,"dimensions":[]}""", "dimension")]
+    [InlineData("""{"id":"1","file":"c.csv","timestamp":1,"dimensions":["isp","isp"]}""", "dimension")]
+    public async Task Attribution_names_what_is_wrong(string one, string what)
+    {
+        Write("cases.jsonl", one);
+        Write("c.csv", "min,isp,value,cnt\n");
+        var failed = await Assert.ThrowsAsync<CommandException>(() => RunAsync(AttributionBench.Task));
+        Assert.Contains(what, failed.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_cases_there_is_nothing_to_run() =>
+        Assert.Contains("cases.jsonl", (await Assert.ThrowsAsync<CommandException>(() => RunAsync(AttributionBench.Task))).Message, StringComparison.Ordinal);
+
+    private async Task<List<JsonElement>> RunAsync(BenchTask task)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        await task.RunAsync([_folder.Path], output, CancellationToken.None);
+        return [.. output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize<JsonElement>(line))];
+    }
+
+    private void Write(string name, string text)
+    {
+        var path = Path.Combine(_folder.Path, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, text);
+    }
+
+    /// <summary>Noise of a fixed seed every five minutes, with a shift from a row on (0 for none).</summary>
+    private static string Series(int rows, int shiftAt)
+    {
+        var random = new Random(11);
+        var start = new DateTime(2014, 4, 1, 0, 0, 0, DateTimeKind.Utc);
+        return "timestamp,value\n" + string.Join('\n', Enumerable.Range(0, rows).Select(row => string.Create(
+            CultureInfo.InvariantCulture, $"{start.AddMinutes(5 * row):yyyy-MM-dd HH:mm:ss},{random.NextDouble() + (shiftAt > 0 && row >= shiftAt ? 20 : 0):R}")));
+    }
+}
