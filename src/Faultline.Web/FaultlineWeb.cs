@@ -60,6 +60,7 @@ public static class FaultlineWeb
             return next(http);
         });
         app.UseResponseCompression();
+        Trouble.Use(app, web);
         app.UseSameOriginChanges();
         app.UseAuthentication();
         app.UseAuthorization();

@@ -48,9 +48,45 @@ public sealed class TraceStore
             return [];
         }
 
-        var responses = summaries.Select(span => span.GenAi.ResponseId).Where(id => id.Length > 0).Distinct(StringComparer.Ordinal).ToList();
-        var scores = ScoresBySpan(summaries, await _scores.OfTraceAsync(project, trace, responses, cancel));
+        var places = summaries.Select(span => new ScorePlace(span.SpanId, span.ParentSpanId, span.GenAi.ResponseId, span.GenAi.Counted)).ToList();
+        var scores = await ScoresBySpanAsync(project, trace, places, cancel);
         return [.. summaries.Select((_, row) => reader.Span(row, scores[row].ToList()))];
+    }
+
+    /// <summary>One span of a trace, as <see cref="SpansOfAsync"/> has it, without reading what the others said; null when it is not there.</summary>
+    public async Task<StoredSpan?> SpanOfAsync(string project, TraceId trace, SpanId span, CancellationToken cancel = default)
+    {
+        var parameters = new SqlParameters().Add("project", project).Add("trace", trace.ToString()).Add("span", span.ToString());
+        var found = await _engine.QueryAsync(
+            $$"""
+            SELECT {{SpanReader.SummaryColumns}}, {{SpanReader.OtherColumns}} FROM spans
+            WHERE project = {project:String} AND trace_id = toFixedString(unhex({trace:String}), 16) AND span_id = toFixedString(unhex({span:String}), 8)
+            ORDER BY received_unix_nanos DESC LIMIT 1
+            """,
+            parameters,
+            Limits,
+            cancel);
+        if (found.RowCount == 0)
+        {
+            return null;
+        }
+
+        // Which scores are this span's depends on its neighbours: on who is the root, and who else has the response's id.
+        var neighbours = await _engine.QueryAsync(
+            """
+            SELECT span_id, parent_span_id, genai_response_id, genai_counted FROM spans
+            WHERE project = {project:String} AND trace_id = toFixedString(unhex({trace:String}), 16)
+            ORDER BY start_unix_nanos, span_id, received_unix_nanos DESC
+            LIMIT 1 BY span_id
+            """,
+            parameters,
+            Limits,
+            cancel);
+        var places = neighbours.Rows
+            .Select(row => new ScorePlace(Stored.Span(row.Bytes("span_id")), Stored.Span(row.Bytes("parent_span_id")), row.Text("genai_response_id"), row.Int64("genai_counted") != 0))
+            .ToList();
+        var scores = await ScoresBySpanAsync(project, trace, places, cancel);
+        return new SpanReader(found).Span(0, scores[places.FindIndex(place => place.Span == span)].ToList());
     }
 
     /// <summary>Traces that match, newest first, one row each, and how many match in all.</summary>
@@ -275,15 +311,21 @@ public sealed class TraceStore
         return SpanFilter.Of(project, filter, keys.Rows.Select(row => row.Text("key")).ToHashSet(StringComparer.Ordinal));
     }
 
+    /// <summary>What decides whether a score is a span's.</summary>
+    private sealed record ScorePlace(SpanId Span, SpanId Parent, string ResponseId, bool Counted);
+
     /// <summary>A score belongs to the span it names; else to the model call with its response id; else, of the whole trace, to the root.</summary>
-    private static ILookup<int, StoredScore> ScoresBySpan(List<SpanSummary> spans, IReadOnlyList<StoredScore> scores)
+    /// <param name="spans">Of one trace, by start time.</param>
+    private async Task<ILookup<int, StoredScore>> ScoresBySpanAsync(string project, TraceId trace, List<ScorePlace> spans, CancellationToken cancel)
     {
+        var responses = spans.Select(span => span.ResponseId).Where(id => id.Length > 0).Distinct(StringComparer.Ordinal).ToList();
+        var scores = await _scores.OfTraceAsync(project, trace, responses, cancel);
         var bySpan = new Dictionary<SpanId, int>();
         var byResponse = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var row = 0; row < spans.Count; row++)
         {
-            bySpan.TryAdd(spans[row].SpanId, row);
-            if (spans[row].GenAi is { ResponseId: { Length: > 0 } response, Counted: var counted })
+            bySpan.TryAdd(spans[row].Span, row);
+            if (spans[row] is { ResponseId: { Length: > 0 } response, Counted: var counted })
             {
                 // Wrappers repeat the id of the call they wrap; the call whose tokens count is the one that was judged.
                 if (counted)
@@ -297,7 +339,7 @@ public sealed class TraceStore
             }
         }
 
-        var root = Math.Max(0, spans.FindIndex(span => span.ParentSpanId.IsNone));
+        var root = Math.Max(0, spans.FindIndex(span => span.Parent.IsNone));
         return scores.ToLookup(score =>
             !score.SpanId.IsNone && bySpan.TryGetValue(score.SpanId, out var row) ? row
             : byResponse.TryGetValue(score.ResponseId, out row) ? row

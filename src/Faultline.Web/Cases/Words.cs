@@ -42,6 +42,9 @@ public static class Words
         _ => failure.ToString(),
     };
 
+    /// <summary>A feature's name: <c>score:relevance</c> is "score: relevance".</summary>
+    public static string Feature(string name) => name.Replace('_', ' ').Replace("score:", "score: ", StringComparison.Ordinal);
+
     /// <summary>How sure the first hypothesis is, or null before there is one.</summary>
     public static double? Confidence(this CaseView view) => view.Verdict is { Hypotheses: [var first, ..] } ? first.Confidence : null;
 

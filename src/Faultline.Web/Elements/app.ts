@@ -5,6 +5,7 @@ import { startLive } from './live';
 import { startKeyboard } from './keyboard';
 import { startTimes } from './times';
 import { startTheme } from './theme';
+import { startTrouble } from './trouble';
 import './copy-button';
 import './range-select';
 import './live-held';
@@ -31,8 +32,6 @@ htmx.registerExtension('faultline-keep', {
 });
 
 document.addEventListener('htmx:after:swap', loadElements);
-// An error answer keeps the page as it is; the message is said instead of swapped in.
-document.addEventListener('htmx:response:error', event => event.preventDefault());
 
 // Empty fields make long addresses: leave them out.
 document.addEventListener('submit', event => {
@@ -63,6 +62,7 @@ document.addEventListener('htmx:after:request', event => {
 });
 
 startTheme();
+startTrouble();
 startTimes();
 loadElements();
 startLive();

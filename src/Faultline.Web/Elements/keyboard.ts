@@ -2,12 +2,16 @@
 
 let pending = false;
 
-const typing = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.closest('promql-editor, dialog') !== null);
+/** True while keys belong to a field or a dialog, also to one inside of an element's own tree. */
+const typing = (event: Event): boolean => event.composedPath().some(target =>
+  target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT|DIALOG)$/.test(target.tagName)));
 
 function move(step: number): void {
   const rows = [...document.querySelectorAll<HTMLElement>('[data-rows] tr.go, [data-rows] li.go')];
-  if (rows.length === 0) return;
+  if (rows.length === 0) {
+    document.querySelector<HTMLElement & { step?: (step: number) => void }>('trace-waterfall')?.step?.(step);
+    return;
+  }
   const at = rows.findIndex(row => row.dataset['on'] !== undefined);
   const next = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? (step > 0 ? 0 : rows.length - 1) : at + step))]!;
   for (const row of rows) delete row.dataset['on'];
@@ -42,8 +46,9 @@ export function startKeyboard(): void {
       document.dispatchEvent(new CustomEvent('palette', { detail: 'go' }));
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) {
-      if (event.key === 'Escape' && event.target instanceof HTMLElement) event.target.blur();
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event)) {
+      const within = event.composedPath()[0];
+      if (event.key === 'Escape' && within instanceof HTMLElement) within.blur();
       return;
     }
     if (pending) {

@@ -12,6 +12,9 @@ interface Band { low: number; high: number; usual?: number }
 /** Charts use at most eight colours; more series are said, not drawn. */
 const seriesMax = 8;
 
+/** Pixels that a mark's word needs. */
+const labelWidth = 56;
+
 const ticks = [0, 10 ** -6, 0.001];
 
 export function figure(value: number | null | undefined, unit: string): string {
@@ -47,9 +50,16 @@ function clock(at: number, increment: number, before: number | undefined): strin
 /** What tells a series from the others of its answer, in words. */
 export function names(series: Series[]): string[] {
   const keys = new Set(series.flatMap(one => Object.keys(one.metric)));
-  const telling = [...keys].filter(key => new Set(series.map(one => one.metric[key] ?? '')).size > 1);
+  const count = (some: string[]): number => new Set(series.map(one => some.map(key => one.metric[key] ?? '').join('\n'))).size;
+  // The service always, then whichever label tells most, until all are told apart.
+  const candidates = [...keys].filter(key => count([key]) > 1).sort((a, b) => Number(b === 'service_name') - Number(a === 'service_name') || count([b]) - count([a]));
+  const telling: string[] = [];
+  for (const key of candidates) {
+    if (telling.length > 0 && count(telling) === series.length) break;
+    if (telling.length === 0 || count([...telling, key]) > count(telling)) telling.push(key);
+  }
   return series.map(one => {
-    const labels = telling.filter(key => key !== '__name__' && one.metric[key]).map(key => telling.length === 1 ? one.metric[key]! : `${key}=${one.metric[key]}`);
+    const labels = telling.filter(key => one.metric[key]).map(key => telling.length === 1 || key === '__name__' ? one.metric[key]! : `${key}=${one.metric[key]}`);
     return labels.join(', ') || one.metric['__name__'] || (Object.entries(one.metric).map(([key, value]) => `${key}=${value}`).join(', ')) || 'value';
   });
 }
@@ -70,6 +80,7 @@ export class TimeSeries extends LitElement {
     li i { width: 10px; height: 2px; flex: none; background: var(--c); }
     li span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
     li b { font-weight: 560; color: var(--ink); font-variant-numeric: tabular-nums; white-space: nowrap; }
+    ul:focus-visible { outline: 2px solid var(--focus); outline-offset: 2px; border-radius: 4px; }
     .at { color: var(--ink-3); font-variant-numeric: tabular-nums; }
     .more { color: var(--ink-3); }
     .marks { position: absolute; inset: 0; pointer-events: none; }
@@ -125,6 +136,7 @@ export class TimeSeries extends LitElement {
     this.fetching?.abort();
     const mine = this.fetching = new AbortController();
     this.busy = true;
+    this.removeAttribute('drawn');
     try {
       const answer = await fetch(this.src, { signal: mine.signal });
       const body = await answer.json() as { status: string; error?: string; data?: { resultType: string; result: Series[] } };
@@ -137,12 +149,14 @@ export class TimeSeries extends LitElement {
       this.problem = '';
       this.busy = false;
       this.draw();
+      this.done();
     } catch (problem) {
       if (mine.signal.aborted) return;
       this.busy = false;
       this.series = [];
       this.problem = problem instanceof Error ? problem.message : String(problem);
       this.draw();
+      this.done();
     }
   }
 
@@ -158,6 +172,12 @@ export class TimeSeries extends LitElement {
 
   private get plotHeight(): number { return this.compact ? 120 : parseInt(this.colour('--chart-height')) || 240; }
 
+  /** `drawn` says that what is seen is what was asked for; pictures and tests wait for it. */
+  private done(): void {
+    this.setAttribute('drawn', '');
+    this.dispatchEvent(new Event('drawn', { bubbles: true }));
+  }
+
   private fit(): void {
     if (this.plot && this.box.clientWidth > 0) {
       this.plot.setSize({ width: this.box.clientWidth, height: this.plotHeight });
@@ -169,7 +189,17 @@ export class TimeSeries extends LitElement {
     const plot = this.plot;
     if (!plot) { this.drawnMarks = []; return; }
     const { min, max } = plot.scales['x']!;
-    this.drawnMarks = this.marks.filter(mark => mark.at >= min! && mark.at <= max!).map(mark => ({ x: plot.valToPos(mark.at, 'x') + plot.bbox.left / devicePixelRatio, mark }));
+    const placed: { x: number; mark: Mark }[] = [];
+    for (const mark of this.marks.filter(one => one.at >= min! && one.at <= max!).sort((a, b) => a.at - b.at)) {
+      const x = plot.valToPos(mark.at, 'x') + plot.bbox.left / devicePixelRatio;
+      const before = placed.at(-1);
+      // Two words in one place cannot be read: they become one label, over the later of the two lines.
+      if (before && x - before.x < labelWidth) {
+        const words = before.mark.words.split(', ').includes(mark.words) ? before.mark.words : `${before.mark.words}, ${mark.words}`;
+        placed[placed.length - 1] = { x, mark: { at: mark.at, words, kind: before.mark.kind === 'onset' ? 'onset' : mark.kind } };
+      } else placed.push({ x, mark });
+    }
+    this.drawnMarks = placed;
   }
 
   private draw(): void {
@@ -196,7 +226,7 @@ export class TimeSeries extends LitElement {
     this.plot = new uPlot({
       width: Math.max(100, this.box.clientWidth),
       height: this.plotHeight,
-      padding: [this.marks.length ? 20 : 8, 8, 0, 0],
+      padding: [this.marks.length ? 20 : 8, 18, 0, 0],
       cursor: { sync: { key: 'page', setSeries: false }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
       legend: { show: false },
       scales: {
@@ -204,6 +234,8 @@ export class TimeSeries extends LitElement {
         y: { range: (_, low, high) => {
           const bottom = Math.min(low ?? 0, band?.low ?? Infinity), top = Math.max(high ?? 1, band?.high ?? -Infinity);
           const pad = (top - bottom || Math.abs(top) || 1) * 0.12;
+          // A line that does not move stands on zero: a magnified nothing would look like news.
+          if (top === bottom) return [Math.min(0, bottom - pad), Math.max(0, top + pad)];
           return [bottom >= 0 && (bottom < top * 0.5 || bottom - pad < 0) ? 0 : bottom - pad, top + pad];
         } },
       },
@@ -263,7 +295,7 @@ export class TimeSeries extends LitElement {
       <div class="plot" role="img" aria-label=${shown.length ? `Chart of ${this.labels.slice(0, 3).join('; ')}${shown.length > 3 ? ' and more' : ''}` : 'Chart'}></div>
       <div class="marks" aria-hidden="true">${this.drawnMarks.map(({ x, mark }) => html`<span class="mark ${mark.kind ?? ''}" .style=${`left:${x}px` as never} title=${mark.words}>${mark.words}</span>`)}</div>
       ${this.problem ? html`<div class="note"><span class="bad" role="alert">${this.problem}</span></div>` : shown.length === 0 ? html`<div class="note">${this.busy ? '' : 'No data in this range.'}</div>` : ''}
-      ${this.compact && shown.length < 2 ? '' : html`<ul>
+      ${this.compact && shown.length < 2 ? '' : html`<ul tabindex="0" aria-label="Series">
         ${order.map(i => html`<li .style=${`--c:var(--series-${this.palette[i] ?? i})` as never}><i></i><span title=${this.labels[i]!}>${this.labels[i]}</span><b>${figure(valueOf(i), this.unit)}</b></li>`)}
         ${at !== null && this.plot ? html`<li class="at">${new Date((this.plot.data[0][at] ?? 0) * 1000).toLocaleTimeString('en-GB')}</li>` : ''}
         ${this.series.length > seriesMax ? html`<li class="more">${seriesMax} of ${this.series.length} series</li>` : ''}

@@ -49,7 +49,7 @@ export class TraceWaterfall extends LitElement {
     .row[aria-selected='true'] { background: var(--selected); }
     .row.dim { opacity: 0.4; }
     .name { display: flex; align-items: center; gap: 6px; min-width: 0; padding-right: 12px; height: 28px; }
-    .name .label { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+    .name .label { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; flex: none; max-width: calc(100% - 36px); }
     .name .sub { color: var(--ink-3); font-size: 12px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; flex: 0 100 auto; min-width: 0; }
     .name b { font-weight: 560; }
     .twist { width: 16px; height: 16px; flex: none; display: grid; place-items: center; color: var(--ink-3); border: 0; padding: 0; background: none; cursor: pointer; }
@@ -163,7 +163,7 @@ export class TraceWaterfall extends LitElement {
     const panel = document.getElementById('span-panel');
     if (panel) {
       panel.setAttribute('aria-busy', 'true');
-      void htmx.ajax('GET', url.pathname + url.search, { source: panel, target: panel, select: '#span-panel', swap: 'outerHTML' });
+      void htmx.ajax('GET', `${url.pathname}/spans/${id}`, { source: panel, target: panel, swap: 'innerHTML' }).finally(() => panel.removeAttribute('aria-busy'));
     }
   }
 
@@ -179,19 +179,26 @@ export class TraceWaterfall extends LitElement {
     }
   }
 
+  /** `/` comes here: to the field that finds a span. */
+  override focus(): void { this.renderRoot.querySelector('input')?.focus(); }
+
+  /** Chooses the next (1) or the previous (-1) span, into a fold if one is in the way. */
+  step(step: number): void {
+    let next = this.rows.findIndex(row => row.kind === 'span' && row.span.id === this.selected) + step;
+    while (this.rows[next]?.kind === 'fold') {
+      const fold = this.rows[next]!;
+      if (!fold.open) { this.toggle(fold); this.rows = this.layout(); }
+      next += step;
+    }
+    const row = this.rows[next];
+    if (row?.kind === 'span') { this.choose(row.span.id); this.reveal(); }
+  }
+
   private readonly key = (event: KeyboardEvent): void => {
     const at = this.rows.findIndex(row => row.kind === 'span' && row.span.id === this.selected);
     const step = event.key === 'ArrowDown' || event.key === 'j' ? 1 : event.key === 'ArrowUp' || event.key === 'k' ? -1 : 0;
-    if (step) {
-      let next = at + step;
-      while (this.rows[next]?.kind === 'fold') {
-        const fold = this.rows[next]!;
-        if (!fold.open) { this.toggle(fold); this.rows = this.layout(); }
-        next += step;
-      }
-      const row = this.rows[next];
-      if (row?.kind === 'span') { this.choose(row.span.id); this.reveal(); }
-    } else if ((event.key === 'ArrowLeft' || event.key === 'ArrowRight') && this.rows[at]) {
+    if (step) this.step(step);
+    else if ((event.key === 'ArrowLeft' || event.key === 'ArrowRight') && this.rows[at]) {
       const row = this.rows[at]!;
       if (row.open === (event.key === 'ArrowLeft')) this.toggle(row);
     } else return;

@@ -33,7 +33,6 @@ public sealed class LoginTokens
 /// </summary>
 internal static class Access
 {
-    public const string CookieName = "faultline";
     public const string BearerScheme = "Bearer";
     private const string AnyScheme = "CookieOrBearer";
     private static readonly TimeSpan CookieLifetime = TimeSpan.FromDays(30);
@@ -47,7 +46,8 @@ internal static class Access
         .AddScheme<AuthenticationSchemeOptions, BearerHandler>(BearerScheme, null)
         .AddCookie(options =>
         {
-            options.Cookie.Name = CookieName;
+            options.Cookie.Name = PortCookies.Name;
+            options.CookieManager = new PortCookies();
             options.Cookie.HttpOnly = true;
             options.Cookie.SameSite = SameSiteMode.Strict;
             options.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;
@@ -97,7 +97,7 @@ internal static class Access
     {
         var request = http.Request;
         if (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method)
-            || request.Headers.Authorization.Count > 0 || !request.Cookies.ContainsKey(CookieName))
+            || request.Headers.Authorization.Count > 0 || !PortCookies.AreIn(request))
         {
             return next(http);
         }
@@ -171,4 +171,27 @@ internal static class Access
             return Problems.WriteAsync(Context, StatusCodes.Status401Unauthorized, "Not the admin token", "The token after `Authorization: Bearer` is not this server's admin token, which is kept in the data directory.");
         }
     }
+}
+
+/// <summary>
+/// Cookies know no ports: two servers on one host would sign each other's people out. So the cookie's name ends with the port that
+/// the browser asked.
+/// </summary>
+internal sealed class PortCookies : ICookieManager
+{
+    public const string Name = "faultline";
+
+    private readonly ChunkingCookieManager _cookies = new();
+
+    public static bool AreIn(HttpRequest request) => request.Cookies.ContainsKey(NameFor(request, Name));
+
+    public string? GetRequestCookie(HttpContext context, string key) => _cookies.GetRequestCookie(context, NameFor(context.Request, key));
+
+    public void AppendResponseCookie(HttpContext context, string key, string? value, CookieOptions options) =>
+        _cookies.AppendResponseCookie(context, NameFor(context.Request, key), value, options);
+
+    public void DeleteCookie(HttpContext context, string key, CookieOptions options) => _cookies.DeleteCookie(context, NameFor(context.Request, key), options);
+
+    private static string NameFor(HttpRequest request, string key) =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{key}-{request.Host.Port ?? (request.IsHttps ? 443 : 80)}");
 }

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Faultline.Store.Traces;
+using Faultline.Telemetry.Columns;
 using Faultline.Telemetry.GenAi;
 using Faultline.Web.Api;
 
@@ -91,6 +93,49 @@ public sealed record SpanContent(
     public static string Pretty(string text) =>
         text.AsSpan().TrimStart() is ['{' or '[', ..] && Parse(text) is { } element ? JsonSerializer.Serialize(element, Indented) : text;
 
+    /// <summary>An attribute's value as people write it: a list is <c>["stop"]</c>, not OTLP's <c>{"values":[{"stringValue":"stop"}]}</c>.</summary>
+    public static string Plain(StoredAttribute attribute) =>
+        attribute.Type is AttributeType.Array or AttributeType.KeyValues && Parse(attribute.Value) is { } element
+            ? (attribute.Type == AttributeType.Array ? (JsonNode?)Values(element) : Pairs(element))?.ToJsonString(Compact) ?? attribute.Value
+            : attribute.Value;
+
+    private static JsonArray? Values(JsonElement list) =>
+        list.ValueKind == JsonValueKind.Object && list.TryGetProperty("values", out var values) && values.ValueKind == JsonValueKind.Array ? [.. values.EnumerateArray().Select(AnyValue)] : null;
+
+    private static JsonObject? Pairs(JsonElement list)
+    {
+        if (list.ValueKind != JsonValueKind.Object || !list.TryGetProperty("values", out var values) || values.ValueKind != JsonValueKind.Array)
+        {
+            return null;
+        }
+
+        var pairs = new JsonObject();
+        foreach (var pair in values.EnumerateArray().Where(pair => pair.ValueKind == JsonValueKind.Object))
+        {
+            pairs[pair.TryGetProperty("key", out var key) ? key.ToString() : ""] = pair.TryGetProperty("value", out var value) ? AnyValue(value) : null;
+        }
+
+        return pairs;
+    }
+
+    private static JsonNode? AnyValue(JsonElement any)
+    {
+        if (any.ValueKind != JsonValueKind.Object || any.EnumerateObject().FirstOrDefault() is not { Value.ValueKind: not JsonValueKind.Undefined } set)
+        {
+            return null;
+        }
+
+        return set.Name switch
+        {
+            "arrayValue" => Values(set.Value),
+            "kvlistValue" => Pairs(set.Value),
+            // OTLP/JSON writes 64-bit integers as text.
+            "intValue" when long.TryParse(set.Value.ToString(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) => JsonValue.Create(number),
+            _ => JsonNode.Parse(set.Value.GetRawText()),
+        };
+    }
+
+    private static readonly JsonSerializerOptions Compact = new() { MaxDepth = DepthMax, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, MaxDepth = DepthMax, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     internal static string Number(double value) => value.ToString("0.000", CultureInfo.InvariantCulture);

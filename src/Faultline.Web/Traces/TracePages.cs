@@ -4,6 +4,7 @@ using Faultline.Telemetry.Spans;
 using Faultline.Web.Shell;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 
 namespace Faultline.Web.Traces;
@@ -23,6 +24,7 @@ internal static class TracePages
     {
         routes.MapGet("/traces", (HttpContext http, CancellationToken _) => ListAsync(http, web)).ExcludeFromDescription();
         routes.MapGet("/traces/{id}", (HttpContext http, string id) => OneAsync(http, web, id)).ExcludeFromDescription();
+        routes.MapGet("/traces/{id}/spans/{span}", (HttpContext http, string id, string span) => SpanAsync(http, web, id, span)).ExcludeFromDescription();
         // A bare trace id pasted into the palette; kept apart so that the form can stay plain HTML.
         routes.MapGet("/go", (string? q) => Results.LocalRedirect(TraceId.TryParse((q ?? "").Trim(), out var id) ? "/traces/" + id : "/traces?q=" + Uri.EscapeDataString(q ?? ""))).ExcludeFromDescription();
     }
@@ -62,7 +64,7 @@ internal static class TracePages
         var spans = await web.Store.Traces.SpansOfAsync(web.Project, trace, http.RequestAborted);
         if (spans.Count == 0)
         {
-            return Page.NotFound(http, web, "traces", "No such trace", "It has not arrived yet, was never sent to this server, or is older than what is kept.");
+            return Page.NotFound(http, web, "traces", "No such trace", "It has not arrived yet, was never sent to this server, was deleted, or is older than what is kept.");
         }
 
         var logs = await web.Store.Logs.OfTraceAsync(web.Project, trace, LogsMax, http.RequestAborted);
@@ -74,6 +76,24 @@ internal static class TracePages
             [nameof(TracePage.Spans)] = spans,
             [nameof(TracePage.Logs)] = logs,
             [nameof(TracePage.Selected)] = selected,
+        });
+    }
+
+    /// <summary>Only the panel of one span, for a page that shows the trace already.</summary>
+    private static async Task<IResult> SpanAsync(HttpContext http, WebDependencies web, string id, string span)
+    {
+        if (!TraceId.TryParse(id, out var trace) || !SpanId.TryParse(span, out var spanId))
+        {
+            return Page.NotFound(http, web, "traces", "That is not the id of a span", "A trace id is 32 hexadecimal digits, a span id 16.");
+        }
+
+        var stored = await web.Store.Traces.SpanOfAsync(web.Project, trace, spanId, http.RequestAborted);
+        var logs = await web.Store.Logs.OfTraceAsync(web.Project, trace, LogsMax, http.RequestAborted);
+        return new RazorComponentResult<SelectedSpan>(new Dictionary<string, object?>
+        {
+            [nameof(SelectedSpan.Viewer)] = Viewer.From(http, web.Time),
+            [nameof(SelectedSpan.Span)] = stored,
+            [nameof(SelectedSpan.Logs)] = logs,
         });
     }
 }

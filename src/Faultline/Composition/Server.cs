@@ -119,7 +119,6 @@ internal sealed class Server : IAsyncDisposable
         var derived = new DerivedMetrics(DerivedOptions(), _logs.CreateLogger("Faultline.Metrics"));
         var detection = new Detection(store, time, _logs.CreateLogger<Detection>());
         var live = new LiveFeed(time);
-        cases.Changed += live.CaseChanged;
         _close.Push(() =>
         {
             live.Dispose();

@@ -183,6 +183,16 @@ public sealed class TraceStoreTests(ITestOutputHelper output) : StoreTest
         Assert.Equal("of the trace|by span|by response", string.Join('|', spans.Select(span => Assert.Single(span.Scores).Name)));
         Assert.Equal("because", spans[0].Scores[0].Explanation);
         Assert.Equal("shop", spans[0].Scores[0].Service);
+
+        // One span alone has the same ones.
+        foreach (var span in spans)
+        {
+            var alone = await store.Traces.SpanOfAsync("default", Trace(1), span.Summary.SpanId);
+            Assert.Equal((span.Summary.ParentSpanId, span.Scores[0].Name), (alone!.Summary.ParentSpanId, Assert.Single(alone.Scores).Name));
+        }
+
+        Assert.Null(await store.Traces.SpanOfAsync("default", Trace(1), Span(9)));
+        Assert.Null(await store.Traces.SpanOfAsync("default", Trace(9), Span(1)));
     }
 
     [Fact]
