@@ -37,6 +37,9 @@ public sealed record WebDependencies
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>A page that takes longer is given up, and its queries with it.</summary>
+    public TimeSpan PatienceMax { get; init; } = TimeSpan.FromSeconds(20);
+
     /// <summary>The project that the pages show.</summary>
     public string Project { get; init; } = "default";
 

@@ -11,20 +11,15 @@ public sealed class BrowserFixture : IAsyncLifetime
     private IPlaywright? _playwright;
     private IBrowser? _browser;
 
+    public static bool IsInstalled => File.Exists(Chromium);
+
     public async Task InitializeAsync()
     {
-        if (File.Exists(Chromium))
+        if (IsInstalled)
         {
             _playwright = await Playwright.CreateAsync();
             _browser = await LaunchAsync();
         }
-    }
-
-    /// <summary>A page of a new, empty profile. Its size is a laptop's.</summary>
-    public async Task<IPage> NewPageAsync(ColorScheme theme = ColorScheme.Light)
-    {
-        var context = await Browser.NewContextAsync(new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = 1440, Height = 900 }, ColorScheme = theme });
-        return await context.NewPageAsync();
     }
 
     public IBrowser Browser

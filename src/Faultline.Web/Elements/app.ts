@@ -24,10 +24,10 @@ function loadElements(): void {
   }
 }
 
-// The server does not know which details somebody opened, nor which row is chosen: a morph leaves both alone.
+// The server does not know which details somebody opened, which row is chosen or what is drawn: a morph leaves that alone.
 htmx.registerExtension('faultline-keep', {
   htmx_before_morph_attr: (element: Element, { attrName }: { attrName: string }) =>
-    !((attrName === 'open' && element instanceof HTMLDetailsElement) || attrName === 'data-on'),
+    !((attrName === 'open' && element instanceof HTMLDetailsElement) || attrName === 'data-on' || attrName === 'drawn'),
   htmx_before_morph_node: (_: Element, { oldNode }: { oldNode: Node }) => oldNode !== document.activeElement || !(oldNode instanceof HTMLInputElement || oldNode instanceof HTMLTextAreaElement),
 });
 

@@ -12,17 +12,14 @@ namespace Faultline.Web.Shell;
 /// <param name="Status">Of HTTP.</param>
 internal sealed record Trouble(int Status, string What, string Hint)
 {
-    /// <summary>A page that takes longer is given up, and its queries with it.</summary>
-    public static readonly TimeSpan PatienceMax = TimeSpan.FromSeconds(20);
-
     /// <summary>ClickHouse's codes for a query that took too long, and for one that needed too much memory.</summary>
     private const int TimeoutExceeded = 159, MemoryLimitExceeded = 241;
 
-    public static Trouble Of(Exception failure, string reference) => failure switch
+    private static Trouble Of(Exception failure, TimeSpan patience, string reference) => failure switch
     {
         OperationCanceledException or ClickHouseException { Code: TimeoutExceeded } => new Trouble(
             StatusCodes.Status504GatewayTimeout, "The store did not answer in time",
-            $"The question was given up after {PatienceMax.TotalSeconds:0} seconds. Ask about a shorter time range or filter more, or try again: the store may be busy."),
+            $"The question was given up after {Figures.Span(patience)}. Ask about a shorter time range or filter more, or try again: the store may be busy."),
         ClickHouseException { Code: MemoryLimitExceeded } => new Trouble(
             StatusCodes.Status503ServiceUnavailable, "The store has too little memory for this question",
             "Ask about a shorter time range or filter more. What the store may use is the setting store.memory_bytes_max."),
@@ -48,7 +45,7 @@ internal sealed record Trouble(int Status, string What, string Hint)
             }
 
             var gone = http.RequestAborted;
-            using var patience = new CancellationTokenSource(PatienceMax, web.Time);
+            using var patience = new CancellationTokenSource(web.PatienceMax, web.Time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(gone, patience.Token);
             http.RequestAborted = either.Token;
             try
@@ -64,7 +61,7 @@ internal sealed record Trouble(int Status, string What, string Hint)
                 http.RequestAborted = gone;
                 var reference = Activity.Current?.TraceId.ToHexString() ?? http.TraceIdentifier;
                 log.PageFailed(failure, http.Request.Method, http.Request.Path, reference);
-                await Of(failure, reference).SayAsync(http, web);
+                await Of(failure, web.PatienceMax, reference).SayAsync(http, web);
             }
             finally
             {

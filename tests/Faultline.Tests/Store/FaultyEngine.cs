@@ -2,7 +2,7 @@ using Faultline.ClickHouse;
 
 namespace Faultline.Tests.Store;
 
-/// <summary>The real engine, with inserts that fail when a test says so, before or after the rows got in.</summary>
+/// <summary>The real engine, with inserts that fail when a test says so, before or after the rows got in, and questions that do.</summary>
 public sealed class FaultyEngine(IClickHouse engine) : IClickHouse
 {
     private int _inserts;
@@ -13,6 +13,9 @@ public sealed class FaultyEngine(IClickHouse engine) : IClickHouse
     /// <summary>Called after each insert that got in: an exception here is an answer that was lost.</summary>
     public Action<string, int> AfterInsert { get; set; } = (_, _) => { };
 
+    /// <summary>Called before each question; an exception fails it, a task that takes long makes it slow.</summary>
+    public Func<CancellationToken, Task> BeforeQuery { get; set; } = _ => Task.CompletedTask;
+
     public Func<Task> Gate { get; set; } = () => Task.CompletedTask;
 
     public int Inserts => Volatile.Read(ref _inserts);
@@ -21,8 +24,11 @@ public sealed class FaultyEngine(IClickHouse engine) : IClickHouse
 
     public Task ExecuteAsync(string sql, SqlParameters? parameters = null, CancellationToken cancel = default) => engine.ExecuteAsync(sql, parameters, cancel);
 
-    public Task<QueryResult> QueryAsync(string sql, SqlParameters? parameters = null, QueryLimits? limits = null, CancellationToken cancel = default) =>
-        engine.QueryAsync(sql, parameters, limits, cancel);
+    public async Task<QueryResult> QueryAsync(string sql, SqlParameters? parameters = null, QueryLimits? limits = null, CancellationToken cancel = default)
+    {
+        await BeforeQuery(cancel);
+        return await engine.QueryAsync(sql, parameters, limits, cancel);
+    }
 
     public async Task InsertAsync(string table, IReadOnlyList<NativeBlock> blocks, CancellationToken cancel = default)
     {

@@ -6,6 +6,7 @@ using Faultline.Ledger;
 using Faultline.Metrics.PromQL;
 using Faultline.Store;
 using Faultline.Store.Writes;
+using Faultline.Tests.Store;
 using Faultline.Web;
 using Faultline.Web.Live;
 using Microsoft.AspNetCore.Builder;
@@ -21,10 +22,10 @@ public sealed class WebServer : IAsyncDisposable
 
     private readonly string _directory;
     private readonly LedgerFile _ledger;
-    private readonly IClickHouse _engine;
+    private readonly FaultyEngine _engine;
     private readonly WebApplication _app;
 
-    private WebServer(string directory, LedgerFile ledger, IClickHouse engine, WebDependencies web, WebApplication app)
+    private WebServer(string directory, LedgerFile ledger, FaultyEngine engine, WebDependencies web, WebApplication app)
     {
         _directory = directory;
         _ledger = ledger;
@@ -38,15 +39,19 @@ public sealed class WebServer : IAsyncDisposable
 
     public WebDependencies Web { get; }
 
+    /// <summary>The engine under the store, for tests of what pages say when it fails.</summary>
+    public FaultyEngine Engine => _engine;
+
     public Uri Address { get; }
 
     /// <summary>A program with the admin token.</summary>
     public HttpClient Client { get; }
 
-    public static async Task<WebServer> StartAsync()
+    /// <param name="patience">How long a page may take.</param>
+    public static async Task<WebServer> StartAsync(TimeSpan? patience = null)
     {
         var directory = Directory.CreateTempSubdirectory("faultline-web-").FullName;
-        var engine = await EngineFixture.OpenDatabaseAsync();
+        var engine = new FaultyEngine(await EngineFixture.OpenDatabaseAsync());
         var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(TimeSpan.FromMilliseconds(1)), TimeProvider.System);
         var ledger = await LedgerFile.OpenAsync(Path.Combine(directory, "ledger"), TimeProvider.System);
         var cases = await CaseBook.OpenAsync(ledger, Path.Combine(directory, "blobs"), TimeProvider.System);
@@ -60,6 +65,7 @@ public sealed class WebServer : IAsyncDisposable
             Live = live,
             AdminToken = AdminToken,
             Connection = () => new ConnectionWords("http://127.0.0.1:4318", "http://127.0.0.1:4317", null, null, "placeholder_api_key", directory),
+            PatienceMax = patience ?? TimeSpan.FromSeconds(60),
             DataProtectionDirectory = Path.Combine(directory, "keys"),
         };
         var builder = WebApplication.CreateBuilder();
