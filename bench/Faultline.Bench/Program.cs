@@ -10,7 +10,9 @@ switch (name)
         return await IngestBench.RunAsync("plain", seconds, json);
     case "ingest-genai":
         return await IngestBench.RunAsync("genai", seconds, json);
+    case "locate":
+        return LocateBench.Run(json);
     default:
-        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest or ingest-genai.");
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai or locate.");
         return 2;
 }

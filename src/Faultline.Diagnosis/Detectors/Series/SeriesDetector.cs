@@ -9,7 +9,7 @@ public enum SeriesAspect
     /// <summary>How much it jumps from value to value, over the last 10 and 80.</summary>
     Roughness,
 
-    /// <summary>How far it is from what is usual at this time, now and over the last 20.</summary>
+    /// <summary>How far it is from what is usual at this time, now and over the last 5 and 20.</summary>
     Season,
 
     /// <summary>The shape of the last 4 and 16 values: how unlike every earlier stretch it is.</summary>
@@ -27,7 +27,7 @@ public readonly record struct SeriesScore(double Score, double Surprise, SeriesA
 /// serves all series.
 /// </summary>
 /// <remarks>
-/// <para>Nine statistics of the last values are each ranked among their own last 4,000, which gives a p-value without any assumption
+/// <para>Ten statistics of the last values are each ranked among their own last 4,000, which gives a p-value without any assumption
 /// about the distribution; none counts for more than one in a thousand, so no single one raises an alarm. The score is the quadratic mean of
 /// their surprise against a fixed one. Means and roughness are judged on both sides: a series that falls silent is as unusual as
 /// one that jumps. A spike that comes every hour is usual, a new level is learnt within days, and a statistic that has been surprising for
@@ -45,26 +45,26 @@ public sealed class SeriesDetector
     /// <summary>Values after an alarm that raise no other: it is the same one.</summary>
     public const int ValuesPerAlarm = 100;
 
-    /// <summary>Mean surprise at which the score is <see cref="AlarmScore"/>: as if every statistic were one in fifty.</summary>
-    private const double AlarmSurprise = 1.7;
+    /// <summary>Mean surprise at which the score is <see cref="AlarmScore"/>: as if every statistic were one in 56.</summary>
+    private const double AlarmSurprise = 1.75;
 
     private const double HeldScoreMax = 0.49;
     private const int StretchesSearched = 1000;
     private const int LongestStretch = 16;
-    private const int SeasonLength = 20;
 
     private static readonly int[] MeanLengths = [1, 20, 200];
+    private static readonly int[] ResidualLengths = [5, 20];
     private static readonly int[] RoughnessLengths = [10, 80];
     private static readonly int[] StretchLengths = [4, LongestStretch];
 
     private readonly RecentValues _recent = new(StretchesSearched + (2 * LongestStretch));
-    private readonly RecentValues _residuals = new(SeasonLength);
+    private readonly RecentValues _residuals = new(ResidualLengths[^1]);
     private readonly SeasonProfile _season = new();
     private readonly RankedStatistic[] _means = Statistics(MeanLengths.Length);
     private readonly RankedStatistic[] _roughness = Statistics(RoughnessLengths.Length);
     private readonly RankedStatistic[] _stretches = Statistics(StretchLengths.Length);
     private readonly RankedStatistic _residual = new();
-    private readonly RankedStatistic _residualMean = new();
+    private readonly RankedStatistic[] _residualMeans = Statistics(ResidualLengths.Length);
     private int _sinceAlarm = ValuesPerAlarm;
 
     /// <summary>Takes the next value in and judges it by those before.</summary>
@@ -102,7 +102,11 @@ public sealed class SeriesDetector
         }
 
         tally.Add(SeriesAspect.Season, _residual.High(Math.Abs(residual)));
-        tally.Add(SeriesAspect.Season, _residualMean.Either(double.IsNaN(residual) ? residual : _residuals.Mean(SeasonLength)));
+        for (var i = 0; i < ResidualLengths.Length; i++)
+        {
+            tally.Add(SeriesAspect.Season, _residualMeans[i].Either(double.IsNaN(residual) ? residual : _residuals.Mean(ResidualLengths[i])));
+        }
+
         return Judge(tally);
     }
 
