@@ -29,47 +29,35 @@ internal static class AttributionBench
     private static RiseTable Read(string folder, JsonElement one)
     {
         var path = Path.Combine(folder, one.Required("file", JsonValueKind.String).GetString()!);
-        var minuteOfCase = one.Required("timestamp", JsonValueKind.Number).GetInt64();
-        string[] dimensions = [.. one.Required("dimensions", JsonValueKind.Array).EnumerateArray().Select(name => name.GetString() ?? "")];
+        if (!one.Required("timestamp", JsonValueKind.Number).TryGetInt64(out var minuteOfCase))
+        {
+            throw new CommandException(ExitCode.WrongUse, $"A timestamp is whole Unix seconds: {one.GetRawText()}");
+        }
+
+        string[] dimensions = [.. one.Required("dimensions", JsonValueKind.Array).EnumerateArray().Select(name => name.ToString())];
         if (dimensions.Length is 0 or > RiseTable.DimensionsMax || dimensions.Distinct(StringComparer.Ordinal).Count() != dimensions.Length)
         {
             throw new CommandException(ExitCode.WrongUse, $"A case needs between 1 and {RiseTable.DimensionsMax} different dimensions: {one.GetRawText()}");
         }
 
         var table = new RiseTable(dimensions);
-        int[] columns = [];
-        var (minuteColumn, badColumn, allColumn) = (-1, -1, -1);
+        Columns? columns = null;
         var values = new string?[dimensions.Length];
         var number = 0;
         foreach (var line in File.ReadLines(path))
         {
+            number++;
             var fields = line.Split(',');
-            if (++number == 1)
+            if (columns is null)
             {
-                columns = Array.ConvertAll(dimensions, name => Array.IndexOf(fields, name));
-                (minuteColumn, badColumn, allColumn) = (Array.IndexOf(fields, "min"), Array.IndexOf(fields, "value"), Array.IndexOf(fields, "cnt"));
-                if (Math.Min(Math.Min(minuteColumn, badColumn), Math.Min(allColumn, columns.Min())) < 0)
-                {
-                    throw CaseFiles.Malformed(path, number, $"the header must name min, value, cnt and {string.Join(", ", dimensions)}.");
-                }
-
-                continue;
+                columns = Columns.Find(fields, dimensions)
+                    ?? throw CaseFiles.Malformed(path, number, $"the header must name min, value, cnt and {string.Join(", ", dimensions)}.");
             }
-
-            if (fields.Length <= Math.Max(columns.Max(), Math.Max(minuteColumn, Math.Max(badColumn, allColumn)))
-                || !long.TryParse(fields[minuteColumn], NumberStyles.Integer, CultureInfo.InvariantCulture, out var minute)
-                || !double.TryParse(fields[badColumn], NumberStyles.Float, CultureInfo.InvariantCulture, out var bad)
-                || !double.TryParse(fields[allColumn], NumberStyles.Float, CultureInfo.InvariantCulture, out var all))
+            else if (!columns.TryRead(fields, values, out var minute, out var bad, out var all))
             {
                 throw CaseFiles.Malformed(path, number, "a row needs a minute, the dimensions and two counts.");
             }
-
-            for (var i = 0; i < values.Length; i++)
-            {
-                values[i] = fields[columns[i]];
-            }
-
-            if (minute < minuteOfCase)
+            else if (minute < minuteOfCase)
             {
                 table.AddBefore(values, bad, all);
             }
@@ -80,5 +68,36 @@ internal static class AttributionBench
         }
 
         return table;
+    }
+
+    /// <summary>Where a file has its columns.</summary>
+    private sealed record Columns(int Count, int Minute, int Bad, int All, int[] Dimensions)
+    {
+        public static Columns? Find(string[] header, string[] dimensions)
+        {
+            var found = new Columns(
+                header.Length, Array.IndexOf(header, "min"), Array.IndexOf(header, "value"), Array.IndexOf(header, "cnt"),
+                Array.ConvertAll(dimensions, name => Array.IndexOf(header, name)));
+            return found.Minute < 0 || found.Bad < 0 || found.All < 0 || found.Dimensions.Contains(-1) ? null : found;
+        }
+
+        public bool TryRead(string[] fields, string?[] values, out long minute, out double bad, out double all)
+        {
+            (minute, bad, all) = (0, 0, 0);
+            if (fields.Length != Count
+                || !long.TryParse(fields[Minute], NumberStyles.Integer, CultureInfo.InvariantCulture, out minute)
+                || !double.TryParse(fields[Bad], NumberStyles.Float, CultureInfo.InvariantCulture, out bad)
+                || !double.TryParse(fields[All], NumberStyles.Float, CultureInfo.InvariantCulture, out all))
+            {
+                return false;
+            }
+
+            for (var i = 0; i < values.Length; i++)
+            {
+                values[i] = fields[Dimensions[i]];
+            }
+
+            return true;
+        }
     }
 }

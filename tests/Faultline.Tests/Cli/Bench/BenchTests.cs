@@ -75,6 +75,7 @@ public sealed class BenchTests : IDisposable
     [Theory]
     [InlineData("""{"id":"1"}""", "file")]
     [InlineData("nonsense", "line 1")]
+    [InlineData("""{"id":"1","file":"c.csv","timestamp":1.5,"dimensions":["isp"]}""", "Unix seconds")]
     [InlineData("""{"id":"1","file":"c.csv","timestamp":1,"dimensions":["isp","absent"]}""", "header")]
     [InlineData("""{"id":"1","file":"c.csv","timestamp":1,"dimensions":[]}""", "dimension")]
     [InlineData("""{"id":"1","file":"c.csv","timestamp":1,"dimensions":["isp","isp"]}""", "dimension")]
