@@ -41,6 +41,8 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
             await Axe.AssertNothingAsync(page, path);
         }
 
+        await AssertEvidenceLeadsSomewhereAsync(visit, staleCase);
+
         // The fix, once from the page and once from the command line.
         await page.EmulateMediaAsync(new PageEmulateMediaOptions { ColorScheme = ColorScheme.Light });
         await visit.GotoAsync(staleCase);
@@ -81,12 +83,23 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
         return [.. json.RootElement.Clone().EnumerateArray()];
     }
 
+    /// <summary>Evidence is a click away: a span opens in its trace, a series is drawn, a change is pointed at on the timeline.</summary>
+    private static async Task AssertEvidenceLeadsSomewhereAsync(Visit visit, string casePath)
+    {
+        foreach (var (kind, shows) in ((string, string)[])[("span", "#span-panel h2"), ("series", "time-series[drawn] canvas"), ("change", ".changes li:target")])
+        {
+            await visit.GotoAsync(casePath);
+            await visit.Page.Locator($".hypothesis.first .evidence a[data-kind={kind}]").First.ClickAsync();
+            await Assertions.Expect(visit.Page.Locator(shows)).ToBeVisibleAsync();
+        }
+    }
+
     /// <summary>The README's pictures.</summary>
     private static async Task ScreenshotsAsync(Visit visit, string casePath)
     {
         var images = Path.Combine(FaultlineProcess.RepositoryRoot, "docs", "images");
         Directory.CreateDirectory(images);
-        foreach (var (name, path) in ((string, string)[])[("case", casePath), ("overview", "/"), ("traces", "/traces"), ("cases", "/cases")])
+        foreach (var (name, path) in ((string, string)[])[("case", casePath), ("overview", "/?from=now-15m"), ("traces", "/traces?from=now-15m"), ("cases", "/cases")])
         {
             await visit.GotoAsync(path);
             await Visit.ChartsAsync(visit.Page);

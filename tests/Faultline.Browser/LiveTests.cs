@@ -74,6 +74,34 @@ public sealed class LiveTests(PagesFixture pages)
         visit.AssertClean();
     }
 
+    [SkippableFact]
+    public async Task What_could_not_be_updated_stays_under_a_line_that_says_so()
+    {
+        await using var visit = await Visit.StartAsync(pages.Browsers.Browser, pages.Server);
+        var page = visit.Page;
+        await visit.GotoAsync("/traces");
+        var rows = page.Locator("tr.go");
+        var shown = await rows.CountAsync();
+        Assert.True(shown > 0);
+        var line = page.Locator("#trouble");
+
+        await page.RouteAsync("**/traces", route => route.FulfillAsync(new RouteFulfillOptions { Status = 503, Body = "no" }));
+        Assert.Equal(0, (await pages.Server.CommandAsync("send-span", "--service", "unlucky")).ExitCode);
+        await Assertions.Expect(line).ToContainTextAsync("the server answered 503", new LocatorAssertionsToContainTextOptions { Timeout = 30_000 });
+        await Assertions.Expect(rows).ToHaveCountAsync(shown);
+
+        await page.UnrouteAsync("**/traces");
+        Assert.Equal(0, (await pages.Server.CommandAsync("send-span", "--service", "unlucky")).ExitCode);
+        await Assertions.Expect(rows).ToHaveCountAsync(shown + 2, new LocatorAssertionsToHaveCountOptions { Timeout = 30_000 });
+        await Assertions.Expect(line).ToBeHiddenAsync();
+
+        await page.Context.ClearCookiesAsync();
+        Assert.Equal(0, (await pages.Server.CommandAsync("send-span", "--service", "unlucky")).ExitCode);
+        await Assertions.Expect(line.GetByRole(AriaRole.Link, new LocatorGetByRoleOptions { Name = "Sign in" })).ToBeVisibleAsync(Patient);
+        await Assertions.Expect(rows).ToHaveCountAsync(shown + 2);
+        visit.AssertClean();
+    }
+
     private static LocatorAssertionsToBeVisibleOptions Patient => new() { Timeout = 30_000 };
 
     // A driven browser paints every tab, so none ever learns that it is hidden: it is told here as a browser would.

@@ -37,12 +37,15 @@ internal static class TracePages
         var traces = web.Store.Traces;
         var list = traces.SearchAsync(web.Project, query.Filter, cancel);
         var histogram = traces.HistogramAsync(web.Project, query.Filter, Buckets, cancel);
+        var values = TraceFilterForm.CompletedFields.ToDictionary(
+            field => field, field => traces.ValuesAsync(web.Project, field, range.FromUnixNanos, range.ToUnixNanos, CompletionMax, cancel), StringComparer.Ordinal);
+        await Task.WhenAll([list, histogram, .. values.Values]);
         var completions = new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal);
-        foreach (var field in TraceFilterForm.CompletedFields)
+        foreach (var (field, found) in values)
         {
-            var values = await traces.ValuesAsync(web.Project, field, range.FromUnixNanos, range.ToUnixNanos, CompletionMax, cancel);
-            completions[field] = [.. values.Select(value => value.Key).Where(value => value.Length > 0)];
+            completions[field] = [.. (await found).Select(value => value.Key).Where(value => value.Length > 0)];
         }
+
 
         return Page.Of<TraceListPage>(http, web, "Traces", "traces", range, new Dictionary<string, object?>
         {
