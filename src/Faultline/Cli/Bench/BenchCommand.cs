@@ -23,6 +23,7 @@ internal static class BenchCommand
     [
         AnomalyBench.Task,
         AttributionBench.Task,
+        RootCauseBench.Task,
         WorldBench.Task,
     ];
 

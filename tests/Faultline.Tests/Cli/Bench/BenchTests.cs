@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Faultline.Tests.Cli.Bench;
 
-/// <summary>The formats of <c>faultline bench anomaly</c> and <c>attribution</c>, as docs/benchmarks.md says.</summary>
+/// <summary>The formats of <c>faultline bench</c>, as docs/benchmarks.md says.</summary>
 public sealed class BenchTests : IDisposable
 {
     private readonly TemporaryDirectory _folder = new();
@@ -84,6 +84,47 @@ public sealed class BenchTests : IDisposable
         Write("cases.jsonl", one);
         Write("c.csv", "min,isp,value,cnt\n");
         var failed = await Assert.ThrowsAsync<CommandException>(() => RunAsync(AttributionBench.Task));
+        Assert.Contains(what, failed.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Root_cause_names_the_service_from_metrics_alone()
+    {
+        Write("cases.jsonl", """{"id":"1","target":{"service":"web","metric":"latency","stat":"p99","timestamp":120},"normal":"n.csv","abnormal":"a.csv","edges":"e.csv"}""");
+        Write("e.csv", "caller,callee\nweb,db\n");
+        Write("n.csv", "timestamp,web|latency|p99,db|latency|p99\n0,1,0.5\n");
+        Write("a.csv", "timestamp,db|latency|p99,web|latency|p99\n0,0.5,1\n60,,1\n120,2.5,3\n180,2.5,3\n");
+        var line = Assert.Single(await RunAsync(RootCauseBench.Task));
+        Assert.Equal(("db", "latency"), (line.GetProperty("ranked")[0].GetString(), line.GetProperty("causes")[0].GetString()));
+    }
+
+    [Fact]
+    public async Task Root_cause_reads_spans_and_quoted_logs()
+    {
+        Write("cases.jsonl", """{"id":"1","target":{"service":"","metric":"","stat":"","timestamp":0},"normal":"n.csv","abnormal":"n.csv","edges":"e.csv","normal_traces":"nt.csv","traces":"nt.csv","normal_logs":"nl.csv","logs":"al.csv"}""");
+        Write("e.csv", "caller,callee\n");
+        Write("n.csv", "timestamp\n");
+        Write("nt.csv", "TraceID,SpanID,ParentID,PodName,OperationName,StartTimeUnixNano,EndTimeUnixNano\n"
+            + string.Concat(Enumerable.Range(0, 20).Select(i => $"t{i},s,root,my-shop-6f-x1,get,0,100\n")));
+        string Logs(string second) => "TimeUnixNano,TraceID,SpanID,Log\n" + string.Concat(Enumerable.Range(0, 20).Select(i =>
+            $"1,t{i},s,\"INFO a#1 said \"\"hello\"\",\nand went\"\n2,t{i},s,{second}\n"));
+        Write("nl.csv", Logs("INFO a#2"));
+        Write("al.csv", Logs("ERROR a#9"));
+        var line = Assert.Single(await RunAsync(RootCauseBench.Task));
+        Assert.Equal(("my-shop", "a#1 → a#2"), (line.GetProperty("ranked")[0].GetString(), line.GetProperty("causes")[0].GetString()));
+    }
+
+    [Theory]
+    [InlineData("caller\n", "timestamp\n", "caller, callee")]
+    [InlineData("caller,callee\nx\n", "timestamp\n", "line 2")]
+    [InlineData("caller,callee\n", "timestamp,a|b\n", "service|metric|stat")]
+    [InlineData("caller,callee\n", "timestamp,a|b|c\nnoon,1\n", "line 2")]
+    public async Task Root_cause_names_what_is_wrong(string edges, string metrics, string what)
+    {
+        Write("cases.jsonl", """{"id":"1","target":{},"normal":"n.csv","abnormal":"n.csv","edges":"e.csv"}""");
+        Write("e.csv", edges);
+        Write("n.csv", metrics);
+        var failed = await Assert.ThrowsAsync<CommandException>(() => RunAsync(RootCauseBench.Task));
         Assert.Contains(what, failed.Message, StringComparison.Ordinal);
     }
 
