@@ -14,6 +14,9 @@ public sealed class KeyboardTests(PagesFixture pages)
         await using var visit = await Visit.StartAsync(pages.Browsers.Browser, pages.Server);
         var page = visit.Page;
 
+        await PressAsync(page, "[");
+        await page.WaitForURLAsync("**/?from=*&to=*");
+        await visit.GotoAsync("/");
         await PressAsync(page, "g", "t");
         await page.WaitForURLAsync("**/traces**");
         await page.Locator("tr.go").First.WaitForAsync();

@@ -74,7 +74,7 @@ internal static class CasePages
                 return Page.NotFound(http, web, "cases", "No such case", "Cases are numbered from CASE-1.");
             }
 
-            var form = await http.Request.ReadFormAsync(http.RequestAborted);
+            var form = http.Request.HasFormContentType ? await http.Request.ReadFormAsync(http.RequestAborted) : FormCollection.Empty;
             var refused = needed is not null && string.IsNullOrWhiteSpace(form[needed]) ? $"Say the {needed} first."
                 : needed is not null && form[needed].ToString().Length > TextMax ? $"At most {TextMax} characters."
                 : await act(caseId, form, http.Actor(), http.RequestAborted) is CaseAnswer.NotNow no ? no.Reason : null;

@@ -1,5 +1,6 @@
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, query, state } from 'lit/decorators.js';
+import { copyText } from './copy-button';
 import { setTheme } from './theme';
 
 interface Entry { label: string; hint: string; href?: string; run?: () => void }
@@ -52,9 +53,11 @@ export class CommandPalette extends LitElement {
 
   /** Services and cases are asked for when the palette opens, so that no page pays for them. */
   private async fetchEntries(): Promise<void> {
+    // Pages and actions are there also when the server is not.
+    const ask = <T>(path: string, none: T): Promise<T> => fetch(path).then(answer => answer.ok ? answer.json() as Promise<T> : none, () => none);
     const [services, cases] = await Promise.all([
-      fetch('/api/v1/services?from=now-24h').then(answer => answer.ok ? answer.json() as Promise<{ services: { service: string }[] }> : { services: [] }),
-      fetch('/api/v1/cases').then(answer => answer.ok ? answer.json() as Promise<{ case_id: string; title?: string; state: string; service: string }[]> : []),
+      ask<{ services: { service: string }[] }>('/api/v1/services?from=now-24h', { services: [] }),
+      ask<{ case_id: string; title?: string; state: string; service: string }[]>('/api/v1/cases', []),
     ]);
     this.fetched = [
       ...cases.slice(0, 50).map(one => ({ label: `${one.case_id}  ${one.title ?? one.service}`, hint: one.state.toLowerCase().replaceAll('_', ' '), href: `/cases/${one.case_id}` })),
@@ -71,7 +74,7 @@ export class CommandPalette extends LitElement {
       { label: 'Dark theme', hint: 'action', run: () => setTheme('dark') },
       { label: 'Theme of the system', hint: 'action', run: () => setTheme('system') },
       { label: 'Pause or resume live updates', hint: 'Space', run: () => document.querySelector<HTMLElement>('[data-live-toggle]')?.click() },
-      { label: 'Copy a link to this view', hint: 'action', run: () => { void navigator.clipboard.writeText(location.href); } },
+      { label: 'Copy a link to this view', hint: 'action', run: () => { void copyText(location.href); } },
     ];
     const found = [...pages, ...this.fetched, ...actions].filter(entry => words.split(/\s+/).every(word => entry.label.toLowerCase().includes(word)));
     if (/^[0-9a-f]{32}$/.test(words)) return [{ label: `Trace ${words}`, hint: 'open', href: `/traces/${words}` }];

@@ -4,6 +4,17 @@ import { customElement, property, state } from 'lit/decorators.js';
 const copyIcon = svg`<rect width="14" height="14" x="8" y="8" rx="2"/><path d="M4 16c-1.1 0-2-.9-2-2V4c0-1.1.9-2 2-2h10c1.1 0 2 .9 2 2"/>`;
 const checkIcon = svg`<path d="M20 6 9 17l-5-5"/>`;
 
+/** Browsers have a clipboard for scripts only on https and localhost; elsewhere the old way is left. */
+export async function copyText(text: string): Promise<void> {
+  if (window.isSecureContext) return navigator.clipboard.writeText(text);
+  const field = document.createElement('textarea');
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand('copy');
+  field.remove();
+}
+
 /** <copy-button text="…">: puts the text, or that of the element named by `from`, on the clipboard and says that it did. */
 @customElement('copy-button')
 export class CopyButton extends LitElement {
@@ -28,7 +39,7 @@ export class CopyButton extends LitElement {
   private async copy(event: Event): Promise<void> {
     event.preventDefault();
     const text = this.from ? document.getElementById(this.from)?.textContent ?? '' : this.text;
-    await navigator.clipboard.writeText(text.trim());
+    await copyText(text.trim());
     this.done = true;
     setTimeout(() => { this.done = false; }, 1500);
   }

@@ -22,9 +22,9 @@ function move(step: number): void {
 
 /** Moves the page's time range by half its length, to the past or to the future. */
 function shift(direction: -1 | 1): void {
-  const select = document.querySelector<HTMLElement>('range-select, time-series[from]');
-  if (!select) return;
-  const from = Number(select.getAttribute('from')), to = Number(select.getAttribute('to'));
+  const range = document.querySelector<HTMLElement>('[data-range-from]')?.dataset;
+  if (!range) return;
+  const from = Number(range['rangeFrom']), to = Number(range['rangeTo']);
   const by = (to - from) / 2 * direction;
   if (!(by !== 0) || to + by > Date.now() + (to - from)) return;
   go(from + by, to + by);

@@ -75,7 +75,7 @@ internal static class Access
 
         routes.MapPost("/login", async (HttpContext http, CancellationToken _) =>
         {
-            var form = await http.Request.ReadFormAsync(http.RequestAborted);
+            var form = http.Request.HasFormContentType ? await http.Request.ReadFormAsync(http.RequestAborted) : FormCollection.Empty;
             var token = form["token"].ToString().Trim();
             return web.Login.Accepts(token) || SameSecret(token, Encoding.UTF8.GetBytes(web.AdminToken))
                 ? await SignInAsync(http, form["to"])

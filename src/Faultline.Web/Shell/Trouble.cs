@@ -26,6 +26,8 @@ internal sealed record Trouble(int Status, string What, string Hint)
         ClickHouseException refused => new Trouble(
             StatusCodes.Status503ServiceUnavailable, "The store could not answer",
             $"It refused the question with code {refused.Code}. Try again; if it stays, the server's log has the reason under {reference}."),
+        BadHttpRequestException bad => new Trouble(bad.StatusCode, "The request could not be read", bad.Message),
+        InvalidDataException bad => new Trouble(StatusCodes.Status400BadRequest, "The form could not be read", bad.Message),
         ObjectDisposedException => new Trouble(
             StatusCodes.Status503ServiceUnavailable, "Faultline is stopping", "The store is closed already. Open the page again when the server is back."),
         _ => new Trouble(
@@ -60,8 +62,13 @@ internal sealed record Trouble(int Status, string What, string Hint)
             {
                 http.RequestAborted = gone;
                 var reference = Activity.Current?.TraceId.ToHexString() ?? http.TraceIdentifier;
-                log.PageFailed(failure, http.Request.Method, http.Request.Path, reference);
-                await Of(failure, web.PatienceMax, reference).SayAsync(http, web);
+                var trouble = Of(failure, web.PatienceMax, reference);
+                if (trouble.Status >= StatusCodes.Status500InternalServerError)
+                {
+                    log.PageFailed(failure, http.Request.Method, http.Request.Path, reference);
+                }
+
+                await trouble.SayAsync(http, web);
             }
             finally
             {
@@ -71,7 +78,7 @@ internal sealed record Trouble(int Status, string What, string Hint)
     }
 
     private Task SayAsync(HttpContext http, WebDependencies web) =>
-        http.Request.Path.StartsWithSegments("/api")
+        http.Request.Path.StartsWithSegments("/api") || http.User.Identity is not { IsAuthenticated: true }
             ? Problems.WriteAsync(http, Status, What, Hint)
             : Page.Of<Missing>(http, web, What, "", null, new Dictionary<string, object?> { [nameof(Missing.What)] = What, [nameof(Missing.Hint)] = Hint, [nameof(Missing.CanRetry)] = true }, Status).ExecuteAsync(http);
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Text.Json;
 using Faultline.ClickHouse;
 using Faultline.Telemetry.Spans;
@@ -54,6 +55,18 @@ public sealed class TroubleTests
         using var program = await server.Client.GetAsync("/api/v1/services");
         using var problem = JsonDocument.Parse(await program.Content.ReadAsStringAsync());
         Assert.Equal(504, problem.RootElement.GetProperty("status").GetInt32());
+    }
+
+    [Fact]
+    public async Task What_is_no_form_is_bad_input_and_not_a_failure()
+    {
+        await using var server = await WebServer.StartAsync();
+        using var browser = server.Browser();
+        using var login = await browser.PostAsJsonAsync("/login", new { token = "x" });
+        Assert.Equal(HttpStatusCode.Unauthorized, login.StatusCode);
+        using var huge = await browser.PostAsync("/login", new FormUrlEncodedContent(Enumerable.Range(0, 2000).Select(i => KeyValuePair.Create("f" + i, "v"))));
+        Assert.Equal(HttpStatusCode.BadRequest, huge.StatusCode);
+        Assert.Contains("could not be read", await huge.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
     [Fact]
