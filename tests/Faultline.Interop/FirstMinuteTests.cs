@@ -48,6 +48,17 @@ public sealed class FirstMinuteTests
     }
 
     [Fact]
+    public async Task The_demo_does_not_talk_to_nobody()
+    {
+        await using var server = await FaultlineProcess.StartAsync();
+
+        var (exitCode, _, errors) = await server.CommandAsync("demo", "--server", server.Door("ui").ToString(), "--endpoint", "http://127.0.0.1:1");
+
+        Assert.NotEqual(0, exitCode);
+        Assert.Contains("Nothing takes OTLP at http://127.0.0.1:1", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Stopping_is_clean_and_what_was_acknowledged_is_there_after_the_next_start()
     {
         await using var server = await FaultlineProcess.StartAsync();

@@ -30,6 +30,8 @@ internal static class DemoCommand
             var length = parsed.GetValue(live) is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
             var options = new DemoOptions(otlp.Endpoint(parsed), otlp.ApiKey(parsed), server.Server, server.Token ?? "", mode, parsed.GetValue(seed), length);
             var json = client.Json(parsed);
+            // An exporter of telemetry fails in silence: the demo would tell of spans that nobody got.
+            await SendSpanCommand.SendAsync(options.Endpoint, options.ApiKey, """{"resourceSpans":[]}""", cancel);
             try
             {
                 var report = await DemoRun.RunAsync(options, line => (json ? Console.Error : Console.Out).WriteLine(line), cancel);

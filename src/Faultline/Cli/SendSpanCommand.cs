@@ -87,7 +87,8 @@ internal static class SendSpanCommand
 
     private static string Nanos(DateTimeOffset at) => ((at - DateTimeOffset.UnixEpoch).Ticks * 100).ToString(CultureInfo.InvariantCulture);
 
-    private static async Task SendAsync(Uri endpoint, string apiKey, string body, CancellationToken cancel)
+    /// <summary>Posts OTLP/JSON; what takes none there, or refuses, ends the command in words.</summary>
+    internal static async Task SendAsync(Uri endpoint, string apiKey, string body, CancellationToken cancel)
     {
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(30) };
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(endpoint, "/v1/traces")) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
