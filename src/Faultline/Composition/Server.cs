@@ -107,12 +107,23 @@ internal sealed class Server : IAsyncDisposable
         var library = await EngineLibrary.EnsureAsync(Path.Combine(AppContext.BaseDirectory, "native"), say, cancel);
         var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(Settings.DataDirectory, "clickhouse"), MemoryBytesMax: Settings.EngineMemoryBytesMax), cancel);
         _close.Push(engine.DisposeAsync);
+        var startLog = _logs.CreateLogger("Faultline");
+        foreach (var statement in engine.RunningAtLastCrash)
+        {
+            startLog.RunningAtLastCrash(statement);
+        }
+
         var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(Settings.CommitDelay, Settings.QueueBytesMax), time, _logs.CreateLogger("Faultline.Store"), cancel);
         _close.Push(async () => await store.Writer.StopAsync());
 
         // The ledger, and the cases that its events add up to.
         var ledger = await LedgerFile.OpenAsync(Path.Combine(Settings.DataDirectory, "ledger"), time, cancel);
         _close.Push(ledger.DisposeAsync);
+        foreach (var what in ledger.SetAside)
+        {
+            startLog.LedgerTailSetAside(what);
+        }
+
         var cases = await CaseBook.OpenAsync(ledger, Path.Combine(Settings.DataDirectory, "blobs"), time, cancel);
 
         // What sees every committed batch.

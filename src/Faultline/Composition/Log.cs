@@ -1,0 +1,11 @@
+namespace Faultline.Composition;
+
+/// <summary>What a start found out about the end before it.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(9001, LogLevel.Warning, "The last process ended without closing the store (killed, crashed or out of power) while this statement ran: {Statement}. There is nothing to do; should it be running at such an end once more, it is refused for an hour, and is worth reporting as a bug.")]
+    public static partial void RunningAtLastCrash(this ILogger log, string statement);
+
+    [LoggerMessage(9002, LogLevel.Warning, "{What} There is nothing to do; `faultline audit verify` checks the rest.")]
+    public static partial void LedgerTailSetAside(this ILogger log, string what);
+}
