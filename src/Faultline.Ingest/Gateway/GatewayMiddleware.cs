@@ -27,7 +27,7 @@ public static class GatewayMiddleware
             refusals.Add(http.Connection.RemoteIpAddress?.ToString() ?? "unknown", http.Connection.LocalPort, isKeyGiven ? "the key is not known" : "no key was given");
             if (http.Request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true)
             {
-                Receivers.Grpc.GrpcReply.Refuse(http, Receivers.Grpc.GrpcStatus.Unauthenticated, "Give a key in the header X-API-Key.");
+                Receivers.Grpc.GrpcReply.Refuse(http, Receivers.RpcCode.Unauthenticated, "Give a key in the header X-API-Key.");
                 return;
             }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Faultline.Telemetry.GenAi;
 
 namespace Faultline.Ingest.Pipeline;
 
@@ -16,6 +17,9 @@ public enum RefusalReason
 
     /// <summary>Too much waits already; the sender was told to try later.</summary>
     Overloaded,
+
+    /// <summary>The store cannot write at the moment; the sender was told to try later.</summary>
+    Unavailable,
 
     /// <summary>We failed; the log says how.</summary>
     Failed,
@@ -46,6 +50,9 @@ public sealed class IngestFigures
 
     /// <summary>Texts that were no UTF-8 and were stored with U+FFFD in the place of their bad bytes.</summary>
     public long TextsRepaired => Interlocked.Read(ref _textsRepaired);
+
+    /// <summary>What could not be used of GenAI attributes.</summary>
+    public NormaliserFigures Normaliser { get; } = new();
 
     /// <summary>Items that are durable, items of requests that were refused whole though readable, items rejected by partial success.</summary>
     public IEnumerable<(Signal Signal, string Transport, long Accepted, long Refused, long Rejected)> ByReceiver() =>

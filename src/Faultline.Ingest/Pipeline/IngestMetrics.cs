@@ -30,6 +30,8 @@ public static class IngestMetrics
             "Requests that were refused whole, by reason.",
             [.. figures.Refusals().Select(refusal => MetricFamily.Of(refusal.Requests, ("signal", Name(refusal.Signal)), ("transport", refusal.Transport), ("reason", Name(refusal.Reason))))]));
         families.Add(MetricFamily.Counter("faultline_repaired_texts", "Texts that were no UTF-8, stored with U+FFFD in the place of their bad bytes.", MetricFamily.Of(figures.TextsRepaired)));
+        families.Add(MetricFamily.Counter("faultline_genai_rejected_numbers", "Token counts and durations that are no number, negative or out of range, and count as not sent.", MetricFamily.Of(figures.Normaliser.NumbersRejected)));
+        families.Add(MetricFamily.Counter("faultline_genai_cut_json", "GenAI contents that are cut-off or broken JSON, or larger or deeper than is parsed, and were read as far as they go.", MetricFamily.Of(figures.Normaliser.JsonCut)));
         families.Add(MetricFamily.Counter("faultline_gateway_refused_requests", "Requests without a valid key.", MetricFamily.Of(auth.Refused)));
         families.Add(Latency(figures));
         return families;
@@ -66,6 +68,7 @@ public static class IngestMetrics
         RefusalReason.TooLarge => "too_large",
         RefusalReason.UnsupportedType => "unsupported_type",
         RefusalReason.Overloaded => "overloaded",
+        RefusalReason.Unavailable => "unavailable",
         RefusalReason.Failed => "failed",
         _ => throw new System.Diagnostics.UnreachableException(reason.ToString()),
     };

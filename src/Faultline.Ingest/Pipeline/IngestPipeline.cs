@@ -43,11 +43,17 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
         {
             switch (await writer.WriteAsync(batch, cancel))
             {
+                case WriteOutcome.TryLater { StoreFailed: true } later:
+                    figures.Refused(signal, transport, RefusalReason.Unavailable, decoding.Accepted);
+                    return new Admission.Unavailable(later.Delay, later.Reason);
                 case WriteOutcome.TryLater later:
                     figures.Refused(signal, transport, RefusalReason.Overloaded, decoding.Accepted);
                     return new Admission.TryLater(later.Delay, later.Reason);
-                case WriteOutcome.Refused refused:
+                case WriteOutcome.Refused refused when batch.ApproximateBytes > BatchWriter.BatchBytesMax:
                     figures.Refused(signal, transport, RefusalReason.TooLarge, decoding.Accepted);
+                    return new Admission.TooLarge(refused.Reason);
+                case WriteOutcome.Refused refused:
+                    figures.Refused(signal, transport, RefusalReason.Malformed, decoding.Accepted);
                     return new Admission.Malformed(refused.Reason);
             }
         }
@@ -91,7 +97,7 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
 
     private void Normalise(TelemetryBatch batch)
     {
-        GenAiNormaliser.Fill(batch.Spans, _counted);
+        GenAiNormaliser.Fill(batch.Spans, _counted, figures.Normaliser);
         ScoreExtractor.Extract(batch.Spans, batch.Scores);
         ScoreExtractor.Extract(batch.Logs, batch.Scores);
     }

@@ -4,10 +4,12 @@ using System.Text.Json;
 
 namespace Faultline.Ingest.Receivers;
 
-/// <summary>Codes of <c>google.rpc.Code</c> that receivers answer with.</summary>
+/// <summary>Codes of <c>google.rpc.Code</c>, which are also gRPC's, as far as a receiver answers with them.</summary>
 internal enum RpcCode
 {
+    Ok = 0,
     InvalidArgument = 3,
+    DeadlineExceeded = 4,
     ResourceExhausted = 8,
     Unimplemented = 12,
     Internal = 13,

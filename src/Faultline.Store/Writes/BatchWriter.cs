@@ -24,7 +24,8 @@ public abstract record WriteOutcome
     public sealed record Repeated : WriteOutcome;
 
     /// <summary>Not all of it was written; the sender should try again after the delay. What was written is not written twice.</summary>
-    public sealed record TryLater(TimeSpan Delay, string Reason) : WriteOutcome;
+    /// <param name="StoreFailed">The store could not write; else too much waits already.</param>
+    public sealed record TryLater(TimeSpan Delay, string Reason, bool StoreFailed = false) : WriteOutcome;
 
     /// <summary>The store will never take it as it is; sending it again is no use.</summary>
     public sealed record Refused(string Reason) : WriteOutcome;
@@ -129,7 +130,7 @@ public sealed class BatchWriter
         {
             if (_stopping)
             {
-                return Task.FromResult<WriteOutcome>(new WriteOutcome.TryLater(FullDelay, "The store is stopping."));
+                return Task.FromResult<WriteOutcome>(new WriteOutcome.TryLater(FullDelay, "The store is stopping.", StoreFailed: true));
             }
 
             var record = batch.RequestHash == UInt128.Zero ? new RequestRecord() : _recent.Of(batch.Project, batch.RequestHash);
@@ -229,7 +230,7 @@ public sealed class BatchWriter
             _log.GroupBroken(exception, group.Count);
             foreach (var pending in group)
             {
-                pending.Failure ??= new WriteOutcome.TryLater(FullDelay, "The store failed; see its log.");
+                pending.Failure ??= new WriteOutcome.TryLater(FullDelay, "The store failed; see its log.", StoreFailed: true);
                 pending.Record.Doubtful |= GroupCommit.TablesOf(pending.Batch) & ~pending.Record.Stored;
             }
         }

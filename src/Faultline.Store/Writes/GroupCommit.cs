@@ -100,7 +100,7 @@ internal sealed class GroupCommit(IClickHouse engine, TimeProvider time, ILogger
             if (delayedInARow == AloneDelayedMax)
             {
                 pending.Record.Doubtful |= table;
-                pending.Failure = new WriteOutcome.TryLater(EngineDelay, "The store cannot write at the moment.");
+                pending.Failure = new WriteOutcome.TryLater(EngineDelay, "The store cannot write at the moment.", StoreFailed: true);
                 continue;
             }
 
@@ -131,7 +131,7 @@ internal sealed class GroupCommit(IClickHouse engine, TimeProvider time, ILogger
                 {
                     log.BatchDelayed(exception, rows.RowsOf(pending.Batch), rows.Table);
                     pending.Record.Doubtful |= table;
-                    pending.Failure = new WriteOutcome.TryLater(EngineDelay, $"The store cannot write at the moment: {exception.Message}");
+                    pending.Failure = new WriteOutcome.TryLater(EngineDelay, $"The store cannot write at the moment: {exception.Message}", StoreFailed: true);
                     delayedInARow++;
                 }
             }

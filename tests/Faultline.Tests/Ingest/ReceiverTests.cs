@@ -72,6 +72,9 @@ public sealed class ReceiverTests : IAsyncLifetime
         { "cut gzip", "application/json", "gzip", 400 },
         { "valid", "text/plain", null, 415 },
         { "valid", "application/json", "br", 415 },
+        { "valid", "application/json", "zstd", 415 },
+        { "wrong wire type", "application/x-protobuf", null, 400 },
+        { "deeply nested protobuf", "application/x-protobuf", null, 400 },
     };
 
     [Theory]
@@ -146,6 +149,11 @@ public sealed class ReceiverTests : IAsyncLifetime
         Assert.Equal(3, await CallAsync(TraceExport, [0, 0, 0, 0, 9, 1], "key"));
         Assert.Equal(3, await CallAsync(TraceExport, [], "key"));
         Assert.Equal(8, await CallAsync(TraceExport, Frame(new byte[MessageBytesMax + 1]), "key"));
+        Assert.Equal(8, await CallAsync(TraceExport, Frame(Gzip(new byte[64 << 20]), compressed: true), "key", "gzip"));
+        Assert.Equal(3, await CallAsync(TraceExport, Frame("plainly not gzip"u8.ToArray(), compressed: true), "key", "gzip"));
+        Assert.Equal(12, await CallAsync(TraceExport, Frame([1, 2, 3], compressed: true), "key", "zstd"));
+        Assert.Equal(3, await CallAsync(TraceExport, Frame(WrongWireType), "key"));
+        Assert.Equal(3, await CallAsync(TraceExport, Frame(DeeplyNested), "key"));
         Assert.Equal(12, await CallAsync("/opentelemetry.proto.collector.profiles.v1.ProfilesService/Export", Frame([]), "key"));
         Assert.Equal(0, await CallAsync(TraceExport, Frame([]), "key"));
     }
@@ -156,6 +164,8 @@ public sealed class ReceiverTests : IAsyncLifetime
     {
         "no protobuf" => "hello, I am not protobuf at all"u8.ToArray(),
         "truncated" => [0x0a, 0x7f, 0x0a, 0x01],
+        "wrong wire type" => WrongWireType,
+        "deeply nested protobuf" => DeeplyNested,
         "no JSON" => "{\"resourceSpans\": ["u8.ToArray(),
         "JSON of the wrong shape" => "{\"resourceSpans\": 7}"u8.ToArray(),
         "deeply nested" => Encoding.UTF8.GetBytes("{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"k\",\"value\":" + string.Concat(Enumerable.Repeat("{\"arrayValue\":{\"values\":[", 5_000)) + string.Concat(Enumerable.Repeat("]}}", 5_000)) + "}]}}]}"),
@@ -186,7 +196,38 @@ public sealed class ReceiverTests : IAsyncLifetime
         return target.ToArray();
     }
 
-    private static byte[] Frame(byte[] message) => [0, (byte)(message.Length >> 24), (byte)(message.Length >> 16), (byte)(message.Length >> 8), (byte)message.Length, .. message];
+    /// <summary>Field 1 of the request as a group that never ends.</summary>
+    private static byte[] WrongWireType => [0x0b, 0x08, 0x01];
+
+    /// <summary>A resource attribute with 5,000 arrays in each other.</summary>
+    private static byte[] DeeplyNested
+    {
+        get
+        {
+            byte[] value = [];
+            for (var depth = 0; depth < 5_000; depth++)
+            {
+                value = Field(5, Field(1, value));
+            }
+
+            return Field(1, Field(1, Field(1, [0x0a, 1, (byte)'k', .. Field(2, value)])));
+        }
+    }
+
+    private static byte[] Field(int number, byte[] content)
+    {
+        var bytes = new List<byte> { (byte)((number << 3) | 2) };
+        for (var length = content.Length; ; length >>= 7)
+        {
+            bytes.Add((byte)(length >= 0x80 ? length | 0x80 : length));
+            if (length < 0x80)
+            {
+                return [.. bytes, .. content];
+            }
+        }
+    }
+
+    private static byte[] Frame(byte[] message, bool compressed = false) => [compressed ? (byte)1 : (byte)0, (byte)(message.Length >> 24), (byte)(message.Length >> 16), (byte)(message.Length >> 8), (byte)message.Length, .. message];
 
     private async Task<HttpResponseMessage> PostAsync(byte[] body, string contentType, string? encoding)
     {
@@ -201,7 +242,7 @@ public sealed class ReceiverTests : IAsyncLifetime
         return await Http.SendAsync(request);
     }
 
-    private async Task<int> CallAsync(string path, byte[] body, string? key)
+    private async Task<int> CallAsync(string path, byte[] body, string? key, string? encoding = null)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_grpcDoor, path))
         {
@@ -211,6 +252,11 @@ public sealed class ReceiverTests : IAsyncLifetime
         };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
         request.Headers.Add("te", "trailers");
+        if (encoding is not null)
+        {
+            request.Headers.Add("grpc-encoding", encoding);
+        }
+
         if (key is not null)
         {
             request.Headers.Add("x-api-key", key);

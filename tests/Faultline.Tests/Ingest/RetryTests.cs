@@ -40,22 +40,60 @@ public sealed class RetryTests : StoreTest
     }
 
     [Fact]
-    public async Task A_store_that_takes_nothing_now_is_429_with_a_delay_and_RESOURCE_EXHAUSTED_with_RetryInfo()
+    public async Task A_store_that_cannot_write_is_503_with_a_delay_and_UNAVAILABLE_with_RetryInfo()
     {
-        var store = await OpenAsync(Engine, Soon);
-        await store.Writer.StopAsync();
+        var store = await OpenAsync(new FaultyEngine(Engine) { BeforeInsert = (_, _) => throw FaultyEngine.OutOfMemory() }, Soon);
         var figures = new IngestFigures();
         var pipeline = new IngestPipeline(store.Writer, new IngestOptions(MaxAge), figures, TimeProvider.System);
 
         var (status, retryAfter, _) = await PostAsync(pipeline);
         var call = await CallAsync(pipeline, Frame(Request));
 
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
+        Assert.Equal("2", retryAfter);
+        Assert.Equal("14", call.Status);
+        Assert.Contains("google.rpc.RetryInfo", Details(call), StringComparison.Ordinal);
+        Assert.Equal(2, figures.ByReceiver().Sum(receiver => receiver.Refused));
+        Assert.Equal(2, figures.Refusals().Where(refusal => refusal.Reason == RefusalReason.Unavailable).Sum(refusal => refusal.Requests));
+    }
+
+    [Fact]
+    public async Task A_full_queue_is_429_with_a_delay_and_RESOURCE_EXHAUSTED_with_RetryInfo()
+    {
+        var gate = new TaskCompletionSource();
+        var store = await OpenAsync(new FaultyEngine(Engine) { Gate = () => gate.Task }, Soon with { QueueBytesMax = 1 });
+        var figures = new IngestFigures();
+        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(MaxAge), figures, TimeProvider.System);
+        var waiting = store.Writer.WriteAsync(SpanSpecs.Batch(new SpanSpec(SpanSpecs.Trace(9), SpanSpecs.Span(9))));
+
+        var (status, retryAfter, _) = await PostAsync(pipeline);
+        var call = await CallAsync(pipeline, Frame(Request));
+        gate.SetResult();
+        await waiting;
+
         Assert.Equal(HttpStatusCode.TooManyRequests, status);
         Assert.Equal("1", retryAfter);
         Assert.Equal("8", call.Status);
         Assert.Contains("google.rpc.RetryInfo", Details(call), StringComparison.Ordinal);
-        Assert.Equal(2, figures.ByReceiver().Sum(receiver => receiver.Refused));
         Assert.Equal(2, figures.Refusals().Where(refusal => refusal.Reason == RefusalReason.Overloaded).Sum(refusal => refusal.Requests));
+    }
+
+    [Fact]
+    public async Task What_is_more_than_the_store_takes_at_once_is_413()
+    {
+        // A resource stands in every row of the store, so a request within the limit of bytes can be too many of them there.
+        var now = ((DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        var spans = string.Join(',', Enumerable.Range(1, 300).Select(i => $$"""{"traceId":"{{i:x32}}","spanId":"{{i:x16}}","name":"s","startTimeUnixNano":"{{now}}","endTimeUnixNano":"{{now}}"}"""));
+        var request = Encoding.UTF8.GetBytes($$$"""{"resourceSpans":[{"resource":{"attributes":[{"key":"k","value":{"stringValue":"{{{new string('x', 900_000)}}}"}}]},"scopeSpans":[{"spans":[{{{spans}}}]}]}]}""");
+        var store = await OpenAsync(Engine, Soon);
+        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(MaxAge), new IngestFigures(), TimeProvider.System);
+
+        var (status, retryAfter, message) = await PostAsync(pipeline, request, "application/json");
+
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, status);
+        Assert.Null(retryAfter);
+        Assert.Contains("Send fewer rows a request", message, StringComparison.Ordinal);
+        Assert.Equal(0, await CountAsync("spans"));
     }
 
     [Fact]
@@ -129,7 +167,7 @@ public sealed class RetryTests : StoreTest
 
     private static GatewayAuth Auth() => new(new GatewayOptions(false, ["key"], []));
 
-    private static async Task<(HttpStatusCode Status, string? RetryAfter, string Message)> PostAsync(IngestPipeline pipeline)
+    private static async Task<(HttpStatusCode Status, string? RetryAfter, string Message)> PostAsync(IngestPipeline pipeline, byte[]? body = null, string contentType = "application/x-protobuf")
     {
         await using var door = await Door.OpenAsync(HttpProtocols.Http1, app =>
         {
@@ -137,8 +175,8 @@ public sealed class RetryTests : StoreTest
             app.MapOtlpHttp(pipeline, 1 << 20);
         });
         using var client = new HttpClient();
-        using var content = new ByteArrayContent(Request);
-        content.Headers.ContentType = new MediaTypeHeaderValue("application/x-protobuf");
+        using var content = new ByteArrayContent(body ?? Request);
+        content.Headers.ContentType = new MediaTypeHeaderValue(contentType);
         content.Headers.Add("X-API-Key", "key");
         using var response = await client.PostAsync(new Uri(door.Address, "/v1/traces"), content);
         return (response.StatusCode, response.Headers.RetryAfter?.ToString(), await response.Content.ReadAsStringAsync());

@@ -5,26 +5,13 @@ using Microsoft.AspNetCore.Http;
 
 namespace Faultline.Ingest.Receivers.Grpc;
 
-/// <summary>gRPC's status codes, as far as a receiver uses them.</summary>
-internal enum GrpcStatus
-{
-    Ok = 0,
-    InvalidArgument = 3,
-    DeadlineExceeded = 4,
-    ResourceExhausted = 8,
-    Unimplemented = 12,
-    Internal = 13,
-    Unavailable = 14,
-    Unauthenticated = 16,
-}
-
 /// <summary>How a unary gRPC call is answered over HTTP/2.</summary>
 /// <remarks>Source: grpc/doc/PROTOCOL-HTTP2.md. A refusal is "Trailers-Only": the status travels in the only header block.</remarks>
 internal static class GrpcReply
 {
     public const string ContentType = "application/grpc";
 
-    public static void Refuse(HttpContext http, GrpcStatus status, string message, byte[]? details = null)
+    public static void Refuse(HttpContext http, RpcCode status, string message, byte[]? details = null)
     {
         http.Response.StatusCode = StatusCodes.Status200OK;
         http.Response.ContentType = ContentType;

@@ -28,7 +28,7 @@ public static class OtlpGrpc
         Map("logs.v1.LogsService", Signal.Logs);
         routes.MapFallback(http =>
         {
-            GrpcReply.Refuse(http, GrpcStatus.Unimplemented, $"{http.Request.Path} is not served here; this port takes OTLP's Export calls.");
+            GrpcReply.Refuse(http, RpcCode.Unimplemented, $"{http.Request.Path} is not served here; this port takes OTLP's Export calls.");
             return Task.CompletedTask;
         });
 
@@ -42,7 +42,7 @@ public static class OtlpGrpc
                 () => ReceiveAsync(http, pipeline, signal, messageBytesMax),
                 (status, message) =>
                 {
-                    GrpcReply.Refuse(http, status == StatusCodes.Status500InternalServerError ? GrpcStatus.Internal : GrpcStatus.InvalidArgument, message);
+                    GrpcReply.Refuse(http, status == StatusCodes.Status500InternalServerError ? RpcCode.Internal : RpcCode.InvalidArgument, message);
                     return Task.CompletedTask;
                 }));
     }
@@ -76,7 +76,7 @@ public static class OtlpGrpc
         {
             // It may have been stored all the same: the sender sends it again and is told so.
             pipeline.Figures.Refused(signal, Transport, RefusalReason.Overloaded);
-            GrpcReply.Refuse(http, GrpcStatus.DeadlineExceeded, "The call's deadline passed before its items were durable.");
+            GrpcReply.Refuse(http, RpcCode.DeadlineExceeded, "The call's deadline passed before its items were durable.");
         }
     }
 
@@ -94,7 +94,7 @@ public static class OtlpGrpc
         if (!TryReadFrame(raw.Bytes, out var compressed, out var message))
         {
             pipeline.Figures.Refused(signal, Transport, RefusalReason.Malformed);
-            GrpcReply.Refuse(http, GrpcStatus.InvalidArgument, "The call must carry exactly one message, framed as gRPC frames it.");
+            GrpcReply.Refuse(http, RpcCode.InvalidArgument, "The call must carry exactly one message, framed as gRPC frames it.");
             return;
         }
 
@@ -104,7 +104,7 @@ public static class OtlpGrpc
             if (!encoding.Equals("gzip", StringComparison.OrdinalIgnoreCase))
             {
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.UnsupportedType);
-                GrpcReply.Refuse(http, GrpcStatus.Unimplemented, $"grpc-encoding '{encoding}' is not taken here; send gzip or identity.");
+                GrpcReply.Refuse(http, RpcCode.Unimplemented, $"grpc-encoding '{encoding}' is not taken here; send gzip or identity.");
                 return;
             }
 
@@ -125,10 +125,17 @@ public static class OtlpGrpc
                 await GrpcReply.AnswerAsync(http, Replies.Export(durable.Rejected, durable.Reason));
                 break;
             case Admission.TryLater later:
-                TryLater(http, later.Reason, later.Delay);
+                TryLater(http, RpcCode.ResourceExhausted, later.Reason, later.Delay);
+                break;
+            case Admission.Unavailable down:
+                TryLater(http, RpcCode.Unavailable, down.Reason, down.Delay);
+                break;
+            case Admission.TooLarge large:
+                // Without RetryInfo RESOURCE_EXHAUSTED tells the client to give up: the same would be too large again.
+                GrpcReply.Refuse(http, RpcCode.ResourceExhausted, large.Reason);
                 break;
             case Admission.Malformed malformed:
-                GrpcReply.Refuse(http, GrpcStatus.InvalidArgument, malformed.Reason, Replies.Status(RpcCode.InvalidArgument, malformed.Reason));
+                GrpcReply.Refuse(http, RpcCode.InvalidArgument, malformed.Reason, Replies.Status(RpcCode.InvalidArgument, malformed.Reason));
                 break;
             default:
                 throw new UnreachableException(admission.GetType().Name);
@@ -169,22 +176,22 @@ public static class OtlpGrpc
             case BodyFault.TooLarge:
                 // Without RetryInfo RESOURCE_EXHAUSTED tells the client to give up: the same would be too large again.
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.TooLarge);
-                GrpcReply.Refuse(http, GrpcStatus.ResourceExhausted, string.Create(CultureInfo.InvariantCulture, $"The message is larger than {messageBytesMax:N0} bytes (ingest.message_bytes_max), or compressed too well to be telemetry. Send smaller batches."));
+                GrpcReply.Refuse(http, RpcCode.ResourceExhausted, string.Create(CultureInfo.InvariantCulture, $"The message is larger than {messageBytesMax:N0} bytes (ingest.message_bytes_max), or compressed too well to be telemetry. Send smaller batches."));
                 break;
             case BodyFault.NotGzip:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Malformed);
-                GrpcReply.Refuse(http, GrpcStatus.InvalidArgument, "The message says it is gzip, but it is not, or not all of it.");
+                GrpcReply.Refuse(http, RpcCode.InvalidArgument, "The message says it is gzip, but it is not, or not all of it.");
                 break;
             case BodyFault.NoMemory:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Overloaded);
-                TryLater(http, Replies.Busy(pipeline.Reading), BusyDelay);
+                TryLater(http, RpcCode.ResourceExhausted, Replies.Busy(pipeline.Reading), BusyDelay);
                 break;
             default:
                 throw new UnreachableException(fault.ToString());
         }
     }
 
-    // With RetryInfo, RESOURCE_EXHAUSTED tells the client to send the same again.
-    private static void TryLater(HttpContext http, string reason, TimeSpan delay) =>
-        GrpcReply.Refuse(http, GrpcStatus.ResourceExhausted, reason, Replies.Status(RpcCode.ResourceExhausted, reason, delay));
+    // With RetryInfo, RESOURCE_EXHAUSTED tells the client to send the same again; UNAVAILABLE does by itself, and RetryInfo says when.
+    private static void TryLater(HttpContext http, RpcCode code, string reason, TimeSpan delay) =>
+        GrpcReply.Refuse(http, code, reason, Replies.Status(code, reason, delay));
 }

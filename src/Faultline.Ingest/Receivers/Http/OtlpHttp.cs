@@ -85,7 +85,7 @@ public static class OtlpHttp
                 return;
             case BodyFault.NoMemory:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Overloaded);
-                await TryLaterAsync(http, json, Replies.Busy(pipeline.Reading), BusyDelay);
+                await TryLaterAsync(http, json, StatusCodes.Status429TooManyRequests, RpcCode.ResourceExhausted, Replies.Busy(pipeline.Reading), BusyDelay);
                 return;
             default:
                 throw new UnreachableException(fault.ToString());
@@ -98,7 +98,13 @@ public static class OtlpHttp
                 await AnswerAsync(http, json, StatusCodes.Status200OK, json ? Replies.ExportJson(RejectedName(signal), durable.Rejected, durable.Reason) : Replies.Export(durable.Rejected, durable.Reason));
                 break;
             case Admission.TryLater later:
-                await TryLaterAsync(http, json, later.Reason, later.Delay);
+                await TryLaterAsync(http, json, StatusCodes.Status429TooManyRequests, RpcCode.ResourceExhausted, later.Reason, later.Delay);
+                break;
+            case Admission.Unavailable down:
+                await TryLaterAsync(http, json, StatusCodes.Status503ServiceUnavailable, RpcCode.Unavailable, down.Reason, down.Delay);
+                break;
+            case Admission.TooLarge large:
+                await RefuseAsync(http, json, StatusCodes.Status413PayloadTooLarge, RpcCode.InvalidArgument, large.Reason);
                 break;
             case Admission.Malformed malformed:
                 await RefuseAsync(http, json, StatusCodes.Status400BadRequest, RpcCode.InvalidArgument, malformed.Reason);
@@ -112,10 +118,10 @@ public static class OtlpHttp
 
     private static bool IsJson(string mediaType) => mediaType.Equals(Json, StringComparison.OrdinalIgnoreCase);
 
-    private static Task TryLaterAsync(HttpContext http, bool json, string reason, TimeSpan delay)
+    private static Task TryLaterAsync(HttpContext http, bool json, int status, RpcCode code, string reason, TimeSpan delay)
     {
         http.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling(delay.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
-        return RefuseAsync(http, json, StatusCodes.Status429TooManyRequests, RpcCode.ResourceExhausted, reason, delay);
+        return RefuseAsync(http, json, status, code, reason, delay);
     }
 
     private static string RejectedName(Signal signal) => signal switch
