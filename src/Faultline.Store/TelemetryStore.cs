@@ -17,8 +17,8 @@ public sealed class TelemetryStore
         Writer = writer;
         Samples = new Samples.SampleStore(engine, writer, time);
         Scores = new Scores.ScoreStore(engine);
-        Traces = new Traces.TraceStore(engine, Scores);
         Logs = new Logs.LogStore(engine);
+        Traces = new Traces.TraceStore(engine, Scores, Logs);
     }
 
     public IClickHouse Engine { get; }

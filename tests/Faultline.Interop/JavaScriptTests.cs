@@ -31,6 +31,24 @@ public sealed class JavaScriptTests
         await Eventually.TrueAsync(
             async () => (await server.QueryAsync($"llm_tokens_total{{service_name=\"{service}\",type=\"input\"}} == 21")).GetArrayLength() == 1,
             "the call's input tokens are a metric");
+
+        // Over gRPC the program sends no logs. Else what was said comes as log records, which may arrive after the span.
+        if (protocol is not "grpc")
+        {
+            await Eventually.TrueAsync(async () => await SaidAsync(server, traceId) is "user: What is the capital of France? | assistant: Paris, of course.", "prompt and answer are in the trace, once");
+            var (shown, tree, _) = await server.CommandAsync("traces", "show", traceId);
+            Assert.Equal(0, shown);
+            Assert.Contains("user: What is the capital of France?", tree, StringComparison.Ordinal);
+            Assert.Contains("assistant: Paris, of course.", tree, StringComparison.Ordinal);
+        }
+    }
+
+    private static async Task<string> SaidAsync(FaultlineProcess server, string traceId)
+    {
+        using var content = await server.ApiAsync($"/api/v1/traces/{traceId}/content");
+        return string.Join(" | ", content.RootElement.GetProperty("spans").EnumerateArray()
+            .SelectMany(span => span.GetProperty("messages").EnumerateArray())
+            .Select(message => $"{message.GetProperty("role").GetString()}: {message.GetProperty("parts")[0].GetProperty("text").GetString()}"));
     }
 }
 

@@ -1,5 +1,8 @@
 using Faultline.ClickHouse;
 using Faultline.Store.Traces;
+using Faultline.Telemetry.Columns;
+using Faultline.Telemetry.GenAi;
+using Faultline.Telemetry.Otlp;
 using Faultline.Telemetry.Spans;
 
 namespace Faultline.Store.Logs;
@@ -14,6 +17,11 @@ public sealed class LogStore
         unix_nanos, observed_unix_nanos, severity_number, severity_text, service_name, body, event_name, trace_id, span_id,
         attributes, attribute_types, resource_attributes, resource_attribute_types
         """;
+
+    /// <summary>Most log events read for the conversations of one trace, and most bytes of their bodies and attributes; later ones are left out.</summary>
+    internal const int ContentEventsMax = 10_000;
+
+    internal const long ContentBytesMax = 32L << 20;
 
     private static readonly QueryLimits Limits = new(Time: TimeSpan.FromSeconds(30));
 
@@ -31,6 +39,45 @@ public sealed class LogStore
             new SqlParameters().Add("project", project).Add("trace", trace.ToString()).Add("limit", Math.Max(0, limit)),
             Limits,
             cancel));
+
+    /// <summary>Records of one trace that say what was said in its spans, by span, oldest first; of a record that was stored twice only one.</summary>
+    internal async Task<ILookup<SpanId, OtlpEvent>> ContentOfTraceAsync(string project, TraceId trace, CancellationToken cancel)
+    {
+        var result = await _engine.QueryAsync(
+            """
+            SELECT span_id, received_unix_nanos, time_unix_nanos, name, body, body_type, attributes, attribute_types FROM
+            (
+              SELECT span_id, received_unix_nanos, time_unix_nanos, body, body_type, attributes, attribute_types, _part AS part, _part_offset AS place, if(event_name != '', toString(event_name), attributes['event.name']) AS name,
+                     sum(length(body) + length(toString(attributes))) OVER (ORDER BY time_unix_nanos, part, place) AS bytes_so_far
+              FROM logs
+              WHERE project = {project:String} AND trace_id = toFixedString(unhex({trace:String}), 16) AND name IN ({names:Array(String)})
+            )
+            WHERE bytes_so_far <= {bytes:Int64}
+            ORDER BY time_unix_nanos, part, place LIMIT {limit:UInt64}
+            """,
+            new SqlParameters().Add("project", project).Add("trace", trace.ToString()).Add("names", GenAiContent.LogEventNames).Add("bytes", ContentBytesMax).Add("limit", ContentEventsMax),
+            Limits,
+            cancel);
+
+        // A request that was stored twice came at another time; the same words twice in one request were said twice.
+        var firstReceived = new Dictionary<(SpanId Span, long UnixNanos, string Name, string Body), long>();
+        var found = new List<(SpanId Span, OtlpEvent Event)>();
+        foreach (var row in result.Rows)
+        {
+            var (span, at, name, body) = (Stored.Span(row.Bytes("span_id")), row.Int64("time_unix_nanos"), row.Text("name"), row.Text("body"));
+            var received = row.Int64("received_unix_nanos");
+            if (!firstReceived.TryAdd((span, at, name, body), received) && firstReceived[(span, at, name, body)] != received)
+            {
+                continue;
+            }
+
+            var type = row.Bytes("body_type") is [var letter, ..] ? (AttributeType)letter : AttributeType.Empty;
+            var attributes = Attributes(row, "attributes", "attribute_types").Select(one => new OtlpAttribute(one.Key, one.Value, one.Type));
+            found.Add((span, GenAiContent.LogEvent(at, name, new OtlpAttribute("", body, type), [.. attributes])));
+        }
+
+        return found.ToLookup(pair => pair.Span, pair => pair.Event);
+    }
 
     /// <summary>Records in a time range, newest first. Text is looked for, any case, in body, event name and attribute values.</summary>
     public async Task<IReadOnlyList<StoredLog>> SearchAsync(string project, string? service, string? text, int severityMin, long fromUnixNanos, long toUnixNanos, int limit, CancellationToken cancel = default) =>

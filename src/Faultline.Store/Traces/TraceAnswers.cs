@@ -1,4 +1,6 @@
 using Faultline.Telemetry.Columns;
+using Faultline.Telemetry.GenAi;
+using Faultline.Telemetry.Otlp;
 using Faultline.Telemetry.Spans;
 
 namespace Faultline.Store.Traces;
@@ -84,4 +86,17 @@ public sealed record StoredSpan(
     IReadOnlyList<StoredAttribute> Bodies, IReadOnlyList<StoredEvent> Events, IReadOnlyList<StoredLink> Links,
     IReadOnlyList<StoredAttribute> Resource, string ResourceSchemaUrl, uint ResourceDroppedAttributes,
     string ScopeName, string ScopeVersion, IReadOnlyList<StoredAttribute> ScopeAttributes, uint ScopeDroppedAttributes, string ScopeSchemaUrl,
-    uint DroppedAttributes, uint DroppedEvents, uint DroppedLinks, IReadOnlyList<Scores.StoredScore> Scores);
+    uint DroppedAttributes, uint DroppedEvents, uint DroppedLinks, IReadOnlyList<Scores.StoredScore> Scores)
+{
+    /// <summary>Log records of this span that say what was said (<see cref="GenAiContent.LogEventNames"/>), oldest first; whenever they came.</summary>
+    public IReadOnlyList<OtlpEvent> LogEvents { get; init; } = [];
+
+    /// <summary>What was said in the span: from its attributes, else from its events, else from log records.</summary>
+    public GenAiContent ReadContent() => GenAiContent.Read(
+        [.. Bodies.Select(Otlp), .. Summary.Attributes.Select(Otlp)],
+        [.. Events.Select(one => new OtlpEvent(one.UnixNanos, one.Name, [.. one.Attributes.Select(Otlp)], one.DroppedAttributes))],
+        Summary.GenAi.Operation,
+        LogEvents);
+
+    private static OtlpAttribute Otlp(StoredAttribute one) => new(one.Key, one.Value, one.Type);
+}

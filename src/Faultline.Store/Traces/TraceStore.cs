@@ -1,4 +1,5 @@
 using Faultline.ClickHouse;
+using Faultline.Store.Logs;
 using Faultline.Store.Scores;
 using Faultline.Telemetry.Spans;
 
@@ -21,14 +22,16 @@ public sealed class TraceStore
 
     private readonly IClickHouse _engine;
     private readonly ScoreStore _scores;
+    private readonly LogStore _logs;
 
-    internal TraceStore(IClickHouse engine, ScoreStore scores)
+    internal TraceStore(IClickHouse engine, ScoreStore scores, LogStore logs)
     {
         _engine = engine;
         _scores = scores;
+        _logs = logs;
     }
 
-    /// <summary>All spans of a trace with bodies, events, links and scores, by start time; empty when there is none.</summary>
+    /// <summary>All spans of a trace with bodies, events, links, scores and the log records of what was said, by start time; empty when there is none.</summary>
     public async Task<IReadOnlyList<StoredSpan>> SpansOfAsync(string project, TraceId trace, CancellationToken cancel = default)
     {
         var result = await _engine.QueryAsync(
@@ -50,7 +53,8 @@ public sealed class TraceStore
 
         var places = summaries.Select(span => new ScorePlace(span.SpanId, span.ParentSpanId, span.GenAi.ResponseId, span.GenAi.Counted)).ToList();
         var scores = await ScoresBySpanAsync(project, trace, places, cancel);
-        return [.. summaries.Select((_, row) => reader.Span(row, scores[row].ToList()))];
+        var said = await _logs.ContentOfTraceAsync(project, trace, cancel);
+        return [.. summaries.Select((summary, row) => reader.Span(row, scores[row].ToList()) with { LogEvents = [.. said[summary.SpanId]] })];
     }
 
     /// <summary>One span of a trace, as <see cref="SpansOfAsync"/> has it, without reading what the others said; null when it is not there.</summary>

@@ -7,18 +7,23 @@ namespace Faultline.Telemetry.GenAi;
 /// <remarks>Shapes and names: docs/genai.md. Messages themselves are read by <see cref="MessageReader"/>.</remarks>
 internal sealed class ContentReader
 {
+    /// <summary>The attribute that holds an event's content; a log record's body is read as if it were one.</summary>
+    public const string EventContent = "gen_ai.event.content";
+
     private const int DocumentsMax = 10_000;
 
     private readonly Dictionary<string, OtlpAttribute> _attributes = new(StringComparer.Ordinal);
     private readonly IReadOnlyList<OtlpAttribute> _all;
     private readonly IReadOnlyList<OtlpEvent> _events;
+    private readonly IReadOnlyList<OtlpEvent> _logEvents;
     private readonly string _operation;
     private bool _isTruncated;
 
-    public ContentReader(IReadOnlyList<OtlpAttribute> attributes, IReadOnlyList<OtlpEvent> events, string operation)
+    public ContentReader(IReadOnlyList<OtlpAttribute> attributes, IReadOnlyList<OtlpEvent> events, IReadOnlyList<OtlpEvent> logEvents, string operation)
     {
         _all = attributes;
         _events = events;
+        _logEvents = logEvents;
         _operation = operation;
         foreach (var attribute in attributes)
         {
@@ -26,7 +31,7 @@ internal sealed class ContentReader
         }
 
         // The opt-in event carries the same three attributes as the span would.
-        foreach (var details in events.Where(one => one.Name == "gen_ai.client.inference.operation.details"))
+        foreach (var details in events.Concat(logEvents).Where(one => one.Name == "gen_ai.client.inference.operation.details"))
         {
             foreach (var attribute in details.Attributes)
             {
@@ -45,7 +50,8 @@ internal sealed class ContentReader
             system.AddRange(MessageReader.Parts(instructions));
         }
 
-        system.AddRange(input.Where(IsSystem).SelectMany(message => message.Parts));
+        // Instructions that came as an attribute and again as a message are shown once.
+        system.AddRange(input.Where(IsSystem).SelectMany(message => message.Parts).Where(part => !system.Contains(part)).ToList());
         var isTool = _operation is "tool" or "mcp";
         var inputText = Text("input.value", "traceloop.entity.input", "langfuse.observation.input", "genkit:input", "mlflow.spanInputs", "ai.value", "ai.values", "embedding.text");
         var outputText = Text("output.value", "traceloop.entity.output", "langfuse.observation.output", "genkit:output", "mlflow.spanOutputs", "ai.response.object", "ai.result.object");
@@ -77,7 +83,7 @@ internal sealed class ContentReader
     private IEnumerable<List<ContentMessage>> InputSources()
     {
         yield return Messages("gen_ai.input.messages", "user");
-        yield return MessageEvents(isOutput: false);
+        yield return MessageEvents(_events, isOutput: false);
         yield return EventArray(isOutput: false);
         yield return IndexedMessages("gen_ai.prompt", "", "user");
         yield return IndexedMessages("llm.input_messages", "message.", "user");
@@ -93,12 +99,13 @@ internal sealed class ContentReader
         yield return LooseMessages("genkit:input", "user");
         yield return LooseMessages("input.value", "user");
         yield return LooseMessages("traceloop.entity.input", "user");
+        yield return MessageEvents(_logEvents, isOutput: false);
     }
 
     private IEnumerable<List<ContentMessage>> OutputSources()
     {
         yield return Messages("gen_ai.output.messages", "assistant");
-        yield return MessageEvents(isOutput: true);
+        yield return MessageEvents(_events, isOutput: true);
         yield return EventArray(isOutput: true);
         yield return IndexedMessages("gen_ai.completion", "", "assistant");
         yield return IndexedMessages("llm.output_messages", "message.", "assistant");
@@ -112,6 +119,7 @@ internal sealed class ContentReader
         yield return LooseMessages("genkit:output", "assistant");
         yield return LooseMessages("output.value", "assistant");
         yield return LooseMessages("traceloop.entity.output", "assistant");
+        yield return MessageEvents(_logEvents, isOutput: true);
     }
 
     private ContentNode? Node(string key) => _attributes.TryGetValue(key, out var attribute) ? Node(attribute) : null;
@@ -161,11 +169,11 @@ internal sealed class ContentReader
     private List<ContentMessage> LooseMessages(string key, string role) =>
         _operation is "" or "chat" or "completion" or "agent" && Node(key) is { } node && MessageReader.LooksLikeMessages(node) ? MessageReader.Messages(node, role) : [];
 
-    /// <summary>One span event a message: v1.28 to v1.36, and the older pair of prompt and completion.</summary>
-    private List<ContentMessage> MessageEvents(bool isOutput)
+    /// <summary>One event a message, of the span or as a log record: v1.28 to v1.36, and the older pair of prompt and completion.</summary>
+    private List<ContentMessage> MessageEvents(IReadOnlyList<OtlpEvent> events, bool isOutput)
     {
         var messages = new List<ContentMessage>();
-        foreach (var happened in _events)
+        foreach (var happened in events)
         {
             var (role, isAnswer) = happened.Name switch
             {
@@ -178,29 +186,31 @@ internal sealed class ContentReader
                 "gen_ai.choice" or "gen_ai.content.completion" => ("assistant", true),
                 _ => ("", false),
             };
-            if (role.Length == 0 || isAnswer != isOutput)
+            if (role.Length > 0 && isAnswer == isOutput && EventBody(happened) is { } body)
             {
-                continue;
-            }
-
-            var content = happened.Attributes.FirstOrDefault(one => one.Key is "gen_ai.event.content" or "gen_ai.prompt" or "gen_ai.completion");
-            if (content is not null)
-            {
-                messages.AddRange(Node(content) is { } node ? MessageReader.Messages(node, role) : []);
-            }
-            else if (happened.Attributes.Count > 0)
-            {
-                var body = new ContentNode { Kind = ContentKind.Object };
-                foreach (var attribute in happened.Attributes)
-                {
-                    body.Members.Add(new(attribute.Key, Node(attribute) ?? ContentNode.Null));
-                }
-
-                messages.AddRange(MessageReader.Messages(body, role));
+                // A sender that keeps content to itself sends the event all the same: nothing was said in it.
+                messages.AddRange(MessageReader.Messages(body, role).Where(message => message.Parts.Count > 0));
             }
         }
 
         return messages;
+    }
+
+    /// <summary>What an event says: its content as one attribute, or its attributes but those that only name the event; null when that is nothing.</summary>
+    private ContentNode? EventBody(OtlpEvent happened)
+    {
+        if (happened.Attributes.FirstOrDefault(one => one.Key is EventContent or "gen_ai.prompt" or "gen_ai.completion") is { } content)
+        {
+            return Node(content) is { } node && !(node.IsObject && node.Members.Count == 0) ? node : null;
+        }
+
+        var body = new ContentNode { Kind = ContentKind.Object };
+        foreach (var attribute in happened.Attributes.Where(one => one.Key is not ("event.name" or "gen_ai.system" or "gen_ai.provider.name")))
+        {
+            body.Members.Add(new(attribute.Key, Node(attribute) ?? ContentNode.Null));
+        }
+
+        return body.Members.Count == 0 ? null : body;
     }
 
     /// <summary>Pydantic AI before 1.0: one attribute with all events.</summary>

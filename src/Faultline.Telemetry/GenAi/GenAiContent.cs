@@ -71,10 +71,25 @@ public sealed record GenAiContent
     /// <summary>A length limit of the sender, or of ours, cut something off: what is here is the readable beginning.</summary>
     public bool IsTruncated { get; init; }
 
+    /// <summary>Names of log events that carry what was said; a reader of a trace asks its logs for these.</summary>
+    public static IReadOnlyList<string> LogEventNames { get; } =
+    [
+        "gen_ai.system.message", "gen_ai.user.message", "gen_ai.assistant.message", "gen_ai.tool.message", "gen_ai.choice", "gen_ai.client.inference.operation.details",
+    ];
+
     /// <param name="attributes">A span's attributes and bodies, in any order.</param>
     /// <param name="events">Its events; older conventions put messages there.</param>
     /// <param name="operation">The canonical operation, or empty when it is not known.</param>
-    public static GenAiContent Read(IReadOnlyList<OtlpAttribute> attributes, IReadOnlyList<OtlpEvent> events, string operation) => new ContentReader(attributes, events, operation).Read();
+    /// <param name="logEvents">
+    /// Log records of the span named as <see cref="LogEventNames"/> say, in the order of their times, see <see cref="LogEvent"/>. They are read
+    /// last, and only for what attributes and span events do not say, so that no message is there twice.
+    /// </param>
+    public static GenAiContent Read(IReadOnlyList<OtlpAttribute> attributes, IReadOnlyList<OtlpEvent> events, string operation, IReadOnlyList<OtlpEvent>? logEvents = null) =>
+        new ContentReader(attributes, events, logEvents ?? [], operation).Read();
+
+    /// <summary>A log record as an event: its body, where it has one, is the event's content.</summary>
+    public static OtlpEvent LogEvent(long unixNanos, string name, OtlpAttribute body, IReadOnlyList<OtlpAttribute> attributes) =>
+        new(unixNanos, name, body.Value.Length == 0 ? attributes : [.. attributes, body with { Key = ContentReader.EventContent }], 0);
 
     /// <summary>One line: the last user message, or the query, or the arguments.</summary>
     public string InputPreview(string operation)

@@ -121,6 +121,17 @@ internal static class Rest
             return spans.Count == 0 ? NoTrace(traceId) : Results.Json(Waterfall.Of(spans, web.Time.GetUtcNow()), ApiJson.Options);
         }).Produces<Waterfall>().ProducesProblem(404).WithSummary("One trace laid out for a waterfall").WithTags("traces");
 
+        api.MapGet("/traces/{trace_id}/content", async (HttpContext http, [FromRoute(Name = "trace_id")] string traceId) =>
+        {
+            if (!TraceId.TryParse(traceId, out var id))
+            {
+                return Problems.Invalid("trace_id", "A trace id is 32 hexadecimal digits.");
+            }
+
+            var spans = await web.Store.Traces.SpansOfAsync(web.Project, id, http.RequestAborted);
+            return spans.Count == 0 ? NoTrace(traceId) : Results.Json(TraceContentAnswer.Of(spans), ApiJson.Options);
+        }).Produces<TraceContentAnswer>().ProducesProblem(404).WithSummary("What was said in a trace: conversations, documents, tool calls").WithTags("traces");
+
         api.MapGet("/services", async (HttpContext http, string? from, string? to) =>
             RangeProblem(from, to, web, out var range) is { } refusal
                 ? refusal

@@ -4,7 +4,6 @@ using System.Text.Json.Nodes;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Columns;
 using Faultline.Telemetry.GenAi;
-using Faultline.Web.Api;
 
 namespace Faultline.Web.Traces;
 
@@ -30,7 +29,7 @@ public sealed record SpanContent(
 
     public static SpanContent Of(StoredSpan span)
     {
-        var content = GenAiContent.Read(OtlpTrace.Attributes([.. span.Bodies, .. span.Summary.Attributes]), OtlpTrace.Events(span), span.Summary.GenAi.Operation);
+        var content = span.ReadContent();
         var messages = new List<ChatMessage>();
         if (content.System.Count > 0)
         {

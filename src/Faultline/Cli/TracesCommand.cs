@@ -38,7 +38,7 @@ internal static class TracesCommand
 
         var showClient = new ClientOptions();
         var id = new Argument<string>("id") { Description = "Trace id, 32 hexadecimal digits." };
-        var show = new Command("show", "Show one trace: its spans as a tree, or OTLP/JSON with --json.") { id };
+        var show = new Command("show", "Show one trace: its spans as a tree with what was said in them, or OTLP/JSON with --json.") { id };
         showClient.AddTo(show);
         show.SetAction(async (parsed, cancel) =>
         {
@@ -50,14 +50,32 @@ internal static class TracesCommand
                 return ExitCode.Done;
             }
 
-            PrintTree(answer.RootElement);
+            using var content = await server.GetAsync("/api/v1/traces/" + Uri.EscapeDataString(parsed.GetValue(id)!) + "/content", cancel);
+            PrintTree(answer.RootElement, SaidBySpan(content.RootElement));
             return ExitCode.Done;
         });
         list.Subcommands.Add(show);
         root.Subcommands.Add(list);
     }
 
-    private static void PrintTree(JsonElement trace)
+    /// <summary>Characters of a message in the tree; a page or the content API shows all of it.</summary>
+    private const int SaidCharactersMax = 300;
+
+    /// <summary>One line a piece of a message, by span id.</summary>
+    private static Dictionary<string, List<string>> SaidBySpan(JsonElement content) => content.GetProperty("spans").EnumerateArray().ToDictionary(
+        span => span.GetProperty("span_id").GetString()!,
+        span => span.GetProperty("messages").EnumerateArray().SelectMany(
+            message => message.GetProperty("parts").EnumerateArray(),
+            (message, part) => $"{message.GetProperty("role").GetString()}: {OneLine(part.GetProperty("name").GetString() + " " + part.GetProperty("text").GetString())}").ToList(),
+        StringComparer.Ordinal);
+
+    private static string OneLine(string text)
+    {
+        var line = string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        return line.Length <= SaidCharactersMax ? line : line[..SaidCharactersMax] + " …";
+    }
+
+    private static void PrintTree(JsonElement trace, Dictionary<string, List<string>> said)
     {
         var spans = new List<(string Id, string Parent, long Start, string Line)>();
         foreach (var resource in trace.GetProperty("resourceSpans").EnumerateArray())
@@ -82,6 +100,11 @@ internal static class TracesCommand
             foreach (var span in children[parent].OrderBy(span => span.Start))
             {
                 Console.WriteLine(new string(' ', depth * 2) + span.Line);
+                foreach (var line in said.GetValueOrDefault(span.Id) ?? [])
+                {
+                    Console.WriteLine(new string(' ', (depth * 2) + 4) + line);
+                }
+
                 Print(span.Id, depth + 1);
             }
         }

@@ -61,6 +61,30 @@ public sealed class LogAndScoreStoreTests : StoreTest
     }
 
     [Fact]
+    public async Task What_was_said_in_log_records_is_with_its_span_whenever_they_came_and_once()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        TelemetryBatch Said(long received)
+        {
+            var batch = new TelemetryBatch { Project = "default", ReceivedUnixNanos = received, RequestHash = NewHash() };
+            Log(batch, """{"values":[{"key":"content","value":{"stringValue":"Where is it?"}}]}""", Noon, Trace(1), name: "gen_ai.user.message", bodyType: AttributeType.KeyValues);
+            Log(batch, "{}", Noon + 1, Trace(1), name: "gen_ai.assistant.message", bodyType: AttributeType.KeyValues);
+            Log(batch, """{"role":"assistant","finish_reason":"stop","message":{"content":"Here."}}""", Noon + 2, Trace(1), name: "", attributes: [Text("event.name", "gen_ai.choice"), Text("gen_ai.system", "openai")]);
+            Log(batch, "not said", Noon + 3, Trace(1));
+            return batch;
+        }
+
+        await WriteAsync(store, Said(Noon));
+        await WriteAsync(store, Batch(new SpanSpec(Trace(1), Span(3)), new SpanSpec(Trace(1), Span(4))));
+        await WriteAsync(store, Said(Noon + Hour));
+
+        var spans = await store.Traces.SpansOfAsync("default", Trace(1));
+        var content = Assert.Single(spans, span => span.LogEvents.Count > 0).ReadContent();
+        Assert.Equal("user: Where is it?", Assert.Single(content.Input) is var asked ? $"{asked.Role}: {asked.Words}" : "");
+        Assert.Equal(("assistant", "Here.", "stop"), Assert.Single(content.Output) is var answer ? (answer.Role, answer.Words, answer.FinishReason) : default);
+    }
+
+    [Fact]
     public async Task Scores_are_found_by_service_name_and_time_and_a_resent_one_is_one()
     {
         var store = await OpenAsync(Engine, Soon);
@@ -95,7 +119,8 @@ public sealed class LogAndScoreStoreTests : StoreTest
     }
 
     private static void Log(
-        TelemetryBatch batch, string body, long at, TraceId trace, int severity = 9, string service = "shop", long? observed = null, IReadOnlyList<StoredAttribute>? attributes = null)
+        TelemetryBatch batch, string body, long at, TraceId trace, int severity = 9, string service = "shop", long? observed = null, IReadOnlyList<StoredAttribute>? attributes = null,
+        string name = "an.event", AttributeType bodyType = AttributeType.String)
     {
         var logs = batch.Logs;
         logs.Resources.Attributes.Add("service.name"u8, System.Text.Encoding.UTF8.GetBytes(service), AttributeType.String);
@@ -114,8 +139,8 @@ public sealed class LogAndScoreStoreTests : StoreTest
         logs.SeverityNumber.Add(severity);
         logs.SeverityText.Add("INFO");
         logs.Body.Add(body);
-        logs.BodyType.Add(AttributeType.String);
-        logs.EventName.Add("an.event");
+        logs.BodyType.Add(bodyType);
+        logs.EventName.Add(name);
         foreach (var attribute in attributes ?? [])
         {
             logs.Attributes.Add(System.Text.Encoding.UTF8.GetBytes(attribute.Key), System.Text.Encoding.UTF8.GetBytes(attribute.Value), attribute.Type);
