@@ -24,6 +24,7 @@ internal static class BenchCommand
         AnomalyBench.Task,
         AttributionBench.Task,
         RootCauseBench.Task,
+        TraceErrorsBench.Task,
         WorldBench.Task,
     ];
 

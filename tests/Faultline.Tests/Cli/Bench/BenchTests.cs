@@ -129,6 +129,31 @@ public sealed class BenchTests : IDisposable
     }
 
     [Fact]
+    public async Task Trace_errors_names_agent_step_and_category()
+    {
+        Write("b/run.json", """
+            {"id":"b/1","task":"t","agents":["assistant","tool","user"],"steps":[{"step":1,"agent":"user","content":"hi"},
+            {"step":2,"agent":"assistant","content":"","tool_calls":[{"name":"cancel_order","arguments":"{}"}]},{"step":3,"agent":"tool","content":"Error: no"}]}
+            """);
+        Write("a.json", """{"id":"a","task":"t","agents":[],"steps":[]}""");
+        var lines = await RunAsync(TraceErrorsBench.Task);
+        Assert.Equal(["a", "b/1"], lines.Select(line => line.GetProperty("id").GetString()));
+        Assert.Equal(("assistant", 2, "Invalid Invocation"), (
+            lines[1].GetProperty("agent").GetString(), lines[1].GetProperty("step").GetInt32(), lines[1].GetProperty("errors")[0].GetProperty("category").GetString()));
+        Assert.Equal(JsonValueKind.Null, lines[0].GetProperty("agent").ValueKind);
+    }
+
+    [Theory]
+    [InlineData("nonsense", "line 1")]
+    [InlineData("{\"id\":\"1\"}", "steps")]
+    [InlineData("{\"id\":\"1\",\"steps\":[{\"step\":1.5}]}", "whole")]
+    public async Task Trace_errors_names_what_is_wrong(string text, string what)
+    {
+        Write("a.json", text);
+        Assert.Contains(what, (await Assert.ThrowsAsync<CommandException>(() => RunAsync(TraceErrorsBench.Task))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Without_cases_there_is_nothing_to_run() =>
         Assert.Contains("cases.jsonl", (await Assert.ThrowsAsync<CommandException>(() => RunAsync(AttributionBench.Task))).Message, StringComparison.Ordinal);
 
