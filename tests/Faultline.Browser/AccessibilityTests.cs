@@ -13,6 +13,7 @@ public sealed class AccessibilityTests(PagesFixture pages)
     [SkippableFact]
     public async Task No_page_with_data_breaks_a_rule_of_WCAG_AA()
     {
+        await Axe.RequireAsync();
         await using var visit = await Visit.StartAsync(pages.Browsers.Browser, pages.Server);
         await CheckAsync(visit, Pages);
         await visit.GotoAsync($"/traces/{SampleTelemetry.TraceId}?span={SampleTelemetry.ChatSpanId}");
@@ -33,6 +34,7 @@ public sealed class AccessibilityTests(PagesFixture pages)
     public async Task No_empty_page_breaks_a_rule_of_WCAG_AA()
     {
         var browser = pages.Browsers.Browser;
+        await Axe.RequireAsync();
         await using var server = await FaultlineProcess.StartAsync();
         await using var visit = await Visit.StartAsync(browser, server);
         await CheckAsync(visit, [.. Pages, "/traces/" + SampleTelemetry.TraceId, "/cases/CASE-9", "/login"]);

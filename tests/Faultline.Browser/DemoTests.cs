@@ -12,6 +12,7 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
     public async Task Two_faults_become_one_case_each_and_resolve_after_the_fix()
     {
         var chromium = browser.Browser;
+        await Axe.RequireAsync();
         await using var server = await FaultlineProcess.StartAsync();
         await using var visit = await Visit.StartAsync(chromium, server);
         var page = visit.Page;
