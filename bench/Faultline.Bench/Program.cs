@@ -12,7 +12,9 @@ switch (name)
         return await IngestBench.RunAsync("genai", seconds, json);
     case "locate":
         return LocateBench.Run(json);
+    case "diagnosis":
+        return await DiagnosisBench.RunAsync(args);
     default:
-        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai or locate.");
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai, locate or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR] [--held-out DIR].");
         return 2;
 }

@@ -27,6 +27,7 @@ internal static class CommandLine
         CasesCommand.AddTo(root);
         AuditCommand.AddTo(root);
         BenchCommand.AddTo(root);
+        LabCommand.AddTo(root);
 
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)

@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using System.Globalization;
+using Faultline.Lab.Scoring;
+using Faultline.Lab.Worlds;
+using Faultline.Lab.Worlds.Planning;
+using Faultline.Lab.Worlds.Words;
+
+namespace Faultline.Bench;
+
+/// <summary>
+/// Generated worlds of both splits through <c>faultline bench world</c>, a process for each split, and the scores side by side. Worlds that exist
+/// already are taken with <c>--dev DIR --held-out DIR</c>, each a folder of <c>faultline lab generate</c>.
+/// </summary>
+internal static class DiagnosisBench
+{
+    public static async Task<int> RunAsync(string[] args)
+    {
+        var scratch = Directory.CreateTempSubdirectory("faultline-diagnosis-").FullName;
+        try
+        {
+            var worlds = int.Parse(Option(args, "--worlds") ?? "24", CultureInfo.InvariantCulture);
+            var days = double.Parse(Option(args, "--days") ?? "2", CultureInfo.InvariantCulture);
+            var seed = long.Parse(Option(args, "--seed") ?? "1", CultureInfo.InvariantCulture);
+            var dev = Option(args, "--dev") ?? Generate(scratch, "dev", new WorldOptions(seed, days, Split.Dev, worlds));
+            var heldOut = Option(args, "--held-out") ?? Generate(scratch, "held-out", new WorldOptions(seed, days, Split.HeldOut, worlds));
+            var clock = Stopwatch.StartNew();
+            var predictions = await Task.WhenAll(PlayAsync(dev), PlayAsync(heldOut));
+            var (first, second) = (Score(dev, predictions[0]), Score(heldOut, predictions[1]));
+            Console.WriteLine(ScoreReport.Markdown(first, second));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Time: {clock.Elapsed.TotalSeconds:0} s for {first.Worlds + second.Worlds} worlds, two processes."));
+            return 0;
+        }
+        finally
+        {
+            Directory.Delete(scratch, recursive: true);
+        }
+    }
+
+    private static string Generate(string scratch, string name, WorldOptions options)
+    {
+        var folder = Path.Combine(scratch, name);
+        foreach (var world in WorldGenerator.Write(options, folder))
+        {
+            Console.Error.WriteLine($"{world.Name}: {world.Spans} spans, {world.Faults} faults");
+        }
+
+        return folder;
+    }
+
+    private static async Task<List<string>> PlayAsync(string folder)
+    {
+        using var player = Process.Start(new ProcessStartInfo("dotnet", [ServerUnderTest.Built("src/Faultline", "faultline.dll"), "bench", "world", Path.Combine(folder, "worlds")]) { RedirectStandardOutput = true })!;
+        var lines = new List<string>();
+        while (await player.StandardOutput.ReadLineAsync() is { } line)
+        {
+            lines.Add(line);
+        }
+
+        await player.WaitForExitAsync();
+        return player.ExitCode == 0 ? lines : throw new InvalidOperationException($"`faultline bench world {folder}` ended with {player.ExitCode}.");
+    }
+
+    private static Scoreboard Score(string folder, List<string> predictions) =>
+        new(LabelledWorld.ReadAll(Path.Combine(folder, "labels")), predictions.Select(PredictedCase.Read).OfType<PredictedCase>());
+
+    private static string? Option(string[] args, string name) => args.SkipWhile(argument => argument != name).Skip(1).FirstOrDefault();
+}
