@@ -77,6 +77,9 @@ public sealed class GenAiColumns
     /// <summary>First characters of the answer; at most 240.</summary>
     public ByteColumn OutputPreview { get; } = new();
 
+    /// <summary>What the content looks like, for detectors; not stored.</summary>
+    public ContentTraits Traits { get; } = new();
+
     /// <summary>Which dialect won (otel, openinference, …); empty when the span is not GenAI's.</summary>
     public ByteColumn Source { get; } = new();
 

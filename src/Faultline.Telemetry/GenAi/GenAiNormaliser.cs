@@ -167,6 +167,7 @@ public static class GenAiNormaliser
         gen.InputPreview.Add(content.InputPreview(operation));
         gen.OutputPreview.Add(content.OutputPreview(operation));
         gen.Source.Add(SourceOf(found));
+        gen.Traits.Add(operation, content);
     }
 
     private static void FillEmpty(GenAiColumns gen)
@@ -186,6 +187,7 @@ public static class GenAiNormaliser
 
         gen.DocumentTopScore.Add(double.NaN);
         gen.DocumentMeanScore.Add(double.NaN);
+        gen.Traits.AddNothing();
     }
 
     private static string OperationOf(SpanBatch spans, int row, Found[] found)
