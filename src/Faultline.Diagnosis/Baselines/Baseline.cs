@@ -18,7 +18,7 @@ internal readonly record struct Expectation(double Centre, double Sigma, double 
 /// interpolated. Before there is a day to look back on, it is the weighted median of the last windows.</para>
 /// <para>Spread: a window's variance is taken as between² + within² / count (the variance of a mean in a one-way random
 /// effects model; Searle, Casella and McCulloch 1992, "Variance Components", ch. 3). Residuals are kept by count class;
-/// each class gives a scaled MAD, and the two parameters are fitted to those by weighted least squares, not negative.</para>
+/// each class gives a scaled MAD, or where the bad side's tail is heavier what that tail amounts to, and the two parameters are fitted to those by weighted least squares, not negative.</para>
 /// <para>Neighbouring windows of a real service are alike; their correlation is learnt as well, because a CUSUM over windows that are
 /// not independent fires too early (Johnson and Bagshaw 1974, "The Effect of Serial Correlation on the Performance of CUSUM Tests").</para>
 /// <para>Shares have the binomial variance instead of within², because most of their windows are exactly 0.</para>
@@ -47,7 +47,7 @@ internal sealed class Baseline(Feature feature)
     private const double CorrelationMax = 0.9;
 
     private const int RecentMax = 128;
-    private const int ResidualsMax = 128;
+    private const int ResidualsMax = 256;
     private const int ResidualsMin = 24;
     private const int CountClasses = 7;
     private const float WeightMax = 16;
@@ -170,7 +170,7 @@ internal sealed class Baseline(Feature feature)
             return;
         }
 
-        (_residuals[ClassOf(count)] ??= new Residuals()).Add(residual, 1 / Math.Max(count, 1));
+        (_residuals[ClassOf(count)] ??= new Residuals(feature.BadWhen switch { BadWhen.Rises => 1, BadWhen.Falls => -1, _ => 0 })).Add(residual, 1 / Math.Max(count, 1));
     }
 
     private void LearnLag(long unixSeconds, double standardised)
@@ -349,8 +349,11 @@ internal sealed class Baseline(Feature feature)
     }
 
     /// <summary>The last residuals of windows of about one size.</summary>
-    private sealed class Residuals
+    private sealed class Residuals(int badSign)
     {
+        /// <summary>Quantiles at which the bad side's tail is looked at, and the same of the standard normal distribution.</summary>
+        private static readonly (double Rank, double Normal)[] Tail = [(0.90, 1.2816), (0.95, 1.6449), (0.98, 2.0537), (0.99, 2.3263)];
+
         private readonly float[] _values = new float[ResidualsMax];
         private int _added;
         private int _scaledAt = -1;
@@ -369,6 +372,28 @@ internal sealed class Baseline(Feature feature)
             _reciprocals += (reciprocal - _reciprocals) / Math.Min(_added, ResidualsMax);
         }
 
+        /// <summary>
+        /// The normal distribution's standard deviation that has as heavy a tail on the bad side. Many series have two modes, a cache hit
+        /// or none, a good answer or a wrong one: their median deviation is small, and the other mode is usual all the same.
+        /// </summary>
+        private double TailScale(ReadOnlySpan<double> residuals)
+        {
+            Span<double> bad = stackalloc double[residuals.Length];
+            for (var i = 0; i < residuals.Length; i++)
+            {
+                bad[i] = badSign == 0 ? Math.Abs(residuals[i]) : badSign * residuals[i];
+            }
+
+            bad.Sort();
+            var scale = 0.0;
+            foreach (var (rank, normal) in Tail)
+            {
+                scale = Math.Max(scale, bad[(int)(rank * (bad.Length - 1))] / normal);
+            }
+
+            return scale;
+        }
+
         public double Scale
         {
             get
@@ -382,7 +407,7 @@ internal sealed class Baseline(Feature feature)
                         values[i] = _values[i];
                     }
 
-                    _scale = RobustStatistics.ScaledMad(values, 0);
+                    _scale = Math.Max(TailScale(values), RobustStatistics.ScaledMad(values, 0));
                 }
 
                 return _scale;

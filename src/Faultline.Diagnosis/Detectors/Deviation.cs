@@ -36,8 +36,6 @@ internal sealed class Deviation(Feature feature)
     /// <summary>Sum at which it fires: three windows at the cap.</summary>
     public const double Threshold = 12;
 
-    public const int WindowsMin = 3;
-
     /// <summary>Usual windows with data in a row that end it.</summary>
     public const int UsualToClear = 6;
 
@@ -152,7 +150,7 @@ internal sealed class Deviation(Feature feature)
         _excursion++;
         Observe(scaled, count);
         LearnHeld(HeldMax);
-        if (_sum < Threshold || _excursion < WindowsMin)
+        if (_sum < Threshold || _excursion < feature.WindowsMin)
         {
             return Turn.None;
         }

@@ -50,8 +50,10 @@ internal enum Stage
 /// <param name="CountMin">Windows with fewer observations are neither learnt nor judged.</param>
 /// <param name="EffectMin">Smallest change worth a word: relative when logarithmic, else absolute on a scale of 1.</param>
 /// <param name="Dimension">Label that tells entities of one service apart (model, tool, …), or null.</param>
+/// <param name="WindowsMin">Windows in a row, with data, that must be abnormal at least: an exporter that restarts is silent for a while.</param>
+/// <param name="UnitsMin">Smallest change worth a word in the feature's unit, for ratios of small figures: 4 ms is twice 2 ms and nobody waits longer.</param>
 internal sealed record Feature(
-    string Name, string Words, Statistic Statistic, string Unit, BadWhen BadWhen, Stage Stage, bool Logarithmic, int CountMin, double EffectMin, string? Dimension = null)
+    string Name, string Words, Statistic Statistic, string Unit, BadWhen BadWhen, Stage Stage, bool Logarithmic, int CountMin, double EffectMin, string? Dimension = null, double UnitsMin = 0, int WindowsMin = 3)
 {
     /// <summary>Onto the scale that windows are compared on.</summary>
     public double ToScale(double value) => Logarithmic ? Math.Log(Math.Max(value, LogFloor)) : value;
@@ -61,10 +63,13 @@ internal sealed record Feature(
 
     /// <summary>The smallest change worth a word, on the scale, around <paramref name="centre"/>.</summary>
     /// <remarks>Scores of 1 to 5 or 0 to 100 need a bound that grows with them: five per cent of the centre.</remarks>
-    public double EffectFloor(double centre) => Logarithmic || Statistic == Statistic.Share ? EffectMin : Math.Max(EffectMin, 0.05 * Math.Abs(centre));
+    public double EffectFloor(double centre) =>
+        Logarithmic ? Math.Max(EffectMin, UnitsMin > 0 ? Math.Log(1 + (UnitsMin / Math.Exp(centre))) : 0)
+        : Statistic == Statistic.Share ? EffectMin
+        : Math.Max(EffectMin, 0.05 * Math.Abs(centre));
 
     /// <summary>No window is so quiet that a smaller spread than this is believed.</summary>
-    public double SpreadFloor(double centre) => EffectFloor(centre) / 4;
+    public double SpreadFloor(double centre) => (Logarithmic ? EffectMin : EffectFloor(centre)) / 4;
 
     public bool MayAlarm => BadWhen != BadWhen.Never;
 
@@ -79,42 +84,72 @@ internal static class FeatureTable
 
     public static readonly Feature Calls = new("calls", "calls", Statistic.Count, "calls", BadWhen.Never, Stage.Whole, true, 1, 0.5);
     public static readonly Feature ErrorRate = new("error_rate", "error rate", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.05);
-    public static readonly Feature LatencyP50 = new("latency_p50", "median latency", Statistic.Median, "s", BadWhen.Rises, Stage.Whole, true, 1, 0.25);
+    public static readonly Feature LatencyP50 = new("latency_p50", "median latency", Statistic.Median, "s", BadWhen.Rises, Stage.Whole, true, 1, 0.25, UnitsMin: 0.05);
 
     /// <summary>A window's 95th percentile depends on how many calls it has, so only windows with enough are compared.</summary>
-    public static readonly Feature LatencyP95 = new("latency_p95", "95th percentile of latency", Statistic.P95, "s", BadWhen.Rises, Stage.Whole, true, 20, 0.35);
+    public static readonly Feature LatencyP95 = new("latency_p95", "95th percentile of latency", Statistic.P95, "s", BadWhen.Rises, Stage.Whole, true, 20, 0.35, UnitsMin: 0.1);
+
+    /// <summary>From the start of the request to the start of the first thing it does.</summary>
+    public static readonly Feature Wait = new("queue_wait_p50", "median wait before the first step", Statistic.Median, "s", BadWhen.Rises, Stage.Whole, true, 1, 0.5, UnitsMin: 0.2);
+
+    /// <summary>Calls of what is no part of the chain: a database, an HTTP service.</summary>
+    public static readonly Feature DependencyLatency = new("dependency_latency_p50", "median latency of", Statistic.Median, "s", BadWhen.Rises, Stage.Whole, true, 1, 0.7, "dependency", UnitsMin: 0.1);
+    public static readonly Feature DependencyErrorRate = new("dependency_error_rate", "error rate of", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.1, "dependency");
+
+    /// <summary>Requests in which a stage that requests usually have left no span.</summary>
+    public static readonly Feature StageMissing = new("stage_missing_share", "share of requests without", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.3, "stage", WindowsMin: 12);
 
     public static readonly Feature RetrievalTopScore = new("retrieval_top_score", "best retrieval score", Statistic.Mean, "1", BadWhen.Falls, Stage.Retrieve, false, 1, 0.03);
     public static readonly Feature RetrievalMeanScore = new("retrieval_mean_score", "mean retrieval score", Statistic.Mean, "1", BadWhen.Falls, Stage.Retrieve, false, 1, 0.03);
     public static readonly Feature RetrievalDocuments = new("retrieval_documents", "retrieved documents", Statistic.Mean, "documents", BadWhen.Never, Stage.Retrieve, true, 1, 0.2);
+    public static readonly Feature ChunkLength = new("chunk_length", "mean length of retrieved chunks", Statistic.Mean, "characters", BadWhen.Never, Stage.Retrieve, true, 1, 0.3);
     public static readonly Feature RetrievalEmpty = new("retrieval_empty_share", "share of empty retrievals", Statistic.Share, "1", BadWhen.Rises, Stage.Retrieve, false, 1, 0.08);
     public static readonly Feature RetrievalErrorRate = new("retrieval_error_rate", "error rate of retrieval", Statistic.Share, "1", BadWhen.Rises, Stage.Retrieve, false, 1, 0.08);
-    public static readonly Feature RetrievalLatency = new("retrieval_latency_p50", "median retrieval latency", Statistic.Median, "s", BadWhen.Rises, Stage.Retrieve, true, 1, 0.4);
+    public static readonly Feature RetrievalLatency = new("retrieval_latency_p50", "median retrieval latency", Statistic.Median, "s", BadWhen.Rises, Stage.Retrieve, true, 1, 0.4, UnitsMin: 0.1);
+    public static readonly Feature RerankErrorRate = new("rerank_error_rate", "error rate of reranking", Statistic.Share, "1", BadWhen.Rises, Stage.Retrieve, false, 1, 0.08);
+    public static readonly Feature RerankLatency = new("rerank_latency_p50", "median latency of reranking", Statistic.Median, "s", BadWhen.Rises, Stage.Retrieve, true, 1, 0.5, UnitsMin: 0.2);
 
     public static readonly Feature InputTokens = new("input_tokens", "input tokens a model call", Statistic.Mean, "tokens", BadWhen.Rises, Stage.Prompt, true, 1, 0.4);
     public static readonly Feature ContextSize = new("context_size", "largest input of a model call", Statistic.Max, "tokens", BadWhen.Never, Stage.Prompt, true, 1, 0.4);
+    public static readonly Feature SystemPromptLength = new("system_prompt_length", "length of the system message", Statistic.Mean, "characters", BadWhen.Falls, Stage.Prompt, true, 1, 0.7);
+    public static readonly Feature InputMessages = new("input_messages", "messages a model call is given", Statistic.Mean, "messages", BadWhen.Never, Stage.Prompt, true, 1, 0.3);
+    public static readonly Feature UnfilledShare = new("unfilled_share", "share of prompts with unfilled placeholders", Statistic.Share, "1", BadWhen.Rises, Stage.Prompt, false, 1, 0.08);
 
     public static readonly Feature OutputTokens = new("output_tokens", "output tokens a model call", Statistic.Mean, "tokens", BadWhen.Rises, Stage.Model, true, 1, 0.5);
-    public static readonly Feature ModelLatency = new("model_latency_p50", "median latency of the model", Statistic.Median, "s", BadWhen.Rises, Stage.Model, true, 1, 0.3, "model");
-    public static readonly Feature FirstToken = new("time_to_first_token_p50", "median time to first token", Statistic.Median, "s", BadWhen.Rises, Stage.Model, true, 1, 0.4, "model");
+    public static readonly Feature ModelLatency = new("model_latency_p50", "median latency of the model", Statistic.Median, "s", BadWhen.Rises, Stage.Model, true, 1, 0.3, "model", UnitsMin: 0.05);
+    public static readonly Feature FirstToken = new("time_to_first_token_p50", "median time to first token", Statistic.Median, "s", BadWhen.Rises, Stage.Model, true, 1, 0.4, "model", UnitsMin: 0.05);
     public static readonly Feature ModelErrorRate = new("model_error_rate", "error rate of the model", Statistic.Share, "1", BadWhen.Rises, Stage.Model, false, 1, 0.05, "model");
     public static readonly Feature FinishLength = new("finish_length_share", "share of answers cut at the token limit", Statistic.Share, "1", BadWhen.Rises, Stage.Model, false, 1, 0.08);
+    public static readonly Feature CachedInput = new("cached_input_share", "share of input tokens from the cache", Statistic.Mean, "1", BadWhen.Falls, Stage.Model, false, 1, 0.1);
+
     public static readonly Feature FinishFiltered = new("finish_filtered_share", "share of answers blocked by a filter", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.08);
+    public static readonly Feature Blocked = new("guardrail_block_share", "share of texts that the guardrail blocks", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.08, "guardrail");
+    public static readonly Feature Refusals = new("refusal_share", "share of answers that refuse", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.08);
+    public static readonly Feature JsonShare = new("json_answer_share", "share of answers that are valid JSON", Statistic.Share, "1", BadWhen.Falls, Stage.Output, false, 1, 0.1);
+    public static readonly Feature EmptyAnswers = new("empty_answer_share", "share of empty answers", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.08);
 
     public static readonly Feature ToolCalls = new("tool_calls", "tool calls a trace", Statistic.Mean, "calls", BadWhen.Rises, Stage.Tools, true, 1, 0.7);
+    public static readonly Feature ModelCalls = new("model_calls", "model calls a trace", Statistic.Mean, "calls", BadWhen.Rises, Stage.Tools, true, 1, 0.7);
+    public static readonly Feature AgentTurns = new("agent_turns", "agent turns a trace", Statistic.Mean, "calls", BadWhen.Rises, Stage.Tools, true, 1, 0.7);
+    public static readonly Feature Plans = new("plans", "plans a trace", Statistic.Mean, "calls", BadWhen.Rises, Stage.Tools, true, 1, 0.7);
 
     /// <summary>Judged by the loop watcher, which sees single traces, not by a baseline of windows.</summary>
     public static readonly Feature MaxToolRepeats = new("max_tool_repeats", "most calls of one tool with the same arguments in a trace", Statistic.Max, "calls", BadWhen.Never, Stage.Tools, true, 0, 1.0);
 
-    public static readonly Feature ToolLatency = new("tool_latency_p50", "median latency of the tool", Statistic.Median, "s", BadWhen.Rises, Stage.Tools, true, 1, 0.5, "tool");
+    public static readonly Feature ToolLatency = new("tool_latency_p50", "median latency of the tool", Statistic.Median, "s", BadWhen.Rises, Stage.Tools, true, 1, 0.5, "tool", UnitsMin: 0.1);
     public static readonly Feature ToolErrorRate = new("tool_error_rate", "error rate of the tool", Statistic.Share, "1", BadWhen.Rises, Stage.Tools, false, 1, 0.1, "tool");
+
+    /// <summary>A result that is empty, or JSON that ends in the middle: the call says OK and brings nothing.</summary>
+    public static readonly Feature ToolUseless = new("tool_useless_share", "share of empty or broken results of the tool", Statistic.Share, "1", BadWhen.Rises, Stage.Tools, false, 1, 0.1, "tool");
 
     public static readonly IReadOnlyList<Feature> Fixed =
     [
-        Calls, ErrorRate, LatencyP50, LatencyP95,
-        RetrievalTopScore, RetrievalMeanScore, RetrievalDocuments, RetrievalEmpty, RetrievalErrorRate, RetrievalLatency,
-        InputTokens, ContextSize, OutputTokens, ModelLatency, FirstToken, ModelErrorRate, FinishLength, FinishFiltered,
-        ToolCalls, MaxToolRepeats, ToolLatency, ToolErrorRate,
+        Calls, ErrorRate, LatencyP50, LatencyP95, Wait, DependencyLatency, DependencyErrorRate, StageMissing,
+        RetrievalTopScore, RetrievalMeanScore, RetrievalDocuments, ChunkLength, RetrievalEmpty, RetrievalErrorRate, RetrievalLatency, RerankErrorRate, RerankLatency,
+        InputTokens, ContextSize, SystemPromptLength, InputMessages, UnfilledShare,
+        OutputTokens, ModelLatency, FirstToken, ModelErrorRate, FinishLength, CachedInput,
+        FinishFiltered, Blocked, Refusals, JsonShare, EmptyAnswers,
+        ToolCalls, ModelCalls, AgentTurns, Plans, MaxToolRepeats, ToolLatency, ToolErrorRate, ToolUseless,
     ];
 
     private static readonly Dictionary<string, Feature> ByName = Fixed.ToDictionary(feature => feature.Name, StringComparer.Ordinal);

@@ -17,7 +17,11 @@ internal sealed class ProjectFeatures(string project)
     private readonly Utf8Names _names = new();
     private readonly TraceTable _traces = new();
     private readonly List<LoopingTrace> _loops = [];
+    private readonly List<Root> _roots = [];
     private ServiceFeatures?[] _ofResource = [];
+
+    /// <summary>Requests waiting for the rest of their traces; more are not asked what only a whole trace tells.</summary>
+    internal const int RootsMax = 50_000;
 
     /// <summary>Looping traces waiting to be looked at.</summary>
     internal const int LoopsMax = 1000;
@@ -134,8 +138,9 @@ internal sealed class ProjectFeatures(string project)
     private void FoldSpan(SpanBatch spans, int row, ServiceFeatures service, ReadOnlySpan<byte> operation)
     {
         var trace = spans.TraceId[row];
-        var end = Math.Max(spans.EndUnixNanos[row], spans.StartUnixNanos[row]);
-        var seconds = (end - spans.StartUnixNanos[row]) / 1e9;
+        var start = spans.StartUnixNanos[row];
+        var end = Math.Max(spans.EndUnixNanos[row], start);
+        var seconds = (end - start) / 1e9;
         var failed = spans.Status[row] == SpanStatus.Error ? 1.0 : 0.0;
         var memory = _traces.GetOrAdd(trace);
         Link(memory, service);
@@ -147,88 +152,54 @@ internal sealed class ProjectFeatures(string project)
             service.Observe(FeatureTable.ErrorRate, "", end, failed, trace);
             service.Observe(FeatureTable.LatencyP50, "", end, seconds, trace);
             service.Observe(FeatureTable.LatencyP95, "", end, seconds, trace);
-            if (isRoot && memory.ToolCalls > 0)
+            if (isRoot && _roots.Count < RootsMax)
             {
-                service.Observe(FeatureTable.ToolCalls, "", end, memory.ToolCalls, trace);
+                _roots.Add(new Root(service, trace, memory, start, end));
             }
         }
 
+        if (!isRoot)
+        {
+            memory.FirstChildStartUnixNanos = Math.Min(memory.FirstChildStartUnixNanos, start);
+        }
+
+        var genAi = spans.GenAi;
         if (operation.SequenceEqual("chat"u8) || operation.SequenceEqual("completion"u8))
         {
-            FoldModelCall(spans.GenAi, row, service, trace, end, seconds, failed);
+            memory.Stages |= TraceStages.Model;
+            memory.ModelCalls++;
+            StageFolds.ModelCall(genAi, row, service, trace, end, seconds, failed, _names);
         }
         else if (operation.SequenceEqual("retrieval"u8))
         {
-            FoldRetrieval(spans.GenAi, row, service, trace, end, seconds, failed);
+            memory.Stages |= TraceStages.Retrieval;
+            StageFolds.Retrieval(genAi, row, service, trace, end, seconds, failed);
         }
-    }
-
-    private void FoldModelCall(GenAiColumns genAi, int row, ServiceFeatures service, TraceId trace, long end, double seconds, double failed)
-    {
-        // The model asked for stays the same when a provider swaps what answers, so before and after are one series.
-        var requested = genAi.ModelRequested[row];
-        var model = _names[requested.IsEmpty ? genAi.ModelResponded[row] : requested];
-        service.Observe(FeatureTable.ModelErrorRate, model, end, failed, trace);
-        if (failed > 0)
+        else if (operation.SequenceEqual("rerank"u8))
         {
-            return;             // a call that failed has no latency, tokens or finish worth averaging
+            memory.Stages |= TraceStages.Rerank;
+            StageFolds.Rerank(service, trace, end, seconds, failed);
         }
-
-        service.Observe(FeatureTable.ModelLatency, model, end, seconds, trace);
-        if (genAi.FirstChunkNanos[row] != GenAiColumns.Absent)
+        else if (operation.SequenceEqual("embeddings"u8))
         {
-            service.Observe(FeatureTable.FirstToken, model, end, genAi.FirstChunkNanos[row] / 1e9, trace);
+            memory.Stages |= TraceStages.Embedding;
         }
-
-        if (genAi.Counted[row] != 0)
+        else if (operation.SequenceEqual("agent"u8))
         {
-            if (genAi.InputTokens[row] > 0)
-            {
-                service.Observe(FeatureTable.InputTokens, "", end, genAi.InputTokens[row], trace);
-                service.Observe(FeatureTable.ContextSize, "", end, genAi.InputTokens[row], trace);
-            }
-
-            if (genAi.OutputTokens[row] >= 0)
-            {
-                service.Observe(FeatureTable.OutputTokens, "", end, genAi.OutputTokens[row], trace);
-            }
+            memory.AgentTurns++;
         }
-
-        var finish = genAi.FinishReasons[row];
-        if (!finish.IsEmpty)
+        else if (operation.SequenceEqual("plan"u8))
         {
-            service.Observe(FeatureTable.FinishLength, "", end, finish.IndexOf("length"u8) >= 0 ? 1 : 0, trace);
-            service.Observe(FeatureTable.FinishFiltered, "", end, finish.IndexOf("content_filter"u8) >= 0 ? 1 : 0, trace);
+            memory.Plans++;
         }
-    }
-
-    private static void FoldRetrieval(GenAiColumns genAi, int row, ServiceFeatures service, TraceId trace, long end, double seconds, double failed)
-    {
-        service.Observe(FeatureTable.RetrievalErrorRate, "", end, failed, trace);
-        if (failed > 0)
+        else if (operation.SequenceEqual("guardrail"u8))
         {
-            return;
+            memory.Stages |= TraceStages.Guardrail;
+            StageFolds.Guardrail(genAi, row, service, trace, end, failed, _names[spans.Name[row]]);
         }
-
-        service.Observe(FeatureTable.RetrievalLatency, "", end, seconds, trace);
-        if (double.IsFinite(genAi.DocumentTopScore[row]))
+        else if (operation.IsEmpty && !isRoot && spans.Kind[row] == SpanKind.Client)
         {
-            service.Observe(FeatureTable.RetrievalTopScore, "", end, genAi.DocumentTopScore[row], trace);
-        }
-
-        if (double.IsFinite(genAi.DocumentMeanScore[row]))
-        {
-            service.Observe(FeatureTable.RetrievalMeanScore, "", end, genAi.DocumentMeanScore[row], trace);
-        }
-
-        var documents = genAi.DocumentCount[row];
-        if (documents != GenAiColumns.Absent)
-        {
-            service.Observe(FeatureTable.RetrievalEmpty, "", end, documents == 0 ? 1 : 0, trace);
-            if (documents > 0)
-            {
-                service.Observe(FeatureTable.RetrievalDocuments, "", end, documents, trace);
-            }
+            StageFolds.Dependency(spans, row, service, trace, end, seconds, failed, _names);
         }
     }
 
@@ -239,10 +210,10 @@ internal sealed class ProjectFeatures(string project)
         var start = spans.StartUnixNanos[row];
         var end = Math.Max(spans.EndUnixNanos[row], start);
         var tool = _names[genAi.Tool[row]];
-        service.Observe(FeatureTable.ToolLatency, tool, end, (end - start) / 1e9, trace);
-        service.Observe(FeatureTable.ToolErrorRate, tool, end, spans.Status[row] == SpanStatus.Error ? 1 : 0, trace);
+        StageFolds.Tool(genAi, row, service, trace, end, (end - start) / 1e9, spans.Status[row] == SpanStatus.Error ? 1 : 0, tool);
 
         var memory = _traces.GetOrAdd(trace);
+        memory.Stages |= TraceStages.Tool;
         var isFirst = memory.ToolCalls++ == 0;
         memory.FirstToolStartUnixNanos = Math.Min(memory.FirstToolStartUnixNanos, start);
         var hash = genAi.ToolArgumentsHash[row];
@@ -273,6 +244,67 @@ internal sealed class ProjectFeatures(string project)
             _loops.Add(new LoopingTrace(service, trace, tool, _names[genAi.Agent[row]], repeats, threshold, usual, memory.FirstToolStartUnixNanos, end));
         }
     }
+
+    /// <summary>Observes of each request what only its whole trace tells, once its other spans have had time to come.</summary>
+    /// <param name="isDue">By service and the request's end, unix nanoseconds.</param>
+    public void SettleRoots(Func<ServiceFeatures, long, bool> isDue)
+    {
+        var kept = 0;
+        for (var i = 0; i < _roots.Count; i++)
+        {
+            var root = _roots[i];
+            if (isDue(root.Service, root.EndUnixNanos))
+            {
+                Settle(root);
+            }
+            else
+            {
+                _roots[kept++] = root;
+            }
+        }
+
+        _roots.RemoveRange(kept, _roots.Count - kept);
+    }
+
+    private static void Settle(Root root)
+    {
+        var (service, trace, memory, start, end) = root;
+        void Count(Feature feature, int count)
+        {
+            if (count > 0)
+            {
+                service.Observe(feature, "", end, count, trace);
+            }
+        }
+
+        Count(FeatureTable.ToolCalls, memory.ToolCalls);
+        Count(FeatureTable.ModelCalls, memory.ModelCalls);
+        Count(FeatureTable.AgentTurns, memory.AgentTurns);
+        Count(FeatureTable.Plans, memory.Plans);
+        if (memory.FirstChildStartUnixNanos is var first && first >= start && first <= end)
+        {
+            service.Observe(FeatureTable.Wait, "", end, (first - start) / 1e9, trace);
+        }
+
+        foreach (var (stage, name) in StageNames)
+        {
+            // What no request ever had is not missing.
+            var isThere = memory.Stages.HasFlag(stage);
+            if (isThere || service.Find(FeatureTable.StageMissing, name) is not null)
+            {
+                service.Observe(FeatureTable.StageMissing, name, end, isThere ? 0 : 1, trace);
+            }
+        }
+    }
+
+    private static readonly (TraceStages Stage, string Name)[] StageNames =
+    [
+        (TraceStages.Retrieval, "retrieval"), (TraceStages.Rerank, "rerank"), (TraceStages.Embedding, "embeddings"),
+        (TraceStages.Model, "model"), (TraceStages.Tool, "tool"), (TraceStages.Guardrail, "guardrail"),
+    ];
+
+    /// <summary>A request whose trace is still coming in.</summary>
+    private readonly record struct Root(ServiceFeatures Service, TraceId Trace, TraceMemory Memory, long StartUnixNanos, long EndUnixNanos);
 
     private void Link(TraceMemory memory, ServiceFeatures service)
     {

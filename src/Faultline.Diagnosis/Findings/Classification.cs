@@ -24,14 +24,17 @@ internal static class Classification
             return false;
         }
 
-        return Has(FeatureTable.MaxToolRepeats) ? FailureClass.AGENT_LOOP
-            : Has(FeatureTable.RetrievalTopScore) || Has(FeatureTable.RetrievalMeanScore) || Has(FeatureTable.RetrievalEmpty) || Has(FeatureTable.RetrievalErrorRate) ? FailureClass.RETRIEVAL_DRIFT
-            : Has(FeatureTable.FinishLength) ? FailureClass.COHERENCE_DEGRADATION
+        return Has(FeatureTable.MaxToolRepeats) || Has(FeatureTable.Plans) || Has(FeatureTable.AgentTurns) ? FailureClass.AGENT_LOOP
+            : Has(FeatureTable.RetrievalTopScore) || Has(FeatureTable.RetrievalMeanScore) || Has(FeatureTable.RetrievalEmpty) || Has(FeatureTable.RetrievalErrorRate) || Has(FeatureTable.RerankErrorRate) ? FailureClass.RETRIEVAL_DRIFT
+            : Has(FeatureTable.SystemPromptLength) || Has(FeatureTable.UnfilledShare) ? FailureClass.PROMPT_REGRESSION
+            : Has(FeatureTable.FinishLength) || Has(FeatureTable.JsonShare) || Has(FeatureTable.Refusals) || Has(FeatureTable.Blocked) || Has(FeatureTable.EmptyAnswers) ? FailureClass.COHERENCE_DEGRADATION
+            : Has(FeatureTable.ToolUseless) ? FailureClass.HALLUCINATION
+            : Has(FeatureTable.ToolCalls) || Has(FeatureTable.ToolErrorRate) ? FailureClass.AGENT_LOOP
             : HasScore("ground", "faithful", "hallucinat", "factual") ? FailureClass.HALLUCINATION
             : HasScore("coheren", "repetition", "complete", "fluen", "format", "refus") || Has(FeatureTable.FinishFiltered) ? FailureClass.COHERENCE_DEGRADATION
             : HasScore("retriev", "context") ? FailureClass.RETRIEVAL_DRIFT
             : HasScore("") ? FailureClass.COHERENCE_DEGRADATION
-            : Has(FeatureTable.ToolCalls) ? FailureClass.AGENT_LOOP
+            : Has(FeatureTable.ModelCalls) ? FailureClass.AGENT_LOOP
             : Has(FeatureTable.InputTokens) || Has(FeatureTable.OutputTokens) ? FailureClass.TOKEN_EXPLOSION
             : FailureClass.LATENCY_REGRESS;
     }

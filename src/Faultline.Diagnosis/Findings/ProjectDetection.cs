@@ -18,8 +18,14 @@ internal sealed class ProjectDetection(string project) : IWindowSink
     /// <summary>Symptoms of services that share traces belong together when they begin this close to each other.</summary>
     private const long TogetherSeconds = 300;
 
+    /// <summary>A fault that is open shows itself in services down the line for so long after its onset: some grow slowly.</summary>
+    private const long SpreadSeconds = 5400;
+
     /// <summary>Wall time without new data after which windows close as if it had gone on.</summary>
     private static readonly TimeSpan IdleMin = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long before its window closes a request is looked at as a whole.</summary>
+    private const long SettleNanos = 2_000_000_000;
 
     private readonly List<OpenFinding> _open = [];
     private readonly List<FindingNews> _news = [];
@@ -57,19 +63,14 @@ internal sealed class ProjectDetection(string project) : IWindowSink
     /// <param name="everything">At shutdown: closes every window, whether it is over or not, so that nothing folded is lost.</param>
     public void Advance(DateTimeOffset now, bool everything = false)
     {
-        var nowNanos = now.ToUnixTimeMilliseconds() * 1_000_000;
+        // A request is looked at as a whole a little before its window closes.
+        Features.SettleRoots((service, end) => everything || end <= Watermark(service, now) + SettleNanos);
         foreach (var service in Features.Services)
         {
-            if (service.NewestUnixNanos == long.MinValue)
+            if (service.NewestUnixNanos != long.MinValue)
             {
-                continue;
+                service.Advance(everything ? long.MaxValue : Watermark(service, now), Learns, this);
             }
-
-            // A clock that runs ahead in one process must not close the windows of the others.
-            var newest = Math.Min(service.NewestUnixNanos, nowNanos);
-            var idle = now - service.LastArrival;
-            var watermark = newest - FeatureWindows.LatenessNanos + (idle > IdleMin ? (idle - IdleMin).Ticks * 100 : 0);
-            service.Advance(everything ? long.MaxValue : watermark, Learns, this);
         }
 
         foreach (var loop in Features.TakeLoops())
@@ -84,6 +85,15 @@ internal sealed class ProjectDetection(string project) : IWindowSink
 
         _raised.Clear();
         Tell();
+    }
+
+    /// <summary>Event time up to which a service's windows are over.</summary>
+    private static long Watermark(ServiceFeatures service, DateTimeOffset now)
+    {
+        // A clock that runs ahead in one process must not close the windows of the others.
+        var newest = Math.Min(service.NewestUnixNanos, now.ToUnixTimeMilliseconds() * 1_000_000);
+        var idle = now - service.LastArrival;
+        return newest - FeatureWindows.LatenessNanos + (idle > IdleMin ? (idle - IdleMin).Ticks * 100 : 0);
     }
 
     /// <summary>Takes the samples to be written before the news is told; null when there are none.</summary>
@@ -175,7 +185,7 @@ internal sealed class ProjectDetection(string project) : IWindowSink
         var onset = FeatureWindows.StartSeconds(series.Detector.OnsetIndex);
         var finding = _open.Find(open => open.Concerns(service) && !open.HasLoop)
             ?? _open.Find(open => open.Concerns(service))
-            ?? _open.Find(open => Math.Abs(open.OnsetSeconds - onset) <= TogetherSeconds && Features.Linked(open.Service, service))
+            ?? _open.Find(open => onset >= open.OnsetSeconds - TogetherSeconds && onset - open.OnsetSeconds <= SpreadSeconds && Features.Linked(open.Service, service))
             ?? Open(service, OpenFinding.Baseline, onset, FeatureWindows.EndSeconds(series.Detector.LastIndex));
         finding?.Add(service, series);
     }

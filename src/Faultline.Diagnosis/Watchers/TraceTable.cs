@@ -3,6 +3,19 @@ using Faultline.Telemetry.Spans;
 
 namespace Faultline.Diagnosis.Watchers;
 
+/// <summary>Stages whose absence from a trace says something.</summary>
+[Flags]
+internal enum TraceStages
+{
+    None = 0,
+    Retrieval = 1,
+    Rerank = 2,
+    Model = 4,
+    Tool = 8,
+    Guardrail = 16,
+    Embedding = 32,
+}
+
 /// <summary>What the watchers remember of one trace while its spans come in, in any order and over several batches.</summary>
 internal sealed class TraceMemory
 {
@@ -15,6 +28,18 @@ internal sealed class TraceMemory
     public List<ServiceFeatures> Services { get; } = new(1);
 
     public int ToolCalls { get; set; }
+
+    public int ModelCalls { get; set; }
+
+    public int AgentTurns { get; set; }
+
+    public int Plans { get; set; }
+
+    /// <summary>Stages of the chain that left a span so far.</summary>
+    public TraceStages Stages { get; set; }
+
+    /// <summary>Start of the earliest span with a parent that was seen.</summary>
+    public long FirstChildStartUnixNanos { get; set; } = long.MaxValue;
 
     /// <summary>Start of the earliest tool call seen.</summary>
     public long FirstToolStartUnixNanos { get; set; } = long.MaxValue;

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Faultline.Metrics.PromQL;
 using Faultline.Store.Samples;
 using Faultline.Telemetry.Samples;
@@ -54,6 +55,10 @@ internal sealed class MemorySamples
     {
         MatchKind.Equal => string.Equals(value, matcher.Value, StringComparison.Ordinal),
         MatchKind.NotEqual => !string.Equals(value, matcher.Value, StringComparison.Ordinal),
-        _ => throw new NotSupportedException("Detection selects by equality only."),
+        MatchKind.Regex => IsWhole(matcher.Value, value),
+        MatchKind.NotRegex => !IsWhole(matcher.Value, value),
+        _ => throw new ArgumentOutOfRangeException(nameof(matcher)),
     };
+
+    private static bool IsWhole(string pattern, string value) => Regex.IsMatch(value, $"^(?:{pattern})$", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
 }

@@ -1,0 +1,44 @@
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Faultline.Diagnosis.Features;
+
+/// <summary>What the first words of an answer, or of a guardrail's result, say.</summary>
+internal static partial class AnswerWords
+{
+    /// <summary>The answer declines. A refusal says so at once, so its beginning is enough.</summary>
+    public static bool Refuses(ReadOnlySpan<byte> beginning) => !beginning.IsEmpty && Refusal().IsMatch(Encoding.UTF8.GetString(beginning));
+
+    /// <summary>The guardrail let it not pass.</summary>
+    public static bool Blocks(ReadOnlySpan<byte> result)
+    {
+        if (result.IsEmpty)
+        {
+            return false;
+        }
+
+        // A member that says yes or no says more than that its name occurs.
+        var text = Encoding.UTF8.GetString(result);
+        return SaysBlocked().IsMatch(text) || (!SaysPassed().IsMatch(text) && Block().IsMatch(text));
+    }
+
+    [GeneratedRegex(
+        @"\b(sorry,? (but )?(i|we) (can't|cannot|can’t|am unable|am not able|won't|are unable|must)|(i|we)('m| am|’m| are) (not able|unable|not allowed|not permitted) to|(i|we) (can't|cannot|can’t|won't|won’t|will not|must decline|have to decline|must refuse)( to)? (help|assist|comply|provide|fulfil|fulfill|answer|discuss|do|create|generate|share|support|engage|continue|give|talk|respond|offer|advise|process|tell|say)|as an ai\b|against (my|our) (guidelines|programming|policy|policies)|not (appropriate|comfortable)|(i|we) (decline|refuse) to|(unable|not able) to (help|assist|answer|comply) with)",
+        RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    private static partial Regex Refusal();
+
+    [GeneratedRegex(
+        @"\b(block|blocked|deny|denied|reject|rejected|flagged|intervened|guardrail_intervened|violation|violates|unsafe|refused)\b",
+        RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    private static partial Regex Block();
+
+    [GeneratedRegex(
+        @"""?(passed|allowed|is_safe|safe|valid|pass)""?\s*[:=]\s*""?(false|no|0\b)|""?(blocked|flagged|triggered|tripwire_triggered|unsafe|violation)""?\s*[:=]\s*""?(true|yes|1\b)",
+        RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    private static partial Regex SaysBlocked();
+
+    [GeneratedRegex(
+        @"""?(passed|allowed|is_safe|safe|valid|pass)""?\s*[:=]\s*""?(true|yes|1\b)|""?(blocked|flagged|triggered|tripwire_triggered|unsafe|violation)""?\s*[:=]\s*""?(false|no|0\b)",
+        RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    private static partial Regex SaysPassed();
+}
