@@ -24,8 +24,8 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
     /// <summary>How often cases are looked at.</summary>
     internal static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
 
-    /// <summary>A verdict is thought over once more when this much more telemetry has come in.</summary>
-    internal static readonly TimeSpan SecondThought = TimeSpan.FromSeconds(30);
+    /// <summary>The first answer is given at once; it is thought over when this much more telemetry has come in.</summary>
+    private static readonly TimeSpan[] Thoughts = [TimeSpan.Zero, TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(5)];
 
     /// <summary>The query looks back over a minute or more; that minute must lie after the fix.</summary>
     private static readonly TimeSpan AfterFix = TimeSpan.FromSeconds(60);
@@ -34,7 +34,7 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
     private static readonly TimeSpan NoDataAfter = TimeSpan.FromMinutes(3);
 
     private readonly SnapshotBuilder _snapshots = new(store);
-    private readonly Dictionary<CaseId, (Finding Finding, DateTimeOffset Due)> _undiagnosed = [];
+    private readonly Dictionary<CaseId, (Finding Finding, DateTimeOffset Due, int Thought)> _undiagnosed = [];
 
     /// <summary>A finding waits to be heard, or a diagnosis is due.</summary>
     public bool HasWork => news.Count > 0 || _undiagnosed.Any(one => one.Value.Due <= time.GetUtcNow());
@@ -99,7 +99,7 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
 
                 if (opened.Case.State is not (CaseState.FIX_APPLIED or CaseState.VERIFYING or CaseState.RESOLVED))
                 {
-                    _undiagnosed[opened.Case.Id] = (WithCase(raised.Finding, opened.Case), time.GetUtcNow());
+                    _undiagnosed[opened.Case.Id] = (WithCase(raised.Finding, opened.Case), time.GetUtcNow(), 0);
                 }
 
                 break;
@@ -111,14 +111,14 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
 
     private async Task DiagnoseDueAsync(CancellationToken cancel)
     {
-        foreach (var (id, (finding, due)) in _undiagnosed.Where(one => one.Value.Due <= time.GetUtcNow()).ToList())
+        foreach (var (id, (finding, _, thought)) in _undiagnosed.Where(one => one.Value.Due <= time.GetUtcNow()).ToList())
         {
             _undiagnosed.Remove(id);
-            await TryAsync($"diagnose {id}", () => DiagnoseAsync(id, finding, cancel), cancel);
+            await TryAsync($"diagnose {id}", () => DiagnoseAsync(id, finding, thought, cancel), cancel);
         }
     }
 
-    private async Task DiagnoseAsync(CaseId id, Finding finding, CancellationToken cancel)
+    private async Task DiagnoseAsync(CaseId id, Finding finding, int thought, CancellationToken cancel)
     {
         if (cases.Find(null, id) is not { State: not (CaseState.RESOLVED or CaseState.VERIFYING or CaseState.FIX_APPLIED) } view)
         {
@@ -127,12 +127,12 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
 
         var changes = cases.Changes(finding.Project, finding.OnsetAt - CaseBook.RecentChanges, time.GetUtcNow());
         var verdict = await diagnose(finding, changes, cases.Past(finding.Project), cancel);
-        if (view.Verdict is null)
+        if (thought + 1 < Thoughts.Length)
         {
-            // The first answer is given at once; half a minute later there is more to judge by.
-            _undiagnosed.TryAdd(id, (finding, time.GetUtcNow() + SecondThought));
+            _undiagnosed.TryAdd(id, (finding, time.GetUtcNow() + Thoughts[thought + 1], thought + 1));
         }
-        else if (Same(view.Verdict, verdict))
+
+        if (view.Verdict is not null && Same(view.Verdict, verdict))
         {
             return;
         }

@@ -42,7 +42,7 @@ public sealed class Diagnostician
 
     public async Task<Verdict> DiagnoseAsync(Finding finding, IReadOnlyList<ChangeEvent> changes, IReadOnlyList<PastCase> past, CancellationToken cancel = default)
     {
-        var facts = await new FactsReader(_source).ReadAsync(finding, [.. changes.Where(change => change.At <= _time.GetUtcNow() || change.At <= finding.DetectedAt)], cancel);
+        var facts = await new FactsReader(_source).ReadAsync(finding, [.. changes.Where(change => change.At <= _time.GetUtcNow() || change.At <= finding.DetectedAt)], _time.GetUtcNow(), cancel);
         return Conclude(facts, past);
     }
 
@@ -53,7 +53,8 @@ public sealed class Diagnostician
         var signature = Signature.Of(facts, facts.Finding.FailureClass, chain);
         List<Candidate> candidates =
         [
-            .. RetrievalCauses.Of(facts), .. PromptCauses.Of(facts), .. ModelCauses.Of(facts), .. ToolCauses.Of(facts), .. OutputAndInputCauses.Of(facts),
+            .. RetrievalCauses.Of(facts), .. PromptCauses.Of(facts), .. ModelCauses.Of(facts), .. ToolCauses.Of(facts), .. AgentCauses.Of(facts), .. OutputCauses.Of(facts),
+            .. InfrastructureCauses.Of(facts), .. InputCauses.Of(facts),
         ];
         YieldToSpecific(candidates);
         PastCases.Remember(candidates, facts, signature, past);
@@ -87,7 +88,7 @@ public sealed class Diagnostician
     private static void YieldToSpecific(List<Candidate> candidates)
     {
         var deploy = candidates.Find(candidate => candidate.Cause is "deploy_regressed");
-        if (deploy is not null && candidates.Exists(candidate => candidate is { For.Count: > 0 } && candidate.Score > UnknownScore && Vocabulary.Of(candidate.Cause).Stage is "retrieve" or "prompt" or "model" or "tools"))
+        if (deploy is not null && candidates.Exists(candidate => candidate is { For.Count: > 0 } && candidate.Score > UnknownScore && Vocabulary.Of(candidate.Cause).Stage is not ("any" or "input") && !ReferenceEquals(candidate, deploy)))
         {
             deploy.Lacks(1.5);
         }
@@ -100,15 +101,9 @@ public sealed class Diagnostician
             candidate.Cause, candidate.Target, candidate.Words, confidence, row.Action, row.Effort, row.Risk, candidate.SimilarCase, candidate.For, candidate.Against, row.NextCheck);
     }
 
-    /// <summary>What the symptoms say, corrected by the cause where that is sure: a cut-off context is no drift of retrieval.</summary>
-    private static FailureClass ClassOf(CaseFacts facts, string? cause) => (facts.Finding.FailureClass, cause) switch
-    {
-        (FailureClass.AGENT_LOOP, _) => FailureClass.AGENT_LOOP,
-        (_, "prompt_template_regressed" or "system_prompt_lost" or "few_shot_lost" or "variables_unfilled") => FailureClass.PROMPT_REGRESSION,
-        (_, "context_truncated") => FailureClass.CONTEXT_OVERFLOW,
-        (_, "index_stale" or "embedding_model_changed" or "data_source_unavailable" or "reranker_failed") => FailureClass.RETRIEVAL_DRIFT,
-        (var symptoms, _) => symptoms,
-    };
+    /// <summary>What the symptoms say, unless the cause never shows so: then what it mostly shows as.</summary>
+    private static FailureClass ClassOf(CaseFacts facts, string? cause) =>
+        cause is null || Vocabulary.Of(cause).ShowsAs is not { Count: > 0 } classes || classes.Contains(facts.Finding.FailureClass) ? facts.Finding.FailureClass : classes[0];
 
     private static IEnumerable<string> Missing(CaseFacts facts, List<Candidate> candidates)
     {

@@ -45,7 +45,12 @@ internal static class ModelCauses
             yield return candidate;
         }
 
-        var sampling = facts.Differs("gen_ai.request.temperature", "gen_ai.request.top_p", "gen_ai.request.seed", "llm.temperature", "llm.request.temperature");
+        if (Quantized(facts, responded) is { } quantized)
+        {
+            yield return quantized;
+        }
+
+        var sampling = facts.Differs("gen_ai.request.temperature", "gen_ai.request.top_p", "gen_ai.request.seed", "llm.temperature", "llm.request.temperature", "ai.settings.temperature", "ai.settings.topP");
         if (sampling is not null)
         {
             yield return new Candidate(
@@ -54,7 +59,7 @@ internal static class ModelCauses
         }
 
         var cut = facts.Of(FeatureTable.FinishLength);
-        var limit = facts.Differs("gen_ai.request.max_tokens", "llm.request.max_tokens", "gen_ai.request.max_output_tokens");
+        var limit = facts.Differs("gen_ai.request.max_tokens", "llm.request.max_tokens", "gen_ai.request.max_output_tokens", "ai.settings.maxTokens", "ai.settings.maxOutputTokens", "gen_ai.request.max_completion_tokens");
         if (cut is { IsBad: true } || limit is not null)
         {
             yield return new Candidate("max_tokens_lowered", facts.Finding.Service, $"Answers of {facts.Finding.Service} are cut off at the limit on output tokens.", -1)
@@ -64,6 +69,27 @@ internal static class ModelCauses
                 .Supports(0.3, facts.Example(span => span.GenAi.FinishReasons.Contains("length", StringComparer.Ordinal), _ => "An answer that ended because its length was reached."));
         }
     }
+
+    /// <summary>A model server of one's own that became faster and worse with a release of it.</summary>
+    private static Candidate? Quantized(CaseFacts facts, Distinction? responded)
+    {
+        var faster = facts.Fell(FeatureTable.ModelLatency) ?? facts.Fell(FeatureTable.FirstToken);
+        var named = responded is not null && responded.Value.ContainsAny(QuantWords) ? facts.Cite(responded) : null;
+        var change = facts.Change("deploy", "model", "config");
+        var told = change is { } recorded && recorded.Change.Detail.ContainsAny([.. QuantWords, "quanti", "smaller weights", "weights"]) ? facts.Cite(recorded.Change) : null;
+        if (named is null && told is null && (faster is null || responded is null))
+        {
+            return null;
+        }
+
+        return new Candidate("model_quantized", Target(facts), $"The model server of {facts.Finding.Service} runs other weights: its answers come faster and are worse.", -0.8)
+            .Supports(2, faster?.Evidence)
+            .Supports(3, named)
+            .Supports(2.5, told)
+            .Supports(0.8, facts.BadScores.FirstOrDefault()?.Evidence);
+    }
+
+    private static readonly string[] QuantWords = ["int8", "int4", "fp8", "fp4", "awq", "gptq", "gguf", "q4_", "q5_", "q8_", "-4bit", "-8bit", "quant"];
 
     private static IEnumerable<Candidate> Provider(CaseFacts facts, Distinction? otherModel)
     {
@@ -92,7 +118,9 @@ internal static class ModelCauses
             .Contradicts(2, otherModel is null ? null : facts.Cite(otherModel))
             .Contradicts(1.5, facts.Of(FeatureTable.OutputTokens) is { Rose: true } longer ? longer.Evidence : null)
             .Contradicts(1, facts.Of(FeatureTable.InputTokens) is { Rose: true } larger ? larger.Evidence : null)
-            .Contradicts(1, facts.Differs(AttributeNames.Prompt) is { } prompt ? facts.Cite(prompt) : null);
+            .Contradicts(1, facts.Differs(AttributeNames.Prompt) is { } prompt ? facts.Cite(prompt) : null)
+            .Contradicts(1.5, facts.Metrics.FirstOrDefault(metric => metric.Rose && metric.IsOf("gpu", "vram", "kv_cache"))?.Evidence)
+            .Contradicts(1.5, facts.Fell(FeatureTable.CachedInput)?.Evidence);
         if (facts.Change("deploy", "prompt", "model", "config") is { } change && change.Nearness > 0.5)
         {
             candidate.Contradicts(0.7, facts.Cite(change.Change));

@@ -1,5 +1,6 @@
 using Faultline.Diagnosis.Facts;
 using Faultline.Diagnosis.Features;
+using Faultline.Telemetry.GenAi;
 using Faultline.Telemetry.Spans;
 
 namespace Faultline.Diagnosis.Causes;
@@ -16,36 +17,79 @@ internal static class PromptCauses
             yield return Regressed(facts, prompt, change);
         }
 
-        if (facts.SystemMessages is { } share && share.Good > 0.8 && share.Bad < 0.3)
+        foreach (var candidate in Lost(facts))
         {
-            yield return new Candidate("system_prompt_lost", facts.Finding.Service, $"Model calls of {facts.Finding.Service} go out without their system message.", -0.5)
-                .Supports(4, facts.Example(span => span.GenAi.Operation is "chat", _ => $"A model call of a bad trace; {AttributeNames.Percent(share.Bad)} of them carry a system message, {AttributeNames.Percent(share.Good)} in good traces."));
-        }
-
-        if (facts.Of(FeatureTable.InputTokens) is { Fell: true } fewer && !facts.IsBad(FeatureTable.RetrievalEmpty) && facts.Of(FeatureTable.RetrievalDocuments) is not { IsAbnormal: true })
-        {
-            var candidate = new Candidate("few_shot_lost", facts.Finding.Service, $"Prompts of {facts.Finding.Service} became shorter: examples or instructions are gone.", -1.5)
-                .Supports(2, fewer.Evidence);
-            foreach (var score in facts.BadScores.Where(score => score.Feature.Name.Contains("format", StringComparison.OrdinalIgnoreCase)).Take(1))
-            {
-                candidate.Supports(1.5, score.Evidence);
-            }
-
             yield return candidate;
         }
 
-        var placeholder = facts.Example(span => span.GenAi.Operation is "chat" && HasPlaceholder(span.GenAi.InputPreview), span => $"A prompt with an unfilled placeholder: {span.GenAi.InputPreview}");
-        if (placeholder is not null && !facts.Good.Any(trace => trace.Spans.Exists(span => HasPlaceholder(span.GenAi.InputPreview))))
+        if (Unfilled(facts) is { } unfilled)
         {
-            yield return new Candidate("variables_unfilled", facts.Finding.Service, $"Prompts of {facts.Finding.Service} contain placeholders that were not filled.", 0).Supports(4, placeholder);
+            yield return unfilled;
+        }
+
+        if (facts.Rose(FeatureTable.InputMessages) is { } history)
+        {
+            yield return new Candidate("history_growing", facts.Finding.Service, $"Model calls of {facts.Finding.Service} are given {Findings.Sentences.Number(history.After)} messages instead of {Findings.Sentences.Number(history.Before)}: conversations are sent along whole.", -0.7)
+                .Supports(3, history.Evidence)
+                .Supports(1.5, facts.Rose(FeatureTable.InputTokens)?.Evidence)
+                .Contradicts(2, facts.Rose(FeatureTable.ToolCalls)?.Evidence)
+                .Contradicts(2, facts.Rose(FeatureTable.AgentTurns)?.Evidence);
         }
 
         if (Ceiling(facts) is { } ceiling)
         {
             yield return new Candidate("context_truncated", facts.Finding.Service, $"Prompts of {facts.Finding.Service} are cut off at {ceiling.Tokens} tokens.", -1)
                 .Supports(4, ceiling.Evidence)
-                .Supports(0.5, facts.Of(FeatureTable.InputTokens) is { Rose: true } rose ? rose.Evidence : null);
+                .Supports(0.5, facts.Rose(FeatureTable.InputTokens)?.Evidence);
         }
+    }
+
+    private static Evidence? ToolErrors(CaseFacts facts) => facts.Worse(FeatureTable.ToolErrorRate)?.Evidence;
+
+    /// <summary>System message, or examples, that the good calls had and the bad ones lack.</summary>
+    private static IEnumerable<Candidate> Lost(CaseFacts facts)
+    {
+        var service = facts.Finding.Service;
+        var shorter = facts.Fell(FeatureTable.SystemPromptLength);
+        var lost = facts is { PromptsGood: { WithSystem: > 0.7 } had, PromptsBad: { } has } && has.WithSystem < had.WithSystem / 2;
+        var gone = shorter is not null && shorter.After < 0.1 * shorter.Before;
+        var call = facts.Example(span => span.GenAi.Operation is "chat" or "completion", _ => lost
+            ? $"A model call of a bad trace; {AttributeNames.Percent(facts.PromptsBad!.WithSystem)} of them carry a system message, {AttributeNames.Percent(facts.PromptsGood!.WithSystem)} in good traces."
+            : "A model call of a bad trace.");
+        if (lost || gone)
+        {
+            yield return new Candidate("system_prompt_lost", service, $"Model calls of {service} go out without their system message.", -0.5)
+                .Supports(4, lost ? call : shorter?.Evidence)
+                .Supports(0.8, lost ? shorter?.Evidence : null);
+        }
+
+        var fewer = facts is { PromptsGood: { Examples: > 0.8 } with, PromptsBad: { } without } && without.Examples < 0.4 * with.Examples;
+        var tokens = facts.Fell(FeatureTable.InputTokens) is { } fell && !facts.IsBad(FeatureTable.RetrievalEmpty) && facts.Of(FeatureTable.RetrievalDocuments) is not { IsAbnormal: true } ? fell : null;
+        if (fewer || (tokens is not null && facts.Of(FeatureTable.ChunkLength) is not { IsAbnormal: true }))
+        {
+            var candidate = new Candidate("few_shot_lost", service, $"Prompts of {service} became shorter: examples or instructions are gone.", -1.3)
+                .Supports(1.8, tokens?.Evidence)
+                .Supports(3, fewer ? facts.Example(span => span.GenAi.Operation is "chat" or "completion", _ => $"A model call of a bad trace; prompts hold {Findings.Sentences.Number(facts.PromptsBad!.Examples)} examples, in good traces {Findings.Sentences.Number(facts.PromptsGood!.Examples)}.") : null)
+                .Supports(0.5, facts.Fell(FeatureTable.JsonShare)?.Evidence)
+                .Contradicts(2.5, lost ? call : null);
+            foreach (var score in facts.BadScores.Where(score => score.HasWord("format")).Take(1))
+            {
+                candidate.Supports(1, score.Evidence);
+            }
+
+            yield return candidate;
+        }
+    }
+
+    private static Candidate? Unfilled(CaseFacts facts)
+    {
+        var share = facts.Worse(FeatureTable.UnfilledShare);
+        var placeholder = facts.Example(span => span.GenAi.Operation is "chat" or "completion" && ContentTraits.HasPlaceholder(span.GenAi.InputPreview), span => $"A prompt with an unfilled placeholder: {span.GenAi.InputPreview}");
+        var isNew = placeholder is not null && !facts.Good.Any(trace => trace.Spans.Exists(span => ContentTraits.HasPlaceholder(span.GenAi.InputPreview)));
+        return share is null && !isNew ? null
+            : new Candidate("variables_unfilled", facts.Finding.Service, $"Prompts of {facts.Finding.Service} contain placeholders that were not filled.", 0)
+                .Supports(4, share?.Evidence ?? placeholder)
+                .Supports(0.5, share is null ? null : placeholder);
     }
 
     private static Candidate Regressed(CaseFacts facts, Distinction? prompt, (Telemetry.Changes.ChangeEvent Change, double Nearness)? change)
@@ -60,7 +104,7 @@ internal static class PromptCauses
         candidate.Supports(3, prompt is null ? null : facts.Cite(prompt));
         if (change is { } recorded)
         {
-            candidate.Supports(2.2 * recorded.Nearness, facts.Cite(recorded.Change));
+            candidate.Supports((prompt is null ? 3 : 2.2) * recorded.Nearness, facts.Cite(recorded.Change));
         }
 
         if (facts.IsLoop)
@@ -70,17 +114,14 @@ internal static class PromptCauses
         }
 
         return candidate
-            .Contradicts(2.5, facts.Of(FeatureTable.RetrievalTopScore) is { Fell: true } fell ? fell.Evidence : null)
+            .Contradicts(2.5, facts.Fell(FeatureTable.RetrievalTopScore)?.Evidence)
+            .Contradicts(1.5, facts.Worse(FeatureTable.Refusals)?.Evidence)        // refusing has a name of its own
+            .Contradicts(1.5, facts.Worse(FeatureTable.UnfilledShare)?.Evidence)
+            .Contradicts(1.5, ToolErrors(facts))
             .Contradicts(1, prompt is not null && facts.Differs(AttributeNames.ModelResponded) is { } model ? facts.Cite(model) : null);
     }
 
-    private static bool HasPlaceholder(string text)
-    {
-        var open = text.IndexOf("{{", StringComparison.Ordinal);
-        return open >= 0 && text.IndexOf("}}", open, StringComparison.Ordinal) is var close && close > open && close - open < 60;
-    }
-
-    /// <summary>Half of the bad model calls have exactly the most tokens any has, and the good ones do not.</summary>
+    /// <summary>Many of the bad model calls end at one same number of tokens that none goes beyond, and the good ones do not.</summary>
     private static (long Tokens, Evidence Evidence)? Ceiling(CaseFacts facts)
     {
         var bad = Inputs(facts.Bad);
@@ -91,15 +132,31 @@ internal static class PromptCauses
         }
 
         var most = bad.Max();
-        if (most < 1000 || bad.Count(tokens => tokens >= most * 0.995) < bad.Count / 2 || good.Count(tokens => tokens >= most * 0.995) > good.Count / 5)
+        var near = most - Math.Max(CeilingTokens, most / 200);
+        if (most < CeilingMin || bad.Count(tokens => tokens >= near) < 0.35 * bad.Count || good.Count(tokens => tokens >= near && tokens <= most) > 0.1 * good.Count)
         {
             return null;
         }
 
-        return facts.Example(span => span.GenAi.InputTokens >= most * 0.995, span => $"A model call with {span.GenAi.InputTokens} input tokens; half of the bad ones end there, none goes beyond.") is { } evidence
+        // Prompts that are all alike end at about one number as well: a ceiling is one that prompts went beyond, or have grown up to.
+        if (good.Count(tokens => tokens > most) < 0.1 * good.Count && !(most >= GrownMin && facts.Rose(FeatureTable.InputTokens) is not null))
+        {
+            return null;
+        }
+
+        return facts.Example(span => span.GenAi.InputTokens >= near, span => $"A model call with {span.GenAi.InputTokens} input tokens; many of the bad ones end there, none goes beyond.") is { } evidence
             ? (most, evidence)
             : null;
     }
+
+    /// <summary>Truncation cuts at a token's or a word's end, so it does not always leave the same number.</summary>
+    private const long CeilingTokens = 3;
+
+    /// <summary>A prompt that grew up to a model's window has at least so many tokens.</summary>
+    private const long GrownMin = 1000;
+
+    /// <summary>No budget for a prompt is less.</summary>
+    private const long CeilingMin = 100;
 
     private static List<long> Inputs(IReadOnlyList<TraceFacts> traces) =>
         [.. traces.SelectMany(trace => trace.Spans).Where(span => span is { Status: not SpanStatus.Error, GenAi: { Operation: "chat" or "completion", InputTokens: not null } }).Select(span => span.GenAi.InputTokens!.Value)];

@@ -1,5 +1,6 @@
 using Faultline.Diagnosis.Facts;
 using Faultline.Diagnosis.Features;
+using Faultline.Store.Traces;
 
 namespace Faultline.Diagnosis.Causes;
 
@@ -59,16 +60,42 @@ internal static class RetrievalCauses
                     span => span.GenAi.Operation is "retrieval" && span.Status == Telemetry.Spans.SpanStatus.Error, span => $"A failed retrieval: {span.StatusMessage}."));
         }
 
-        var reranksBefore = Share(facts.Good);
-        var reranksAfter = Share(facts.Bad);
-        var failed = facts.Example(span => span.GenAi.Operation is "rerank" && span.Status == Telemetry.Spans.SpanStatus.Error, span => $"A failed rerank: {span.StatusMessage}.");
-        if (reranksBefore > 0.5 && (reranksAfter < reranksBefore / 2 || failed is not null))
+        if (facts.Of(FeatureTable.ChunkLength) is { IsAbnormal: true } chunks)
         {
-            // A span that is gone cannot be cited; the retrieval that should have been followed by one can.
-            var unranked = facts.Example(span => span.GenAi.Operation is "retrieval", _ => $"A retrieval that no rerank follows; {AttributeNames.Percent(reranksBefore)} of the traces before had one.");
-            yield return new Candidate("reranker_failed", source, $"The reranker of {facts.Finding.Service} failed or is gone.", -0.5)
-                .Supports(3.5, failed ?? unranked);
+            var candidate = new Candidate(
+                "chunking_changed", source, $"Retrieved chunks of {source} are {Findings.Sentences.Number(chunks.After)} characters long instead of {Findings.Sentences.Number(chunks.Before)}: the index was cut anew.", -0.5)
+                .Supports(3.7, chunks.Evidence);
+            if (facts.Change("index", "data", "config") is { } change)
+            {
+                candidate.Supports(0.8 * change.Nearness, facts.Cite(change.Change));
+            }
+
+            yield return candidate;
         }
+
+        if (Reranker(facts, source) is { } reranker)
+        {
+            yield return reranker;
+        }
+    }
+
+    private static Candidate? Reranker(CaseFacts facts, string source)
+    {
+        static bool IsRerank(SpanSummary span) => span.GenAi.Operation is "rerank";
+        var errors = facts.Worse(FeatureTable.RerankErrorRate);
+        var slow = facts.Worse(FeatureTable.RerankLatency);
+        var missing = facts.Of(FeatureTable.StageMissing, "rerank") is { IsBad: true } gone ? gone : null;
+        if (errors is null && slow is null && missing is null)
+        {
+            return null;
+        }
+
+        var any = facts.Bad.Concat(facts.Good).SelectMany(trace => trace.Spans).FirstOrDefault(IsRerank);
+        var name = any is null ? source : any.GenAi.ModelRequested.Length > 0 ? any.GenAi.ModelRequested : any.Name;
+        return new Candidate("reranker_failed", name, $"The reranker of {facts.Finding.Service} {(missing is not null ? "is gone" : errors is not null ? "fails" : "became slow")}.", -0.3)
+            .Supports(4, errors?.Evidence ?? slow?.Evidence ?? missing?.Evidence)
+            .Supports(0.5, errors is null ? null : facts.Example(span => IsRerank(span) && span.Status == Telemetry.Spans.SpanStatus.Error, span => $"A failed rerank: {span.StatusMessage}."))
+            .Supports(0.5, errors is not null ? slow?.Evidence : null);
     }
 
     private static Candidate IndexStale(CaseFacts facts, Shift top, Shift? documents, string source, Distinction? embedding, Distinction? parameters, Evidence? weak)
@@ -82,7 +109,9 @@ internal static class RetrievalCauses
             .Supports(0.5, facts.IsSteady(FeatureTable.LatencyP50) ? facts.Of(FeatureTable.LatencyP50)!.Evidence : null)
             .Contradicts(3.5, embedding is null ? null : facts.Cite(embedding))
             .Contradicts(1, parameters is null ? null : facts.Cite(parameters))
-            .Contradicts(1, documents is { IsAbnormal: true } ? documents.Evidence : null);
+            .Contradicts(1, documents is { IsAbnormal: true } ? documents.Evidence : null)
+            .Contradicts(2, facts.Of(FeatureTable.ChunkLength) is { IsAbnormal: true } chunks ? chunks.Evidence : null)
+            .Contradicts(2, facts.Inputs is { AreNew: true, NewExample: { } asked } ? new Evidence("span", $"{asked.TraceId}/{asked.SpanId}", $"The bad requests ask other things than before: {asked.GenAi.InputPreview}") : null);
         if (facts is { DocumentDaysBad: { } bad, DocumentDaysGood: { } good } && bad > (2 * good) + 1)
         {
             candidate.Supports(2, facts.Example(
@@ -137,9 +166,6 @@ internal static class RetrievalCauses
 
         return candidate;
     }
-
-    private static double Share(IReadOnlyList<TraceFacts> traces) =>
-        traces.Count == 0 ? 0 : traces.Count(trace => trace.Spans.Exists(span => span.GenAi.Operation is "rerank")) / (double)traces.Count;
 
     private static string DataSource(CaseFacts facts)
     {

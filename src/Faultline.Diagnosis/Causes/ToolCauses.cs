@@ -1,78 +1,74 @@
 using Faultline.Diagnosis.Facts;
 using Faultline.Diagnosis.Features;
+using Faultline.Store.Traces;
 using Faultline.Telemetry.Spans;
 
 namespace Faultline.Diagnosis.Causes;
 
-/// <summary>What can be wrong with tools, and with agents that use them.</summary>
+/// <summary>What can be wrong with tools.</summary>
 internal static class ToolCauses
 {
+    private static readonly string[] ArgumentWords = ["argument", "parameter", "schema", "validation", "invalid_", "invalid input", "unexpected field", "unknown field", "missing required", "required property", "bad request", "400", "422"];
+
     public static IEnumerable<Candidate> Of(CaseFacts facts)
     {
-        var errors = facts.Of(FeatureTable.ToolErrorRate) is { IsBad: true } failing ? failing : null;
-        var slow = facts.Of(FeatureTable.ToolLatency) is { IsBad: true } latency ? latency : null;
-        if (facts.IsLoop)
-        {
-            yield return Loop(facts, errors);
-        }
-
+        var errors = facts.Worse(FeatureTable.ToolErrorRate);
+        var dependency = facts.Worse(FeatureTable.DependencyErrorRate) ?? facts.Worse(FeatureTable.DependencyLatency);
         if (errors is not null)
         {
-            yield return new Candidate("tool_unavailable", errors.Dimension, $"The tool {errors.Dimension} fails in {facts.Finding.Service}.", -0.5)
-                .Supports(3.5, errors.Evidence)
-                .Supports(0.8, facts.Example(
-                    span => span is { Status: SpanStatus.Error, GenAi.Operation: "tool" } && string.Equals(span.GenAi.Tool, errors.Dimension, StringComparison.Ordinal),
-                    span => $"A failed call of {span.GenAi.Tool}: {span.StatusMessage}"));
+            foreach (var candidate in Failing(facts, errors))
+            {
+                yield return candidate.Contradicts(1.2, dependency?.Evidence);
+            }
         }
 
-        if (slow is not null)
+        if (facts.Worse(FeatureTable.ToolUseless) is { } useless)
         {
-            var candidate = new Candidate("tool_slow", slow.Dimension, $"The tool {slow.Dimension} became slow in {facts.Finding.Service}.", -1)
-                .Supports(2.5, slow.Evidence);
-            if (facts.Of(FeatureTable.LatencyP50) is { Rose: true } whole && slow.After - slow.Before > 0.4 * (whole.After - whole.Before))
+            yield return new Candidate("tool_result_malformed", useless.Dimension, $"{useless.Dimension} answers {useless.Service} without an error and without a usable result.", -0.3)
+                .Supports(4, useless.Evidence)
+                .Contradicts(0.5, errors?.Evidence);
+        }
+
+        if (facts.Worse(FeatureTable.ToolLatency) is { } slow)
+        {
+            var candidate = new Candidate("tool_slow", slow.Dimension, $"The tool {slow.Dimension} became slow in {slow.Service}.", -1)
+                .Supports(2.7, slow.Evidence);
+            if (facts.Rose(FeatureTable.LatencyP50) is { } whole && slow.After - slow.Before > 0.4 * (whole.After - whole.Before))
             {
                 candidate.Supports(1.8, whole.Evidence);
             }
 
-            candidate.Contradicts(1, errors?.Evidence);
+            candidate.Contradicts(1, errors?.Evidence).Contradicts(1.5, dependency?.Evidence);
             yield return candidate;
         }
     }
 
-    private static Candidate Loop(CaseFacts facts, Shift? errors)
+    /// <summary>A tool that refuses its arguments is there; one that is down is not.</summary>
+    private static IEnumerable<Candidate> Failing(CaseFacts facts, Shift errors)
     {
-        var (tool, agent, calls, example) = Repeated(facts);
-        var who = agent.Length > 0 ? agent : facts.Finding.Service;
-        var candidate = new Candidate(
-            "loop_same_call", tool.Length > 0 ? tool : who, $"{who} makes the same call of {(tool.Length > 0 ? tool : "a tool")} up to {calls} times in one trace: nothing tells it to stop.", 0.5)
-            .Supports(4.5, example)
-            .Contradicts(2, errors?.Evidence);
-        if (facts.Shifts.FirstOrDefault(shift => ReferenceEquals(shift.Feature, FeatureTable.MaxToolRepeats) && shift.WindowsAfter > 0) is { } repeats)
+        bool IsFailure(SpanSummary span) => span is { Status: SpanStatus.Error, GenAi.Operation: "tool" } && string.Equals(span.GenAi.Tool, errors.Dimension, StringComparison.Ordinal);
+        var failures = facts.Bad.SelectMany(trace => trace.Spans).Where(IsFailure).ToList();
+        var refused = failures.Count(SaysArguments) > failures.Count / 2;
+        var example = facts.Example(IsFailure, span => $"A failed call of {span.GenAi.Tool}: {span.StatusMessage}");
+        var argument = facts.Example(span => IsFailure(span) && SaysArguments(span), span => $"{span.GenAi.Tool} refuses its arguments: {span.StatusMessage}");
+        yield return new Candidate("tool_unavailable", errors.Dimension, $"The tool {errors.Dimension} fails in {errors.Service}.", -0.5)
+            .Supports(3.5, errors.Evidence)
+            .Supports(0.8, refused ? null : example)
+            .Contradicts(2.8, refused ? argument : null);
+        if (refused)
         {
-            candidate.Supports(0.5, new Evidence("series", repeats.Evidence.Ref, $"Most calls of one tool with the same arguments in a trace of {repeats.Service}, window by window."));
-        }
+            var candidate = new Candidate("tool_schema_changed", errors.Dimension, $"{errors.Dimension} no longer takes the arguments that {errors.Service} sends.", -0.5)
+                .Supports(2.5, errors.Evidence)
+                .Supports(2.2, argument);
+            if (facts.Change("deploy", "prompt", "config") is { } change)
+            {
+                candidate.Supports(0.5 * change.Nearness, facts.Cite(change.Change));
+            }
 
-        // The change before it is evidence for the loop as well: it says what to revert.
-        if (facts.Change("prompt", "deploy", "config", "model") is { } change)
-        {
-            candidate.Supports(0.8 * change.Nearness, facts.Cite(change.Change));
+            yield return candidate;
         }
-
-        return candidate;
     }
 
-    private static (string Tool, string Agent, int Calls, Evidence? Example) Repeated(CaseFacts facts)
-    {
-        var worst = facts.Bad.MaxBy(trace => trace.MaxToolRepeats());
-        var group = worst?.Spans.Where(span => span.GenAi.Operation is "tool").GroupBy(span => (span.GenAi.Tool, span.GenAi.ToolArgumentsHash)).MaxBy(calls => calls.Count());
-        if (group is null)
-        {
-            return ("", "", 0, null);
-        }
-
-        // The last of them: by then there was no doubt.
-        var last = group.MaxBy(span => span.StartUnixNanos)!;
-        var calls = group.Count();
-        return (last.GenAi.Tool, last.GenAi.Agent, calls, new Evidence("span", $"{last.TraceId}/{last.SpanId}", $"Call {calls} of {last.GenAi.Tool} with the same arguments in this trace."));
-    }
+    private static bool SaysArguments(SpanSummary span) =>
+        span.StatusMessage.ContainsAny(ArgumentWords) || span.Attributes.Any(attribute => attribute.Key is "error.type" or "exception.type" or "exception.message" && attribute.Value.ContainsAny(ArgumentWords));
 }

@@ -30,8 +30,16 @@ internal sealed record CaseFacts
 
     public double? DocumentDaysGood { get; init; }
 
-    /// <summary>Share of bad and good traces, of those read whole, whose model calls carry a system message.</summary>
-    public (double Bad, double Good)? SystemMessages { get; init; }
+    /// <summary>What the model calls of bad and good traces were told; null where too few were read.</summary>
+    public PromptFacts? PromptsBad { get; init; }
+
+    public PromptFacts? PromptsGood { get; init; }
+
+    /// <summary>What users asked; null when it was not recorded often enough.</summary>
+    public InputFacts? Inputs { get; init; }
+
+    /// <summary>Metrics that senders report themselves and that left their range, the furthest first.</summary>
+    public IReadOnlyList<MetricShift> Metrics { get; init; } = [];
 
     public bool IsLoop => Finding.Symptoms.Any(symptom => string.Equals(symptom.Feature, FeatureTable.MaxToolRepeats.Name, StringComparison.Ordinal));
 
@@ -39,6 +47,17 @@ internal sealed record CaseFacts
 
     /// <summary>A feature's largest shift, over services and dimensions; null when it was never measured.</summary>
     public Shift? Of(Feature feature) => Shifts.Where(shift => ReferenceEquals(shift.Feature, feature)).MaxBy(shift => Rank(shift));
+
+    /// <summary>The same of one dimension's value, e.g. of one stage.</summary>
+    public Shift? Of(Feature feature, string dimension) =>
+        Shifts.Where(shift => ReferenceEquals(shift.Feature, feature) && string.Equals(shift.Dimension, dimension, StringComparison.Ordinal)).MaxBy(shift => Rank(shift));
+
+    /// <summary>The shift when it is a bad one, else null.</summary>
+    public Shift? Worse(Feature feature) => Of(feature) is { IsBad: true } shift ? shift : null;
+
+    public Shift? Rose(Feature feature) => Of(feature) is { Rose: true } shift ? shift : null;
+
+    public Shift? Fell(Feature feature) => Of(feature) is { Fell: true } shift ? shift : null;
 
     public bool IsBad(Feature feature) => Of(feature) is { IsBad: true };
 

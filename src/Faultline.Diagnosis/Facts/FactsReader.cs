@@ -14,46 +14,51 @@ internal sealed class FactsReader(TelemetrySource source)
     private const int SpansMax = 2000;
     private const int ScoresMax = 5000;
     private const int ServicesMax = 6;
+
+    /// <summary>Traces of one side that are compared.</summary>
+    private const int TracesMax = 150;
+
+    /// <summary>Of them, those whose texts are read.</summary>
     private const int WholeTracesMax = 8;
 
-    /// <summary>Fewer spans before the onset than this, and the comparison looks further back.</summary>
-    private const int SpansBeforeMin = 60;
+    /// <summary>Fewer traces before the onset than this, and the comparison looks further back.</summary>
+    private const int TracesBeforeMin = 30;
+
+    /// <summary>How much longer than its first span a trace may last.</summary>
+    private static readonly TimeSpan TraceLengthMax = TimeSpan.FromHours(1);
 
     private static readonly TimeSpan NearBefore = TimeSpan.FromMinutes(30);
+    private static readonly TimeSpan MidBefore = TimeSpan.FromHours(6);
     private static readonly TimeSpan FarBefore = TimeSpan.FromDays(7);
     private static readonly TimeSpan FiguresBefore = TimeSpan.FromHours(1);
 
-    /// <summary>What is read after the detection: symptoms that show a little later belong to the same answer.</summary>
+    /// <summary>What is read after the detection at least: symptoms that show a little later belong to the same answer.</summary>
     private static readonly TimeSpan After = TimeSpan.FromMinutes(2);
+
+    /// <summary>What is read after the onset at most: a fault may end, or another begin.</summary>
+    private static readonly TimeSpan AfterMax = TimeSpan.FromMinutes(20);
 
     /// <summary>A change this long after the first abnormal window may still be its cause: windows are ten seconds, clocks differ.</summary>
     private static readonly TimeSpan ChangeAfter = TimeSpan.FromSeconds(60);
 
     private static readonly TimeSpan ChangeBefore = TimeSpan.FromHours(24);
 
-    public async Task<CaseFacts> ReadAsync(Finding finding, IReadOnlyList<ChangeEvent> changes, CancellationToken cancel)
+    /// <param name="now">Nothing later is there yet.</param>
+    public async Task<CaseFacts> ReadAsync(Finding finding, IReadOnlyList<ChangeEvent> changes, DateTimeOffset now, CancellationToken cancel)
     {
-        var to = finding.DetectedAt + After;
+        var soonest = finding.DetectedAt + After;
+        var latest = finding.OnsetAt + AfterMax;
+        var to = now <= soonest || latest <= soonest ? soonest : now < latest ? now : latest;
         var abnormal = await EarlierFindingsAsync(finding, cancel);
-        var after = await SpansAsync(finding, finding.Service, finding.OnsetAt - TimeSpan.FromSeconds(10), to, cancel);
-        var before = await SpansBeforeAsync(finding, finding.Service, NearBefore, abnormal, cancel);
-        if (before.Count < SpansBeforeMin)
-        {
-            before = await SpansBeforeAsync(finding, finding.Service, FarBefore, abnormal, cancel);
-        }
-
+        var traces = await TracesAsync(finding, await SpansAsync(finding, finding.OnsetAt - TimeSpan.FromSeconds(10), to, cancel), finding.BadTraces, cancel);
+        var before = await TracesAsync(finding, await SpansBeforeAsync(finding, abnormal, cancel), [], cancel);
         var whole = await WholeAsync(finding, cancel);
-        var services = await ServicesAsync(finding, whole, after, before, abnormal, to, cancel);
-
-        var traces = Group(after);
-        foreach (var id in finding.BadTraces)
+        HashSet<string> services = new(StringComparer.Ordinal) { finding.Service };
+        foreach (var service in traces.Values.Concat(before.Values).SelectMany(trace => trace.Spans).GroupBy(span => span.Service, StringComparer.Ordinal).OrderByDescending(spans => spans.Count()).ThenBy(spans => spans.Key, StringComparer.Ordinal))
         {
-            // A looping trace has more spans than a search reads; the whole one tells.
-            if (whole.TryGetValue(id, out var spans) && spans.Count > 0)
+            if (services.Count < ServicesMax)
             {
-                var trace = new TraceFacts(id);
-                trace.Spans.AddRange(spans.Select(span => span.Summary));
-                traces[id] = trace;
+                services.Add(service.Key);
             }
         }
 
@@ -67,7 +72,9 @@ internal sealed class FactsReader(TelemetrySource source)
             well = [];
         }
 
-        var good = Group(before).Values.Concat(well).ToList();
+        var good = before.Values.Concat(well).ToList();
+        await AddWholeAsync(finding, whole, bad, cancel);
+        await AddWholeAsync(finding, whole, good, cancel);
         var distinctions = BubbleUp.Compare(bad, good);
         return new CaseFacts
         {
@@ -81,7 +88,10 @@ internal sealed class FactsReader(TelemetrySource source)
                 .OrderBy(change => (finding.OnsetAt - change.At).Duration())],
             DocumentDaysBad = MedianOf(whole, finding.BadTraces),
             DocumentDaysGood = MedianOf(whole, finding.GoodTraces),
-            SystemMessages = SystemMessagesOf(whole, finding),
+            PromptsBad = PromptFacts.Of(SpansOf(whole, bad)),
+            PromptsGood = PromptFacts.Of(SpansOf(whole, good)),
+            Inputs = InputFacts.Of(bad, good),
+            Metrics = await MetricsAsync(finding, to, cancel),
         };
     }
 
@@ -100,13 +110,13 @@ internal sealed class FactsReader(TelemetrySource source)
         return abnormal;
     }
 
-    private async Task<List<SpanSummary>> SpansAsync(Finding finding, string service, DateTimeOffset from, DateTimeOffset to, CancellationToken cancel)
+    private async Task<List<SpanSummary>> SpansAsync(Finding finding, DateTimeOffset from, DateTimeOffset to, CancellationToken cancel)
     {
         var filter = new TraceFilter
         {
             FromUnixNanos = Nanos(from),
             ToUnixNanos = Nanos(to),
-            Service = service,
+            Service = finding.Service,
             Environment = finding.Environment.Length > 0 ? finding.Environment : null,
             Limit = SpansMax,
         };
@@ -114,11 +124,36 @@ internal sealed class FactsReader(TelemetrySource source)
     }
 
     /// <summary>Spans before the onset, but for those under another finding: they are no picture of health, however near they lie.</summary>
-    private async Task<List<SpanSummary>> SpansBeforeAsync(Finding finding, string service, TimeSpan before, AbnormalPeriods abnormal, CancellationToken cancel)
+    private async Task<List<SpanSummary>> SpansBeforeAsync(Finding finding, AbnormalPeriods abnormal, CancellationToken cancel)
     {
-        var spans = await SpansAsync(finding, service, finding.OnsetAt - before, finding.OnsetAt - TimeSpan.FromSeconds(10), cancel);
-        spans.RemoveAll(span => abnormal.Contains(finding.Environment, service, span.StartUnixNanos / 1_000_000_000));
+        List<SpanSummary> spans = [];
+        foreach (var before in (TimeSpan[])[NearBefore, MidBefore, FarBefore])
+        {
+            spans = await SpansAsync(finding, finding.OnsetAt - before, finding.OnsetAt - TimeSpan.FromSeconds(10), cancel);
+            spans.RemoveAll(span => abnormal.Contains(finding.Environment, finding.Service, span.StartUnixNanos / 1_000_000_000));
+            if (spans.DistinctBy(span => span.TraceId).Skip(TracesBeforeMin - 1).Any())
+            {
+                break;
+            }
+        }
+
         return spans;
+    }
+
+    /// <summary>The traces of these spans, complete but for their texts; of many an even choice, and always those in <paramref name="wanted"/>.</summary>
+    private async Task<Dictionary<TraceId, TraceFacts>> TracesAsync(Finding finding, List<SpanSummary> spans, IReadOnlyList<TraceId> wanted, CancellationToken cancel)
+    {
+        var ids = spans.Select(span => span.TraceId).Distinct().ToList();
+        var step = Math.Max(1, (ids.Count + TracesMax - 1) / TracesMax);
+        List<TraceId> chosen = [.. ids.Where((_, at) => at % step == 0).Union(wanted)];
+        if (chosen.Count == 0)
+        {
+            return [];
+        }
+
+        var from = spans.Count == 0 ? finding.OnsetAt - TraceLengthMax : DateTimeOffset.FromUnixTimeMilliseconds(spans.Min(span => span.StartUnixNanos) / 1_000_000) - TraceLengthMax;
+        var to = spans.Count == 0 ? finding.DetectedAt + TraceLengthMax : DateTimeOffset.FromUnixTimeMilliseconds(spans.Max(span => span.StartUnixNanos) / 1_000_000) + TraceLengthMax;
+        return Group(await source.Traces(finding.Project, chosen, Nanos(from), Nanos(to), cancel));
     }
 
     private async Task<Dictionary<TraceId, IReadOnlyList<StoredSpan>>> WholeAsync(Finding finding, CancellationToken cancel)
@@ -135,27 +170,17 @@ internal sealed class FactsReader(TelemetrySource source)
         return whole;
     }
 
-    /// <summary>The services that took part in the finding's traces; their spans are added to what was read.</summary>
-    private async Task<HashSet<string>> ServicesAsync(
-        Finding finding, Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, List<SpanSummary> after, List<SpanSummary> before, AbnormalPeriods abnormal, DateTimeOffset to,
-        CancellationToken cancel)
+    /// <summary>Reads some more traces of one side whole, spread over it.</summary>
+    private async Task AddWholeAsync(Finding finding, Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, List<TraceFacts> traces, CancellationToken cancel)
     {
-        HashSet<string> services = new(StringComparer.Ordinal) { finding.Service };
-        foreach (var span in whole.Values.SelectMany(spans => spans))
+        var step = Math.Max(1, traces.Count / WholeTracesMax);
+        for (var i = 0; i < traces.Count; i += step)
         {
-            if (services.Count < ServicesMax)
+            if (!whole.ContainsKey(traces[i].Id))
             {
-                services.Add(span.Summary.Service);
+                whole.Add(traces[i].Id, await source.Trace(finding.Project, traces[i].Id, cancel));
             }
         }
-
-        foreach (var service in services.Where(service => !string.Equals(service, finding.Service, StringComparison.Ordinal)).ToList())
-        {
-            after.AddRange(await SpansAsync(finding, service, finding.OnsetAt - TimeSpan.FromSeconds(10), to, cancel));
-            before.AddRange(await SpansBeforeAsync(finding, service, NearBefore, abnormal, cancel));
-        }
-
-        return services;
     }
 
     private static Dictionary<TraceId, TraceFacts> Group(IReadOnlyList<SpanSummary> spans)
@@ -196,16 +221,7 @@ internal sealed class FactsReader(TelemetrySource source)
             return trace => scores.TryGetValue(trace.Id, out var score) ? Beyond(score, middle, symptom) : null;
         }
 
-        return feature switch
-        {
-            _ when ReferenceEquals(feature, FeatureTable.MaxToolRepeats) => trace => trace.MaxToolRepeats() >= symptom.High,
-            _ when ReferenceEquals(feature, FeatureTable.LatencyP50) || ReferenceEquals(feature, FeatureTable.LatencyP95) =>
-                trace => trace.Root is { } root ? Beyond(root.DurationNanos / 1e9, middle, symptom) : null,
-            _ when ReferenceEquals(feature, FeatureTable.RetrievalTopScore) =>
-                trace => trace.Spans.Find(span => span.GenAi.DocumentTopScore is not null)?.GenAi.DocumentTopScore is { } top ? Beyond(top, middle, symptom) : null,
-            { Statistic: Statistic.Share } when feature.Name.EndsWith("error_rate", StringComparison.Ordinal) => trace => trace.HasError,
-            _ => _ => true,     // of the others no single trace can be judged: all since the onset
-        };
+        return Symptomatic.Of(feature, symptom, (value) => Beyond(value, middle, symptom));
     }
 
     private static bool Beyond(double value, double middle, Symptom symptom) => symptom.Observed < symptom.Usual ? value < middle : value > middle;
@@ -275,33 +291,15 @@ internal sealed class FactsReader(TelemetrySource source)
         return medians.Count == 0 ? null : Baselines.RobustStatistics.Median(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(medians));
     }
 
-    private static (double Bad, double Good)? SystemMessagesOf(Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, Finding finding)
+    private static IEnumerable<StoredSpan> SpansOf(Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, IReadOnlyList<TraceFacts> traces) =>
+        traces.SelectMany(trace => whole.GetValueOrDefault(trace.Id) ?? []);
+
+    private async Task<IReadOnlyList<MetricShift>> MetricsAsync(Finding finding, DateTimeOffset to, CancellationToken cancel)
     {
-        double? Share(IReadOnlyList<TraceId> ids)
-        {
-            var calls = 0;
-            var with = 0;
-            foreach (var id in ids)
-            {
-                foreach (var span in whole.GetValueOrDefault(id) ?? [])
-                {
-                    if (span.Summary.GenAi.Operation is "chat" or "completion")
-                    {
-                        calls++;
-                        with += span.Bodies.Concat(span.Summary.Attributes).Any(IsSystemMessage) ? 1 : 0;
-                    }
-                }
-            }
-
-            return calls < 3 ? null : with / (double)calls;
-        }
-
-        return Share(finding.BadTraces) is { } bad && Share(finding.GoodTraces) is { } good ? (bad, good) : null;
+        var from = finding.OnsetAt - FiguresBefore;
+        LabelMatcher[] matchers = [new(Labels.MetricName, MatchKind.Regex, MetricShift.Names), new(Labels.MetricName, MatchKind.NotRegex, "faultline_.*|llm_traces_.*")];
+        return MetricShift.Among(await source.Series(finding.Project, matchers, from.ToUnixTimeMilliseconds(), to.ToUnixTimeMilliseconds(), cancel), from, finding.OnsetAt, to);
     }
-
-    private static bool IsSystemMessage(StoredAttribute attribute) =>
-        (string.Equals(attribute.Key, "gen_ai.system_instructions", StringComparison.Ordinal) && attribute.Value.Length > 4)
-        || (attribute.Key.Contains("messages", StringComparison.Ordinal) && (attribute.Value.Contains("\"role\":\"system\"", StringComparison.Ordinal) || string.Equals(attribute.Value, "system", StringComparison.Ordinal)));
 
     private static long Nanos(DateTimeOffset at) => at.ToUnixTimeMilliseconds() * 1_000_000;
 }

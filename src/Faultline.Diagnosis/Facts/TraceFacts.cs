@@ -16,6 +16,12 @@ internal sealed class TraceFacts(TraceId id)
     /// <summary>The span of the trace that the finding's service answers with, if it was read.</summary>
     public SpanSummary? Root => Spans.Find(span => span.ParentSpanId.IsNone) ?? Spans.Find(span => span.Kind == SpanKind.Server);
 
+    /// <summary>From the root's start to that of the first span below it; null when either was not read.</summary>
+    public double? WaitSeconds =>
+        Spans.Find(span => span.ParentSpanId.IsNone) is { } root && Spans.Where(span => !span.ParentSpanId.IsNone).Select(span => span.StartUnixNanos).DefaultIfEmpty(-1).Min() is var first && first >= root.StartUnixNanos
+            ? (first - root.StartUnixNanos) / 1e9
+            : null;
+
     public bool HasError => Spans.Exists(span => span.Status == SpanStatus.Error);
 
     /// <summary>Most calls of one tool with the same arguments.</summary>

@@ -1,0 +1,154 @@
+using Faultline.Diagnosis.Facts;
+using Faultline.Diagnosis.Features;
+
+namespace Faultline.Diagnosis.Causes;
+
+/// <summary>What lies under the chain: releases, queues, caches, machines, dependencies, and the telemetry itself.</summary>
+internal static class InfrastructureCauses
+{
+    public static IEnumerable<Candidate> Of(CaseFacts facts)
+    {
+        if (Deployed(facts) is { } deployed)
+        {
+            yield return deployed;
+        }
+
+        if (Queueing(facts) is { } queueing)
+        {
+            yield return queueing;
+        }
+
+        if (Saturated(facts) is { } saturated)
+        {
+            yield return saturated;
+        }
+
+        if (CacheLost(facts) is { } cache)
+        {
+            yield return cache;
+        }
+
+        foreach (var candidate in Dependencies(facts).Concat(Missing(facts)))
+        {
+            yield return candidate;
+        }
+    }
+
+    private static Candidate? Deployed(CaseFacts facts)
+    {
+        var service = facts.Finding.Service;
+        if (facts.Differs(AttributeNames.Release) is { } release)
+        {
+            var candidate = new Candidate(
+                "deploy_regressed", service, $"Bad traces share release {release.Value} of {service}{(facts.InsteadOf(release) is { } old ? $", the good ones had {old}" : "")}.", -0.7)
+                .Supports(2.5, facts.Cite(release))
+                .Supports(0.7, facts.Worse(FeatureTable.Wait)?.Evidence);
+            if (facts.Change("deploy") is { } recorded)
+            {
+                candidate.Supports(1.2 * recorded.Nearness, facts.Cite(recorded.Change));
+            }
+
+            // Whatever more special sets the bad traces apart came with the release and says more about it.
+            if (facts.Differs(AttributeNames.Prompt, AttributeNames.ModelRequested, AttributeNames.ModelResponded, AttributeNames.EmbeddingModel, "gen_ai.retrieval.top_k", "gen_ai.request.max_tokens", "gen_ai.request.temperature") is { } special)
+            {
+                candidate.Contradicts(1.8, facts.Cite(special));
+            }
+
+            return candidate;
+        }
+
+        return facts.Change("deploy") is { } change && change.Nearness > 0.3
+            ? new Candidate("deploy_regressed", service, $"{service} was deployed shortly before the onset.", -1).Supports(1.5 * change.Nearness, facts.Cite(change.Change))
+            : null;
+    }
+
+    private static Candidate? Queueing(CaseFacts facts)
+    {
+        if (facts.Worse(FeatureTable.Wait) is not { } wait)
+        {
+            return null;
+        }
+
+        var candidate = new Candidate("queueing", facts.Finding.Service, $"Requests to {facts.Finding.Service} wait {Findings.Sentences.Figure(wait.Feature, wait.After)} before anything is done for them.", -0.5)
+            .Supports(3.7, wait.Evidence)
+            .Supports(0.7, facts.Rose(FeatureTable.Calls)?.Evidence)
+            .Supports(1, facts.Metrics.FirstOrDefault(metric => metric.Rose && metric.IsOf("queue", "waiting", "pending", "backlog", "inflight", "in_flight"))?.Evidence)
+            .Contradicts(1.5, facts.Differs(AttributeNames.Release) is { } release ? facts.Cite(release) : null);
+        if (facts.Change("config") is { } change && change.Change.Detail.ContainsAny("worker", "scal", "replica", "concurren", "pool", "thread"))
+        {
+            candidate.Supports(0.7 * change.Nearness, facts.Cite(change.Change));
+        }
+
+        return candidate;
+    }
+
+    private static Candidate? Saturated(CaseFacts facts)
+    {
+        if (facts.Metrics.FirstOrDefault(metric => metric.Rose && metric.IsOf("gpu", "vram", "kv_cache", "kvcache", "requests_waiting")) is not { } gpu)
+        {
+            return null;
+        }
+
+        return new Candidate("gpu_saturated", gpu.Service.Length > 0 ? gpu.Service : facts.Finding.Service, $"{gpu.Name} of {gpu.Service} is at {Findings.Sentences.Number(gpu.After)}: the model server is at its limit.", -0.5)
+            .Supports(3.7, gpu.Evidence)
+            .Supports(0.7, facts.Worse(FeatureTable.FirstToken)?.Evidence)
+            .Supports(0.3, facts.Worse(FeatureTable.ModelLatency)?.Evidence);
+    }
+
+    private static Candidate? CacheLost(CaseFacts facts)
+    {
+        var cached = facts.Fell(FeatureTable.CachedInput);
+        var hit = facts.Distinctions.FirstOrDefault(one => one.Attribute.ContainsAny("cache") && one.ShareOfBad > one.ShareOfGood && one.Value.ContainsAny("miss", "false", "0", "bypass"));
+        var called = facts.Of(FeatureTable.StageMissing, "model") is { Fell: true } more ? more : null;
+        var rate = facts.Metrics.FirstOrDefault(metric => !metric.Rose && metric.IsOf("cache_hit", "hit_rat"));
+        if (cached is null && hit is null && called is null && rate is null)
+        {
+            return null;
+        }
+
+        return new Candidate("cache_lost", facts.Finding.Service, $"{facts.Finding.Service} no longer finds in its cache what it used to find there.", -0.5)
+            .Supports(4, cached?.Evidence)
+            .Supports(3, hit is null ? null : facts.Cite(hit))
+            .Supports(2.5, called is null ? null : new Evidence("series", called.Evidence.Ref, $"Fewer requests are answered without a call of the model: {AttributeNames.Percent(called.Before)} before, {AttributeNames.Percent(called.After)} now."))
+            .Supports(3, rate?.Evidence);
+    }
+
+    /// <summary>A call of something that is no part of the chain, slower or failing: the deepest abnormal thing there is.</summary>
+    private static IEnumerable<Candidate> Dependencies(CaseFacts facts)
+    {
+        foreach (var dependency in facts.Shifts.Where(shift => shift.IsBad && (ReferenceEquals(shift.Feature, FeatureTable.DependencyLatency) || ReferenceEquals(shift.Feature, FeatureTable.DependencyErrorRate)))
+            .GroupBy(shift => shift.Dimension, StringComparer.Ordinal))
+        {
+            var slow = dependency.FirstOrDefault(shift => ReferenceEquals(shift.Feature, FeatureTable.DependencyLatency));
+            var failing = dependency.FirstOrDefault(shift => ReferenceEquals(shift.Feature, FeatureTable.DependencyErrorRate));
+            var words = (slow, failing) switch
+            {
+                (_, not null) => $"{dependency.Key}, which {failing.Service} calls, fails in {AttributeNames.Percent(failing.After)} of the calls.",
+                _ => $"{dependency.Key}, which {slow!.Service} calls, takes {Findings.Sentences.Figure(slow.Feature, slow.After)} instead of {Findings.Sentences.Figure(slow.Feature, slow.Before)}.",
+            };
+            yield return new Candidate("network_or_dependency", dependency.Key, words, -0.3)
+                .Supports(3.6, failing?.Evidence ?? slow!.Evidence)
+                .Supports(0.5, failing is null ? facts.Rose(FeatureTable.LatencyP50)?.Evidence : slow?.Evidence);
+        }
+    }
+
+    /// <summary>A stage that reported before and says nothing now, while requests go on.</summary>
+    private static IEnumerable<Candidate> Missing(CaseFacts facts)
+    {
+        var stages = facts.Shifts.Where(shift => shift.IsBad && ReferenceEquals(shift.Feature, FeatureTable.StageMissing)).OrderByDescending(shift => shift.After - shift.Before).ToList();
+        if (stages.Count == 0)
+        {
+            yield break;
+        }
+
+        // A reranker that is gone is a fault of its own; a stage that fails before it reports is no missing telemetry.
+        var candidate = new Candidate("telemetry_missing", facts.Finding.Service, $"{Findings.Sentences.Capital(stages[0].Dimension)} spans of {stages[0].Service} stopped at the onset while requests go on.", -0.5)
+            .Supports(stages.TrueForAll(stage => stage.Dimension is "rerank") ? 1.2 : 3.4, stages[0].Evidence);
+        foreach (var worse in facts.BadScores.Take(1))
+        {
+            candidate.Contradicts(1.5, worse.Evidence);
+        }
+
+        yield return candidate.Contradicts(1, facts.Worse(FeatureTable.ErrorRate)?.Evidence).Contradicts(1.5, facts.Worse(FeatureTable.Blocked)?.Evidence);
+    }
+}

@@ -1,0 +1,85 @@
+using Faultline.Diagnosis.Facts;
+using Faultline.Diagnosis.Features;
+using Faultline.Diagnosis.Findings;
+using Faultline.Store.Traces;
+
+namespace Faultline.Diagnosis.Causes;
+
+/// <summary>Before the chain's beginning: how much is asked, what, and by whom.</summary>
+internal static class InputCauses
+{
+    public static IEnumerable<Candidate> Of(CaseFacts facts)
+    {
+        if (Traffic(facts) is { } traffic)
+        {
+            yield return traffic;
+        }
+
+        if (facts.Inputs is not { } inputs)
+        {
+            yield break;
+        }
+
+        if (inputs.AreNew)
+        {
+            yield return NewInputs(facts, inputs);
+        }
+
+        if (Abuse(facts, inputs) is { } abuse)
+        {
+            yield return abuse;
+        }
+    }
+
+    private static Candidate? Traffic(CaseFacts facts)
+    {
+        if (facts.Of(FeatureTable.Calls) is not { Rose: true } more || more.After <= 1.6 * more.Before)
+        {
+            return null;
+        }
+
+        var service = facts.Finding.Service;
+        var candidate = new Candidate("traffic_shifted", service, $"{service} gets {Sentences.Number(more.After / more.Before)} times the requests it had before.", -1.5)
+            .Supports(2.7, more.Evidence);
+        foreach (var score in facts.BadScores.Take(1))
+        {
+            candidate.Contradicts(2, score.Evidence);       // more requests do not make answers worse by themselves
+        }
+
+        candidate.Contradicts(1.5, facts.Worse(FeatureTable.ModelErrorRate)?.Evidence);
+        if (facts.IsLoop)
+        {
+            candidate.Lacks(3);
+        }
+
+        return candidate;
+    }
+
+    private static Candidate NewInputs(CaseFacts facts, InputFacts inputs) =>
+        new Candidate(
+            "input_language_or_topic_shifted", facts.Finding.Service,
+            $"{AttributeNames.Percent(inputs.NewBad)} of the bad requests to {facts.Finding.Service} are in words that none before used: another topic, or another language.", -0.8)
+            .Supports(4, Cite(inputs.NewExample, "A request mostly in words that no good one has"))
+            .Contradicts(1.5, facts.Differs(AttributeNames.Prompt, AttributeNames.ModelResponded, AttributeNames.EmbeddingModel) is { } changed ? facts.Cite(changed) : null)
+            .Contradicts(2, inputs.InstructionsBad - inputs.InstructionsGood > 0.1 ? Cite(inputs.InstructionsExample, "A request that gives the model new instructions") : null);
+
+    private static Candidate? Abuse(CaseFacts facts, InputFacts inputs)
+    {
+        var instructed = inputs.InstructionsBad - inputs.InstructionsGood > 0.08 ? inputs.InstructionsExample : null;
+        var source = inputs.Source is { } one && one.Bad > 0.2 && one.Bad > (3 * one.Good) + 0.05 ? inputs.Source : null;
+        if (instructed is null && source is null)
+        {
+            return null;
+        }
+
+        var who = source?.Name ?? facts.Finding.Service;
+        return new Candidate(
+            "abuse_or_injection", who,
+            instructed is null ? $"{AttributeNames.Percent(source!.Value.Bad)} of the bad requests come from {who}." : $"Requests to {facts.Finding.Service} tell the model to leave its instructions.", -0.8)
+            .Supports(4, Cite(instructed, "A request that gives the model new instructions"))
+            .Supports(2, source is { } from ? Cite(from.Example, $"{from.Name} sent {AttributeNames.Percent(from.Bad)} of the bad requests and {AttributeNames.Percent(from.Good)} of the good ones; one of them") : null)
+            .Supports(source is null ? 0.3 : 1, facts.Rose(FeatureTable.Calls)?.Evidence);
+    }
+
+    private static Evidence? Cite(SpanSummary? span, string says) => span is null ? null : new Evidence("span", $"{span.TraceId}/{span.SpanId}", $"{says}: {span.GenAi.InputPreview}");
+}

@@ -1,0 +1,103 @@
+using Faultline.Diagnosis.Facts;
+using Faultline.Diagnosis.Features;
+
+namespace Faultline.Diagnosis.Causes;
+
+/// <summary>Filters, refusals and formats at the end of the chain, and who judges them.</summary>
+internal static class OutputCauses
+{
+    public static IEnumerable<Candidate> Of(CaseFacts facts)
+    {
+        var service = facts.Finding.Service;
+        var blocked = facts.Worse(FeatureTable.Blocked);
+        var filtered = facts.Worse(FeatureTable.FinishFiltered);
+        if (blocked is not null || filtered is not null)
+        {
+            var target = blocked?.Dimension is { Length: > 0 } guardrail ? guardrail : service;
+            var candidate = new Candidate("guardrail_overblocking", target, $"{(blocked is null ? "A filter" : target)} blocks more of what {service} handles than before.", -0.5)
+                .Supports(4, blocked?.Evidence)
+                .Supports(blocked is null ? 3.5 : 0.5, filtered?.Evidence);
+            if (facts.Change("config", "deploy") is { } change)
+            {
+                candidate.Supports(0.5 * change.Nearness, facts.Cite(change.Change));
+            }
+
+            yield return candidate;
+        }
+
+        if (Refusals(facts) is { } refusals)
+        {
+            yield return refusals.Contradicts(1.5, blocked?.Evidence);
+        }
+
+        if (Format(facts) is { } format)
+        {
+            yield return format;
+        }
+
+        if (Evaluator(facts) is { } evaluator)
+        {
+            yield return evaluator;
+        }
+    }
+
+    private static Candidate? Refusals(CaseFacts facts)
+    {
+        var refusals = facts.Worse(FeatureTable.Refusals) ?? facts.BadScores.FirstOrDefault(score => score.HasWord("refus"));
+        if (refusals is null)
+        {
+            return null;
+        }
+
+        // What made it refuse is named with it: the prompt or the model that changed.
+        var prompt = facts.Differs(AttributeNames.Prompt);
+        var name = prompt?.Value.Split('@')[0];
+        return new Candidate("refusals_risen", name ?? facts.Finding.Service, $"{facts.Finding.Service} refuses more than before{(prompt is null ? "" : $", since {prompt.Value}")}.", -0.3)
+            .Supports(3.7, refusals.Evidence)
+            .Supports(0.5, prompt is null ? null : facts.Cite(prompt));
+    }
+
+    private static Candidate? Format(CaseFacts facts)
+    {
+        var format = facts.Fell(FeatureTable.JsonShare);
+        var score = facts.BadScores.FirstOrDefault(one => one.HasWord("format", "json", "schema", "parse"));
+        if (format is null && score is null)
+        {
+            return null;
+        }
+
+        return new Candidate("output_format_broken", facts.Finding.Service, $"Answers of {facts.Finding.Service} no longer have the form they should have.", -0.7)
+            .Supports(3.5, format?.Evidence)
+            .Supports(format is null ? 3 : 0.5, score?.Evidence)
+            .Contradicts(2, facts.Worse(FeatureTable.FinishLength)?.Evidence)          // cut off, which is another fault
+            .Contradicts(1.5, facts.Worse(FeatureTable.Refusals)?.Evidence)
+            .Contradicts(1, facts.Differs(AttributeNames.ModelRequested, AttributeNames.ModelResponded) is { } model ? facts.Cite(model) : null);
+    }
+
+    /// <summary>Scores moved, texts did not.</summary>
+    private static Candidate? Evaluator(CaseFacts facts)
+    {
+        var scores = facts.BadScores.ToList();
+        if (scores.Count == 0)
+        {
+            return null;
+        }
+
+        var judge = facts.Distinctions.FirstOrDefault(one => one.ShareOfBad > one.ShareOfGood && one.Attribute.ContainsAny("judge", "evaluator", "evaluation"));
+        var elsewhere = facts.Shifts.Where(shift => shift.IsBad && shift.Feature.Stage is not Stage.Output and not Stage.Whole).ToList();
+        var candidate = new Candidate("evaluator_changed", judge?.Value ?? scores[0].Feature.Words, "The scores moved and the answers did not: who judges them changed.", -1.2)
+            .Supports(4, judge is null ? null : facts.Cite(judge))
+            .Supports(scores.Count > 1 ? 1 : 0.5, scores[0].Evidence);
+        foreach (var shift in elsewhere.Take(2))
+        {
+            candidate.Contradicts(1.2, shift.Evidence);
+        }
+
+        if (facts.Change("config", "model", "deploy") is { } change && change.Change.Detail.ContainsAny("judge", "evaluat", "scor", "rubric"))
+        {
+            candidate.Supports(2.5 * change.Nearness, facts.Cite(change.Change));
+        }
+
+        return candidate;
+    }
+}

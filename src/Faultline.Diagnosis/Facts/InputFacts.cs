@@ -1,0 +1,104 @@
+using System.Text.RegularExpressions;
+using Faultline.Diagnosis.Baselines;
+using Faultline.Store.Traces;
+
+namespace Faultline.Diagnosis.Facts;
+
+/// <summary>What users asked in the bad traces, beside what they asked in the good ones.</summary>
+/// <param name="NewWordsBad">Median share of a bad input's words that no good input has.</param>
+/// <param name="NewWordsGood">The same of good inputs, each against all the others.</param>
+/// <param name="NewBad">Share of bad inputs that are mostly new words.</param>
+/// <param name="NewGood">The same of good inputs.</param>
+/// <param name="InstructionsBad">Share of bad traces whose input tells the model to forget its instructions.</param>
+/// <param name="NewExample">A bad span whose input is mostly new words.</param>
+/// <param name="InstructionsExample">A bad span with such instructions.</param>
+/// <param name="Source">The user with the most bad traces, and which share of bad and good traces is theirs; null when no span names a user.</param>
+internal sealed partial record InputFacts(
+    double NewWordsBad, double NewWordsGood, double NewBad, double NewGood, double InstructionsBad, double InstructionsGood,
+    SpanSummary? NewExample, SpanSummary? InstructionsExample, (string Name, double Bad, double Good, SpanSummary Example)? Source)
+{
+    /// <summary>Fewer inputs than this on a side are no comparison.</summary>
+    public const int InputsMin = 8;
+
+    private const double MostlyNew = 0.6;
+    private const int WordCharactersMin = 4;
+
+    /// <summary>The inputs are of another kind: another topic, or another language.</summary>
+    public bool AreNew => NewBad - NewGood > 0.25 && NewWordsBad - NewWordsGood > 0.2;
+
+    public static InputFacts? Of(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good)
+    {
+        var badInputs = Inputs(bad);
+        var goodInputs = Inputs(good);
+        if (badInputs.Count < InputsMin || goodInputs.Count < InputsMin)
+        {
+            return null;
+        }
+
+        Dictionary<string, int> known = new(StringComparer.Ordinal);
+        foreach (var word in goodInputs.SelectMany(input => input.Words))
+        {
+            known[word] = known.GetValueOrDefault(word) + 1;
+        }
+
+        // A good input's own words are in the vocabulary once by themselves.
+        var newBad = badInputs.Select(input => New(input, known, 0)).ToList();
+        var newGood = goodInputs.Select(input => New(input, known, 1)).ToList();
+        var mostlyNew = newBad.FindIndex(share => share >= MostlyNew);
+        var instructed = badInputs.Find(input => Instructions().IsMatch(input.Span.GenAi.InputPreview));
+        return new InputFacts(
+            Median(newBad), Median(newGood), Share(newBad, share => share >= MostlyNew), Share(newGood, share => share >= MostlyNew),
+            Share(badInputs, input => Instructions().IsMatch(input.Span.GenAi.InputPreview)), Share(goodInputs, input => Instructions().IsMatch(input.Span.GenAi.InputPreview)),
+            mostlyNew < 0 ? null : badInputs[mostlyNew].Span, instructed?.Span, SourceOf(bad, good));
+    }
+
+    private static (string, double, double, SpanSummary)? SourceOf(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good)
+    {
+        var users = bad.Select(trace => trace.Spans.Find(span => span.GenAi.User.Length > 0)).OfType<SpanSummary>().GroupBy(span => span.GenAi.User, StringComparer.Ordinal).ToList();
+        if (users.Count == 0)
+        {
+            return null;
+        }
+
+        var most = users.OrderByDescending(user => user.Count()).ThenBy(user => user.Key, StringComparer.Ordinal).First();
+        var usual = good.Count(trace => trace.Spans.Exists(span => string.Equals(span.GenAi.User, most.Key, StringComparison.Ordinal)));
+        return (most.Key, most.Count() / (double)bad.Count, usual / (double)Math.Max(1, good.Count), most.First());
+    }
+
+    private static List<Input> Inputs(IReadOnlyList<TraceFacts> traces) =>
+    [
+        .. traces.Select(trace => trace.Spans.Where(span => span.GenAi.InputPreview.Length > 0 && span.GenAi.Operation is not ("tool" or "memory" or "guardrail" or "mcp")).MinBy(span => span.StartUnixNanos))
+            .OfType<SpanSummary>().Select(span => new Input(span, WordsOf(span.GenAi.InputPreview))).Where(input => input.Words.Count > 0),
+    ];
+
+    private static HashSet<string> WordsOf(string text)
+    {
+        HashSet<string> words = new(StringComparer.Ordinal);
+        foreach (var match in Word().EnumerateMatches(text))
+        {
+            if (match.Length >= WordCharactersMin)
+            {
+                words.Add(text.Substring(match.Index, match.Length).ToLowerInvariant());
+            }
+        }
+
+        return words;
+    }
+
+    private static double New(Input input, Dictionary<string, int> known, int own) => input.Words.Count(word => known.GetValueOrDefault(word) <= own) / (double)input.Words.Count;
+
+    private static double Median(List<double> values) => RobustStatistics.Median([.. values]);
+
+    private static double Share<T>(List<T> items, Predicate<T> has) => items.Count(item => has(item)) / (double)items.Count;
+
+    private sealed record Input(SpanSummary Span, HashSet<string> Words);
+
+    [GeneratedRegex(@"\p{L}+", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
+    private static partial Regex Word();
+
+    /// <remarks>Source: the direct injections of Perez and Ribeiro 2022, "Ignore Previous Prompt", and of OWASP LLM01, by their verbs and objects.</remarks>
+    [GeneratedRegex(
+        @"\b(ignore|disregard|forget|override|bypass|skip)\b.{0,40}\b(instruction|instructions|prompt|rules|guidelines|policy|policies|above|previous|prior|everything)\b|\b(reveal|print|show|repeat|output|leak)\b.{0,30}\b(system prompt|system message|hidden|instructions|secret|password|api key|credentials)\b|\byou are now\b|\b(developer|dan|god|admin|debug) mode\b|\bpretend (to be|you are)\b|\bjailbreak\b",
+        RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    private static partial Regex Instructions();
+}
