@@ -62,10 +62,13 @@ internal static class RetrievalCauses
 
         if (facts.Of(FeatureTable.ChunkLength) is { IsAbnormal: true } chunks)
         {
+            // Old documents and other scores are no matter of where they are cut.
             var candidate = new Candidate(
                 "chunking_changed", source, $"Retrieved chunks of {source} are {Findings.Sentences.Number(chunks.After)} characters long instead of {Findings.Sentences.Number(chunks.Before)}: the index was cut anew.", -0.5)
-                .Supports(3.7, chunks.Evidence);
-            if (facts.Change("index", "data", "config") is { } change)
+                .Supports(3.7, chunks.Evidence)
+                .Contradicts(2.5, Aged(facts))
+                .Contradicts(1, top is { } && top.After < 0.85 * top.Before ? top.Evidence : null);
+            if (facts.Change("index", "config") is { } change)
             {
                 candidate.Supports(0.8 * change.Nearness, facts.Cite(change.Change));
             }
@@ -110,14 +113,9 @@ internal static class RetrievalCauses
             .Contradicts(3.5, embedding is null ? null : facts.Cite(embedding))
             .Contradicts(1, parameters is null ? null : facts.Cite(parameters))
             .Contradicts(1, documents is { IsAbnormal: true } ? documents.Evidence : null)
-            .Contradicts(2, facts.Of(FeatureTable.ChunkLength) is { IsAbnormal: true } chunks ? chunks.Evidence : null)
+            .Contradicts(Aged(facts) is null ? 2 : 0.5, facts.Of(FeatureTable.ChunkLength) is { IsAbnormal: true } chunks ? chunks.Evidence : null)
             .Contradicts(2, facts.Inputs is { AreNew: true, NewExample: { } asked } ? new Evidence("span", $"{asked.TraceId}/{asked.SpanId}", $"The bad requests ask other things than before: {asked.GenAi.InputPreview}") : null);
-        if (facts is { DocumentDaysBad: { } bad, DocumentDaysGood: { } good } && bad > (2 * good) + 1)
-        {
-            candidate.Supports(2, facts.Example(
-                span => span.GenAi.Operation is "retrieval", _ => $"Retrieved documents were {bad:0} days old, in the good traces {Math.Max(good, 0):0.#} days."));
-        }
-
+        candidate.Supports(2.5, Aged(facts));
         if (facts.Change("data", "index") is { } change)
         {
             candidate.Supports(1.8 * change.Nearness, facts.Cite(change.Change));
@@ -125,6 +123,12 @@ internal static class RetrievalCauses
 
         return Otherwise(facts, candidate);
     }
+
+    /// <summary>Retrieved documents are much older than in good traces.</summary>
+    private static Evidence? Aged(CaseFacts facts) =>
+        facts is { DocumentDaysBad: { } bad, DocumentDaysGood: { } good } && bad > (2 * good) + 1
+            ? facts.Example(span => span.GenAi.Operation is "retrieval", _ => $"Retrieved documents were {bad:0} days old, in the good traces {Math.Max(good, 0):0.#} days.")
+            : null;
 
     private static Candidate EmbeddingChanged(CaseFacts facts, Shift? top, string source, Distinction? embedding, Evidence? weak)
     {
