@@ -3,7 +3,11 @@ using Faultline.Telemetry.Spans;
 
 namespace Faultline.Store.Scores;
 
-public sealed record StoredScore(string Service, TraceId TraceId, SpanId SpanId, string ResponseId, string Name, double Value, string Label, string Explanation, string Evaluator, long UnixNanos);
+public sealed record StoredScore(string Service, TraceId TraceId, SpanId SpanId, string ResponseId, string Name, double Value, string Label, string Explanation, string Evaluator, long UnixNanos)
+{
+    /// <summary>Begins <see cref="Evaluator"/> of what a built-in evaluator said; name and version follow.</summary>
+    public const string BuiltInPrefix = "faultline/";
+}
 
 /// <summary>Questions asked of stored evaluation scores.</summary>
 public sealed class ScoreStore
@@ -37,8 +41,9 @@ public sealed class ScoreStore
     }
 
     /// <summary>Scores that name the trace or one of its responses, by time.</summary>
-    internal async Task<IReadOnlyList<StoredScore>> OfTraceAsync(string project, TraceId trace, IReadOnlyList<string> responseIds, CancellationToken cancel) =>
-        Read(await _engine.QueryAsync(
+    internal async Task<IReadOnlyList<StoredScore>> OfTraceAsync(string project, TraceId trace, IReadOnlyList<string> responseIds, CancellationToken cancel)
+    {
+        var scores = Read(await _engine.QueryAsync(
             $$"""
             SELECT {{Columns}} FROM
             (
@@ -52,6 +57,16 @@ public sealed class ScoreStore
             new SqlParameters().Add("project", project).Add("trace", trace.ToString()).Add("responses", responseIds),
             Limits,
             cancel));
+
+        // What the application says of a span by a name takes the place of what a built-in evaluator says.
+        return [.. scores.Where(score => !IsBuiltIn(score) || !scores.Any(other => !IsBuiltIn(other) && Judges(other, score)))];
+    }
+
+    private static bool IsBuiltIn(StoredScore score) => score.Evaluator.StartsWith(StoredScore.BuiltInPrefix, StringComparison.Ordinal);
+
+    private static bool Judges(StoredScore one, StoredScore other) =>
+        string.Equals(one.Name, other.Name, StringComparison.OrdinalIgnoreCase)
+        && ((!one.SpanId.IsNone && one.SpanId == other.SpanId) || (one.ResponseId.Length > 0 && one.ResponseId == other.ResponseId));
 
     /// <summary>The lowest score of each trace that has any, whether it names the trace or one of its responses.</summary>
     internal async Task<IReadOnlyDictionary<TraceId, WorstScore>> WorstAsync(string project, IReadOnlyList<TraceId> traces, IReadOnlyDictionary<string, TraceId> traceOfResponse, CancellationToken cancel)

@@ -8,4 +8,7 @@ internal static partial class Log
 
     [LoggerMessage(9002, LogLevel.Warning, "{What} There is nothing to do; `faultline audit verify` checks the rest.")]
     public static partial void LedgerTailSetAside(this ILogger log, string what);
+
+    [LoggerMessage(9003, LogLevel.Information, "{What}")]
+    public static partial void Fetching(this ILogger log, string what);
 }

@@ -5,6 +5,8 @@ using Faultline.ClickHouse;
 using Faultline.ClickHouse.Embedded;
 using Faultline.Diagnosis;
 using Faultline.Diagnosis.Causes;
+using Faultline.Diagnosis.Evaluators;
+using Faultline.Diagnosis.Evaluators.Live;
 using Faultline.Ingest.Gateway;
 using Faultline.Ingest.Pipeline;
 using Faultline.Ingest.Receivers.Grpc;
@@ -129,6 +131,7 @@ internal sealed class Server : IAsyncDisposable
         // What sees every committed batch.
         var derived = new DerivedMetrics(DerivedOptions(), _logs.CreateLogger("Faultline.Metrics"));
         var detection = new Detection(store, time, _logs.CreateLogger<Detection>());
+        var evaluation = new LiveEvaluation(Settings.Evaluators, LoadLanguageAsync, (batch, stopped) => store.Writer.WriteAsync(batch, stopped), time, _logs.CreateLogger<LiveEvaluation>());
         var live = new LiveFeed(time);
         _close.Push(() =>
         {
@@ -137,6 +140,7 @@ internal sealed class Server : IAsyncDisposable
         });
         store.Writer.Readers.Add(derived);
         store.Writer.Readers.Add(detection);
+        store.Writer.Readers.Add(evaluation);
         store.Writer.Readers.Add(live);
 
         // How telemetry gets in, and what is said about it.
@@ -144,7 +148,7 @@ internal sealed class Server : IAsyncDisposable
         var figures = new IngestFigures();
         var pipeline = new IngestPipeline(store.Writer, new IngestOptions(Settings.IngestMaxAge), figures, time);
         var process = new ProcessMetrics(store.Writer, Settings.QueueBytesMax, time);
-        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), .. derived.Internals()];
+        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), .. derived.Internals(), .. evaluation.Figures.Families()];
         var promQl = new PromQlEngine(store.Samples.SelectAsync);
         var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));
 
@@ -192,9 +196,24 @@ internal sealed class Server : IAsyncDisposable
         var diagnostician = new Diagnostician(store, time);
         var worker = new CaseWorker(cases, detection.News, diagnostician.DiagnoseAsync, store, promQl, time, _logs.CreateLogger<CaseWorker>());
         Loop("detection", detection.RunAsync);
+        Loop("evaluators", evaluation.RunAsync);
         Loop("cases", worker.RunAsync);
         Loop("scrape", scrape.RunAsync);
         StartTook = DateTime.Now - Process.GetCurrentProcess().StartTime;
+    }
+
+    // On first need: what never judges a call never fetches the encoder.
+    private async Task<LanguageResources> LoadLanguageAsync(CancellationToken cancel)
+    {
+        var log = _logs.CreateLogger("Faultline");
+        try
+        {
+            return LanguageResources.Load(await LanguagePackage.EnsureAsync(Path.Combine(AppContext.BaseDirectory, "native", "language"), log.Fetching, cancel));
+        }
+        catch (InvalidOperationException missing)
+        {
+            return LanguageResources.Unavailable(missing.Message);
+        }
     }
 
     private void Loop(string name, Func<CancellationToken, Task> run) => _loops.Add(Task.Run(async () =>

@@ -1,3 +1,5 @@
+using Faultline.Diagnosis.Evaluators.Live;
+
 namespace Faultline.Settings;
 
 /// <summary>Everything that can be set, with defaults that work. <see cref="SettingTable"/> names each as users write it.</summary>
@@ -54,6 +56,8 @@ public sealed record FaultlineSettings
     public int SeriesPerMetricMax { get; init; } = 20_000;
 
     public TimeSpan ScrapeInterval { get; init; } = TimeSpan.FromSeconds(10);
+
+    public EvaluatorOptions Evaluators { get; init; } = new();
 
     /// <summary>The key of a fresh installation. Accepted on loopback only.</summary>
     public const string PlaceholderKey = "placeholder_api_key";
@@ -113,6 +117,11 @@ public sealed record FaultlineSettings
             {
                 yield return $"metrics.derived.buckets_seconds: bounds must rise, but {after} follows {before}.";
             }
+        }
+
+        foreach (var problem in Evaluators.Problems())
+        {
+            yield return problem;
         }
 
         var fixedPorts = Listeners.Where(listener => listener.Value.Port != 0).GroupBy(listener => listener.Value.ToString(), StringComparer.Ordinal);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Faultline.Diagnosis.Evaluators.Live;
 
 namespace Faultline.Settings;
 
@@ -44,6 +45,10 @@ internal static class SettingTable
         new("metrics.derived.max_lateness", "Spans that end longer ago are only counted as late.", (s, v) => s with { MaxLateness = Duration(v) }),
         new("metrics.derived.series_per_metric_max", "More series of one metric go into an overflow series.", (s, v) => s with { SeriesPerMetricMax = checked((int)Number(v)) }),
         new("metrics.scrape_interval", "How often derived metrics and internals are sampled into the store.", (s, v) => s with { ScrapeInterval = Duration(v) }),
+        new("evaluators.enabled", "Evaluators that judge calls by themselves, or none.", (s, v) => s with { Evaluators = s.Evaluators with { Enabled = v is [EvaluatorOptions.None] ? [] : v } }, IsList: true),
+        new("evaluators.sample", "Share of traces that they judge, 0 to 1.", (s, v) => s with { Evaluators = s.Evaluators with { Sample = Number(v) } }),
+        new("evaluators.core_share", "Share of one core that they may take; what does not fit is skipped and counted.", (s, v) => s with { Evaluators = s.Evaluators with { CoreShare = Number(v) } }),
+        new("evaluators.settle", "How long a call waits for the rest of its trace before it is judged.", (s, v) => s with { Evaluators = s.Evaluators with { Settle = Duration(v) } }),
     ];
 
     /// <summary>Names that pipelines of this kind already have in their <c>.env</c>.</summary>

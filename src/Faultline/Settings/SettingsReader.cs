@@ -12,7 +12,7 @@ public sealed record SettingsReading(FaultlineSettings Settings, IReadOnlyList<s
 public static class SettingsReader
 {
     /// <summary>Variables of ours that are no settings of the server.</summary>
-    private static readonly string[] OtherVariables = ["FAULTLINE_SERVER", "FAULTLINE_TOKEN", "FAULTLINE_API_KEY", "FAULTLINE_ENGINE_LIBRARY"];
+    private static readonly string[] OtherVariables = ["FAULTLINE_SERVER", "FAULTLINE_TOKEN", "FAULTLINE_API_KEY", "FAULTLINE_ENGINE_LIBRARY", "FAULTLINE_LANGUAGE_PACKAGES"];
 
     /// <param name="file">The YAML file, or null for none.</param>
     /// <param name="envFile">The <c>.env</c> file; null: <c>.env</c> beside the settings (or in the working directory) when there is one.</param>

@@ -25,6 +25,7 @@ internal static class BenchCommand
         AttributionBench.Task,
         RootCauseBench.Task,
         TraceErrorsBench.Task,
+        GroundednessBench.Task,
         WorldBench.Task,
     ];
 
