@@ -14,7 +14,11 @@ switch (name)
         return LocateBench.Run(json);
     case "diagnosis":
         return await DiagnosisBench.RunAsync(args);
+    case "groundedness-features":
+        return await GroundednessFeatures.RunAsync(args.ElementAtOrDefault(1) ?? ".");
+    case "evaluators":
+        return await EvaluatorBench.RunAsync(args.ElementAtOrDefault(1) ?? ".", json);
     default:
-        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai, locate or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR] [--held-out DIR].");
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai, locate, evaluators DIR, groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR] [--held-out DIR].");
         return 2;
 }
