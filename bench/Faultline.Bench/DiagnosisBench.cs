@@ -9,7 +9,8 @@ namespace Faultline.Bench;
 
 /// <summary>
 /// Generated worlds of both splits through <c>faultline bench world</c>, a process for each split, and the scores side by side. Worlds that exist
-/// already are taken with <c>--dev DIR --held-out DIR</c>, each a folder of <c>faultline lab generate</c>.
+/// already are taken with <c>--dev DIR --held-out DIR</c>, each a folder of <c>faultline lab generate</c>, which then gets <c>predictions.jsonl</c>;
+/// <c>--no-play</c> scores the ones of an earlier run again.
 /// </summary>
 internal static class DiagnosisBench
 {
@@ -24,10 +25,13 @@ internal static class DiagnosisBench
             var dev = Option(args, "--dev") ?? Generate(scratch, "dev", new WorldOptions(seed, days, Split.Dev, worlds));
             var heldOut = Option(args, "--held-out") ?? Generate(scratch, "held-out", new WorldOptions(seed, days, Split.HeldOut, worlds));
             var clock = Stopwatch.StartNew();
-            var predictions = await Task.WhenAll(PlayAsync(dev), PlayAsync(heldOut));
-            var (first, second) = (Score(dev, predictions[0]), Score(heldOut, predictions[1]));
-            Console.WriteLine(ScoreReport.Markdown(first, second));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Time: {clock.Elapsed.TotalSeconds:0} s for {first.Worlds + second.Worlds} worlds, two processes."));
+            if (!args.Contains("--no-play", StringComparer.Ordinal))
+            {
+                await Task.WhenAll(PlayAsync(dev), PlayAsync(heldOut));
+                Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Played in {clock.Elapsed.TotalSeconds:0} s by two processes."));
+            }
+
+            Console.WriteLine(ScoreReport.Markdown(Score(dev), Score(heldOut)));
             return 0;
         }
         finally
@@ -47,21 +51,25 @@ internal static class DiagnosisBench
         return folder;
     }
 
-    private static async Task<List<string>> PlayAsync(string folder)
+    private static async Task PlayAsync(string folder)
     {
         using var player = Process.Start(new ProcessStartInfo("dotnet", [ServerUnderTest.Built("src/Faultline", "faultline.dll"), "bench", "world", Path.Combine(folder, "worlds")]) { RedirectStandardOutput = true })!;
-        var lines = new List<string>();
-        while (await player.StandardOutput.ReadLineAsync() is { } line)
+        await using (var predictions = File.Create(PredictionsOf(folder)))
         {
-            lines.Add(line);
+            await player.StandardOutput.BaseStream.CopyToAsync(predictions);
         }
 
         await player.WaitForExitAsync();
-        return player.ExitCode == 0 ? lines : throw new InvalidOperationException($"`faultline bench world {folder}` ended with {player.ExitCode}.");
+        if (player.ExitCode != 0)
+        {
+            throw new InvalidOperationException($"`faultline bench world {folder}` ended with {player.ExitCode}.");
+        }
     }
 
-    private static Scoreboard Score(string folder, List<string> predictions) =>
-        new(LabelledWorld.ReadAll(Path.Combine(folder, "labels")), predictions.Select(PredictedCase.Read).OfType<PredictedCase>());
+    private static Scoreboard Score(string folder) =>
+        new(LabelledWorld.ReadAll(Path.Combine(folder, "labels")), File.ReadLines(PredictionsOf(folder)).Select(PredictedCase.Read).OfType<PredictedCase>());
+
+    private static string PredictionsOf(string folder) => Path.Combine(folder, "predictions.jsonl");
 
     private static string? Option(string[] args, string name) => args.SkipWhile(argument => argument != name).Skip(1).FirstOrDefault();
 }

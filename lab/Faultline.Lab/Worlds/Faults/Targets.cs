@@ -14,16 +14,29 @@ internal static class Targets
             On.Reranker => ["reranker"],
             On.Model or On.Provider or On.Cache or On.Gpu => ["gateway", "models", "llm-proxy", "inference", "engine"],
             On.Tool => ["tools", "backoffice"],
+            On.Stage => [system.Services[^1].Role],
             _ => [],
         };
         return system.Services.FirstOrDefault(service => roles.Contains(service.Role)) ?? system.Services[0];
     }
 
-    public static (string Target, IReadOnlyList<string> Accepted) Choose(On on, GenAiSystem system, Rng rng)
+    public static (string Target, IReadOnlyList<string> Accepted) Choose(FaultKind kind, GenAiSystem system, Rng rng)
+    {
+        var (target, accepted) = Choose(kind.On, system, rng);
+        if (kind.Cause == "loop_same_call")
+        {
+            accepted = [.. accepted, .. system.Agents];
+        }
+
+        return (target, kind.Change is null ? accepted : [.. accepted, Site(kind.On, system).Name]);
+    }
+
+    private static (string Target, IReadOnlyList<string> Accepted) Choose(On on, GenAiSystem system, Rng rng)
     {
         var entry = system.Services[0].Name;
+        var services = system.Services.Select(service => service.Name);
         var route = system.Routes[0];
-        var searcher = system.Role(system.Topology.Roles.FirstOrDefault(role => role is "retriever" or "search" or "knowledge" or "stores") ?? "").Name;
+        var searcher = Site(On.Index, system).Name;
         var models = new[] { route.Model, route.Version, route.NextVersion, route.Fallback, route.Provider };
         switch (on)
         {
@@ -33,16 +46,15 @@ internal static class Targets
             case On.Embedding:
                 return (system.EmbeddingModel, [system.EmbeddingModel, system.NextEmbeddingModel, .. system.Indexes, searcher]);
             case On.Reranker:
-                return (system.RerankModel, [system.RerankModel, system.Role("reranker").Name, "rerank"]);
+                return (system.RerankModel, [system.RerankModel, Site(On.Reranker, system).Name, "rerank"]);
             case On.Template:
-                return (system.Templates[0], [system.Templates[0], entry, .. system.Services.Skip(1).Select(service => service.Name)]);
+                return (system.Templates[0], [system.Templates[0], .. services]);
             case On.Model:
                 return (route.Model, models);
             case On.Provider:
                 return (route.Provider, [.. models, route.Host]);
             case On.Tool:
-                var tool = system.Tools[0].Name;
-                return (tool, [tool, .. system.Agents]);
+                return (system.Tools[0].Name, [system.Tools[0].Name]);
             case On.Agents:
                 return (system.Agents[0], [.. system.Agents, entry]);
             case On.Memory:
@@ -50,7 +62,7 @@ internal static class Targets
             case On.Guardrail:
                 return (system.Guardrail, [system.Guardrail, entry]);
             case On.Cache:
-                return (entry, [.. models, .. system.Services.Select(service => service.Name), system.Database.Name, system.Templates[0]]);
+                return (entry, [.. models, .. services, system.Database.Name, system.Templates[0]]);
             case On.Gpu:
                 return (system.Services[^1].Name, [system.Services[^1].Name, .. models]);
             case On.Database:
@@ -59,13 +71,15 @@ internal static class Targets
                 return (system.Dependency, [system.Dependency]);
             case On.Tenant:
                 var tenant = rng.Pick(system.Tenants);
-                return (tenant, [tenant, $"{tenant}-abuser", entry]);
+                return (tenant, [tenant, $"{tenant}-abuser", .. system.TenantsShown ? [] : services]);
             case On.Judge:
-                return (system.ScoreNames[0], [.. system.ScoreNames, system.JudgeModel, $"{system.JudgeModel}-next", entry]);
+                return (system.ScoreNames[0], [.. system.ScoreNames, system.JudgeModel, $"{system.JudgeModel}-next", .. services]);
             case On.Stage:
-                return (system.Services[^1].Name, [.. system.Services.Select(service => service.Name), "retrieval", "tool", "chat"]);
+                return (system.Services[^1].Name, [.. services, "retrieval", "tool", "chat"]);
+            case On.Input:
+                return (entry, [.. services]);
             default:
-                return (entry, [.. system.Services.Select(service => service.Name)]);
+                return (entry, [entry]);
         }
     }
 }

@@ -10,7 +10,7 @@ internal static class FaultMaker
 
     public static PlannedFault Make(FaultKind kind, GenAiSystem system, long start, long end, Rng rng)
     {
-        var (target, accepted) = Targets.Choose(kind.On, system, rng);
+        var (target, accepted) = Targets.Choose(kind, system, rng);
         var share = ShareOf(kind, system, rng);
         var tenant = kind.On == On.Tenant ? target : share == Share.Tenant ? system.Tenants[0] : null;
         return new PlannedFault

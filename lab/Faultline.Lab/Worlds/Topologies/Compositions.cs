@@ -26,9 +26,10 @@ internal static class Compositions
         }
 
         var noSystem = prompt.System is null;
-        var invents = InventsUsually + (hit ? c.Invents : 0) + (c.BadTemplate ? 0.45 : 0) + (noSystem ? 0.25 : 0) + (c.Temperature > 1.1 ? 0.15 : 0);
-        var garbles = GarblesUsually + (hit ? c.Garbles : 0) + (c.Temperature > 1.1 ? 0.3 : 0);
-        var reply = prompt.Unfilled ? Guess(run) : Prose(run, context, invents, garbles);
+        var hot = hit && c.Temperature > 1.1;
+        var invents = InventsUsually + (hit ? c.Invents : 0) + (c.BadTemplate ? 0.45 : 0) + (noSystem ? 0.25 : 0) + (hot ? 0.15 : 0);
+        var garbles = GarblesUsually + (hit ? c.Garbles : 0) + (hot ? 0.3 : 0);
+        var reply = prompt.Unfilled ? Guess(run) : Prose(run, context, invents, garbles, RefusesUsually + (hit ? c.Refuses : 0));
         var longer = (hit ? c.Verbosity : 1) * (c.VerboseTemplate ? 6 : 1) * (run.Request.Kind == "scraping" ? 8 : 1);
         if (longer > 1.3)
         {
@@ -79,11 +80,11 @@ internal static class Compositions
             : new Reply(Answers.Invented(words, rng.Pick(run.System.Library.Documents), run.System.Library.Domain, rng), null, false, 0.1, 0.1, 0.9);
     }
 
-    private static Reply Prose(RequestRun run, IReadOnlyList<Passage>? context, double invents, double garbles)
+    private static Reply Prose(RequestRun run, IReadOnlyList<Passage>? context, double invents, double garbles, double refuses)
     {
         var (c, rng, words, document, domain) = (run.Conditions, run.Rng, run.System.Words, run.Request.Document, run.System.Library.Domain);
         var kind = run.Request.Kind;
-        if (rng.Chance(RefusesUsually + c.Refuses) || (kind == "injection" && rng.Chance(0.4)))
+        if (rng.Chance(refuses) || (kind == "injection" && rng.Chance(0.4)))
         {
             return new Reply(Answers.Refusal(words, rng), null, false, 0.6, 0.05, 0.9);
         }

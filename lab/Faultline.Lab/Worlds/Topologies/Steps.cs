@@ -156,8 +156,8 @@ internal static class Steps
                 System = prompt.System,
                 Input = prompt.Messages,
                 InputTokens = inputTokens,
-                Temperature = c.Temperature ?? system.Temperature,
-                MaxTokens = c.MaxTokens ?? system.MaxTokens,
+                Temperature = (hit ? c.Temperature : null) ?? system.Temperature,
+                MaxTokens = (hit ? c.MaxTokens : null) ?? system.MaxTokens,
                 Template = template,
                 TemplateVersion = c.TemplateVersion ?? (template == system.Templates[0] ? system.TemplateVersion.At(run.Request.At) : "3"),
             };
