@@ -1,7 +1,10 @@
 using System.Text.Json;
 using Faultline.Web.Api;
+using Faultline.Web.Audit;
 using Faultline.Web.Cases;
+using Faultline.Web.Changes;
 using Faultline.Web.Live;
+using Faultline.Web.Logs;
 using Faultline.Web.Metrics;
 using Faultline.Web.Overview;
 using Faultline.Web.Settings;
@@ -92,6 +95,9 @@ public static class FaultlineWeb
         app.MapTracePages(web);
         app.MapMetricPages(web);
         app.MapCasePages(web);
+        app.MapLogPages(web);
+        app.MapChangePages(web);
+        app.MapAuditPages(web);
         app.MapSettings(web);
         app.MapRest(web);
         return app;

@@ -1,5 +1,6 @@
 using Faultline.Cases;
 using Faultline.Cases.Projections;
+using Faultline.Ledger;
 using Faultline.Metrics.PromQL;
 using Faultline.Store;
 using Faultline.Web.Live;
@@ -21,6 +22,12 @@ public sealed record WebDependencies
     public required TelemetryStore Store { get; init; }
 
     public required CaseBook Cases { get; init; }
+
+    /// <summary>What the case book is written to, for the audit pages.</summary>
+    public required LedgerFile Ledger { get; init; }
+
+    /// <summary>Where its files are: a proof reads them, not what the process remembers.</summary>
+    public required string LedgerDirectory { get; init; }
 
     public required PromQlEngine PromQl { get; init; }
 

@@ -8,7 +8,7 @@ namespace Faultline.Browser;
 [Collection(PagesCollection.Name)]
 public sealed class AccessibilityTests(PagesFixture pages)
 {
-    private static readonly string[] Pages = ["/", "/traces", "/metrics", "/metrics?query=up", "/metrics?query=sum(", "/cases", "/settings", "/no-such-page"];
+    private static readonly string[] Pages = ["/", "/traces", "/metrics", "/metrics?query=up", "/metrics?query=sum(", "/cases", "/logs", "/changes", "/audit", "/audit?verify=now", "/settings", "/no-such-page"];
 
     [SkippableFact]
     public async Task No_page_with_data_breaks_a_rule_of_WCAG_AA()
@@ -19,6 +19,17 @@ public sealed class AccessibilityTests(PagesFixture pages)
         await visit.GotoAsync($"/traces/{SampleTelemetry.TraceId}?span={SampleTelemetry.ChatSpanId}");
         await visit.Page.Locator("trace-waterfall .row").First.WaitForAsync();
         await Axe.AssertNothingAsync(visit.Page, "a trace with a chosen span");
+
+        await visit.GotoAsync("/logs");
+        await visit.Page.Locator(".log-rows summary").First.ClickAsync();
+        await Axe.AssertNothingAsync(visit.Page, "an open log record");
+        await visit.GotoAsync("/changes");
+        await visit.Page.Locator(".changes a[data-go]").First.ClickAsync();
+        await visit.Page.Locator("#change").WaitForAsync();
+        await Visit.ChartsAsync(visit.Page);
+        await Axe.AssertNothingAsync(visit.Page, "a change");
+        await visit.GotoAsync("/audit/0");
+        await Axe.AssertNothingAsync(visit.Page, "an event of the ledger");
 
         await visit.Page.Keyboard.PressAsync("Control+k");
         await visit.Page.Locator("command-palette li").First.WaitForAsync();

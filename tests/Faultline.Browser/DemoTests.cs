@@ -33,9 +33,9 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
         await Assertions.Expect(page.GetByText("CASE-1", new PageGetByTextOptions { Exact = false }).First).ToBeVisibleAsync();
         await Assertions.Expect(page.GetByText("CASE-2", new PageGetByTextOptions { Exact = false }).First).ToBeVisibleAsync();
 
-        var staleCase = "/cases/" + stale.GetProperty("case_id").GetString();
+        var staleCase = "/cases/" + Id(stale);
         await ScreenshotsAsync(visit, staleCase);
-        foreach (var path in (string[])[staleCase, "/cases", "/"])
+        foreach (var path in (string[])[staleCase, "/cases/" + Id(loop), "/cases", "/changes", "/audit", "/"])
         {
             await visit.GotoAsync(path);
             await Visit.ChartsAsync(page);
@@ -48,7 +48,7 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
         await page.EmulateMediaAsync(new PageEmulateMediaOptions { ColorScheme = ColorScheme.Light });
         await visit.GotoAsync(staleCase);
         await page.GetByRole(AriaRole.Button, new PageGetByRoleOptions { NameRegex = new System.Text.RegularExpressions.Regex("fix applied", System.Text.RegularExpressions.RegexOptions.IgnoreCase) }).First.ClickAsync();
-        var applied = await server.CommandAsync("cases", "fix-applied", loop.GetProperty("case_id").GetString()!, "--json", "--server", server.Door("ui").ToString());
+        var applied = await server.CommandAsync("cases", "fix-applied", Id(loop), "--json", "--server", server.Door("ui").ToString());
         Assert.True(applied.ExitCode == 0, applied.Errors);
         var heal = await server.CommandAsync("demo", "--heal", "--server", server.Door("ui").ToString());
         Assert.True(heal.ExitCode == 0, heal.Errors);
@@ -58,6 +58,19 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
 
         // The case's own page followed it to the end.
         await Assertions.Expect(page.GetByText("Time to remediate")).ToBeVisibleAsync(new LocatorAssertionsToBeVisibleOptions { Timeout = 15_000 });
+        // It happens again: two more cases, and each cites the first of its kind.
+        var again = await server.CommandAsync("demo", "--live-seconds", "220", "--server", server.Door("ui").ToString());
+        Assert.True(again.ExitCode == 0, again.Errors);
+        cases = await CasesAsync(server);
+        Assert.Equal(4, cases.Count);
+        foreach (var first in (JsonElement[])[stale, loop])
+        {
+            var second = cases.Single(item => item.GetProperty("service").GetString() == first.GetProperty("service").GetString() && Id(item) != Id(first));
+            Assert.Equal(Id(first), Best(second).GetProperty("similar_case").GetString());
+            await visit.GotoAsync("/cases/" + Id(second));
+            await Assertions.Expect(page.Locator(".hypothesis.first .seen")).ToContainTextAsync($"Seen before: {Id(first)}, resolved by");
+        }
+
         visit.AssertClean();
 
         // The proof, and what happens to it when one byte changes.
@@ -74,6 +87,8 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
         Assert.InRange(verdict.RootElement.GetProperty("first_broken_event").GetInt64(), 0, 10_000);
     }
 
+    private static string Id(JsonElement item) => item.GetProperty("case_id").GetString()!;
+
     private static JsonElement Best(JsonElement item) => item.GetProperty("remediation_suggestions")[0];
 
     internal static async Task<IReadOnlyList<JsonElement>> CasesAsync(FaultlineProcess server)
@@ -87,7 +102,7 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
     /// <summary>Evidence is a click away: a span opens in its trace, a series is drawn, a change is pointed at on the timeline.</summary>
     private static async Task AssertEvidenceLeadsSomewhereAsync(Visit visit, string casePath)
     {
-        foreach (var (kind, shows) in ((string, string)[])[("span", "#span-panel h2"), ("series", "time-series[drawn] canvas"), ("change", ".changes li:target")])
+        foreach (var (kind, shows) in ((string, string)[])[("span", "#span-panel h2"), ("series", "time-series[drawn] canvas"), ("change", "#change h1")])
         {
             await visit.GotoAsync(casePath);
             await visit.Page.Locator($".hypothesis.first .evidence a[data-kind={kind}]").First.ClickAsync();

@@ -38,14 +38,21 @@ public static class SampleTelemetry
                 $"{Text("gen_ai.operation.name", "execute_tool")},{Text("gen_ai.tool.name", "search")}", i == 5 ? ""","status":{"code":2,"message":"timed out"}""" : "")),
         ];
         var body = $$$"""{"resourceSpans":[{"resource":{"attributes":[{{{Text("service.name", Service)}}},{{{Text("deployment.environment.name", "production")}}}]},"scopeSpans":[{"scope":{"name":"sample"},"spans":[{{{string.Join(',', spans)}}}]}]}]}""";
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.Door("otlp_http"), "/v1/traces")) { Content = new StringContent(body, new MediaTypeHeaderValue("application/json")) };
+        await PostAsync(server, "/v1/traces", body);
+        var log = $$$"""{"resourceLogs":[{"resource":{"attributes":[{{{Text("service.name", Service)}}}]},"scopeLogs":[{"logRecords":[{"timeUnixNano":"{{{At(1200)}}}","severityNumber":13,"severityText":"WARN","body":{"stringValue":"search timed out, answered without it"},"traceId":"{{{TraceId}}}","spanId":"{{{ChatSpanId}}}","attributes":[{{{Text("tool", "search")}}}]}]}]}]}""";
+        await PostAsync(server, "/v1/logs", log);
+        using var change = await server.ApiAsync("/api/v1/changes", HttpMethod.Post, new { type = "prompt", service = Service, detail = "support-answer from version 12 to 13" });
+    }
+
+    /// <summary>OTLP/JSON, as a sender with the placeholder key.</summary>
+    public static async Task PostAsync(FaultlineProcess server, string path, string body)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.Door("otlp_http"), path)) { Content = new StringContent(body, new MediaTypeHeaderValue("application/json")) };
         request.Headers.Add("X-API-Key", FaultlineProcess.ApiKey);
         using var response = await server.Http.SendAsync(request);
         if (!response.IsSuccessStatusCode)
         {
-            throw new InvalidOperationException($"The sample was refused: {(int)response.StatusCode} {await response.Content.ReadAsStringAsync()}");
+            throw new InvalidOperationException($"{path} was refused: {(int)response.StatusCode} {await response.Content.ReadAsStringAsync()}");
         }
-
-        using var change = await server.ApiAsync("/api/v1/changes", HttpMethod.Post, new { type = "prompt", service = Service, detail = "support-answer from version 12 to 13" });
     }
 }

@@ -48,8 +48,23 @@ internal static class CasePages
             [nameof(CasePage.Case)] = found,
             [nameof(CasePage.Bad)] = bad,
             [nameof(CasePage.Good)] = good,
+            [nameof(CasePage.Similar)] = Similar(web, found),
             [nameof(CasePage.Refused)] = http.Request.Query["refused"].ToString() is { Length: > 0 } refused ? refused : null,
         });
+    }
+
+    private static Dictionary<string, CaseView> Similar(WebDependencies web, CaseView found)
+    {
+        var similar = new Dictionary<string, CaseView>(StringComparer.Ordinal);
+        foreach (var id in (found.Verdict?.Hypotheses ?? []).Select(hypothesis => hypothesis.SimilarCase).OfType<string>())
+        {
+            if (CaseId.TryParse(id, out var caseId) && web.Cases.Find(web.Project, caseId) is { } past)
+            {
+                similar[id] = past;
+            }
+        }
+
+        return similar;
     }
 
     private static async Task<TraceExcerpt?> SideAsync(WebDependencies web, IReadOnlyList<string> traces, CancellationToken cancel)

@@ -62,7 +62,7 @@ public static class Words
     }
 
     /// <summary>Where a piece of evidence can be looked at, or null when it is only words.</summary>
-    public static string? Link(Evidence evidence, CaseView view) => evidence.Kind switch
+    public static string? Link(Evidence evidence) => evidence.Kind switch
     {
         "span" => evidence.Ref.Split('/') switch
         {
@@ -71,20 +71,13 @@ public static class Words
             _ => null,
         },
         "series" => Series(evidence.Ref),
-        "change" => Change(evidence.Ref, view),
+        "change" => "/changes/" + Uri.EscapeDataString(evidence.Ref),
         "case" => "/cases/" + Uri.EscapeDataString(evidence.Ref),
         _ => null,
     };
 
     /// <summary>A PromQL query over a range, on the metrics page.</summary>
     public static string Metrics(string query, TimeRange range) => Address.To("/metrics").With("query", query).With("from", range.FromText).With("to", range.ToText).ToString();
-
-    /// <summary>The change on the overview's timeline, with the hour around it.</summary>
-    public static string Change(string id, CaseView view)
-    {
-        var change = view.RecentChanges.FirstOrDefault(one => one.Id == id);
-        return change is null ? "/#" + Uri.EscapeDataString(id) : $"{Address.To("/").With("from", Text(change.At.AddHours(-1))).With("to", Text(change.At.AddHours(1)))}#{Uri.EscapeDataString(id)}";
-    }
 
     public static string Icon(string kind) => kind switch
     {

@@ -6,7 +6,7 @@ import { setTheme } from './theme';
 interface Entry { label: string; hint: string; href?: string; run?: () => void }
 
 const help: [string, string][] = [
-  ['Ctrl K', 'Search, go anywhere'], ['/', 'Filter this page'], ['g then o c t m s', 'Overview, Cases, Traces, Metrics, Settings'],
+  ['Ctrl K', 'Search, go anywhere'], ['/', 'Filter this page'], ['g then o c t m', 'Overview, Cases, Traces, Metrics'], ['g then l h a s', 'Logs, Changes, Audit, Settings'],
   ['j k', 'Next and previous row'], ['Enter', 'Open the row'], ['[ ]', 'Earlier and later'], ['Space', 'Pause or resume live updates'], ['Esc', 'Let go'], ['?', 'This help'],
 ];
 

@@ -16,7 +16,7 @@ function move(step: number): void {
   const next = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? (step > 0 ? 0 : rows.length - 1) : at + step))]!;
   for (const row of rows) delete row.dataset['on'];
   next.dataset['on'] = '';
-  next.querySelector<HTMLAnchorElement>('a[data-go]')?.focus({ preventScroll: true });
+  next.querySelector<HTMLElement>('[data-go]')?.focus({ preventScroll: true });
   next.scrollIntoView({ block: 'nearest' });
 }
 

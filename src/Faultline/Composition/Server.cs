@@ -119,7 +119,7 @@ internal sealed class Server : IAsyncDisposable
         _close.Push(async () => await store.Writer.StopAsync());
 
         // The ledger, and the cases that its events add up to.
-        var ledger = await LedgerFile.OpenAsync(Path.Combine(Settings.DataDirectory, "ledger"), time, cancel);
+        var ledger = await LedgerFile.OpenAsync(LedgerDirectory, time, cancel);
         _close.Push(ledger.DisposeAsync);
         foreach (var what in ledger.SetAside)
         {
@@ -185,7 +185,7 @@ internal sealed class Server : IAsyncDisposable
         }, cancel);
         await OpenDoorAsync("listen.derived", Settings.Derived, HttpProtocols.Http1AndHttp2, app => app.MapMetrics(() => derived.Snapshot()), cancel);
         await OpenDoorAsync("listen.internals", Settings.Internals, HttpProtocols.Http1AndHttp2, app => app.MapMetrics(Internals), cancel);
-        await OpenPagesAsync(store, cases, promQl, live, prometheus, time, cancel);
+        await OpenPagesAsync(store, cases, ledger, promQl, live, prometheus, time, cancel);
         var health = new Health(stopped => HealthOfAsync(store, stopped), time);
         await OpenDoorAsync("listen.health", Settings.Health, HttpProtocols.Http1AndHttp2, health.Map, cancel);
         scrape.DerivedInstance = Address("listen.derived");
@@ -239,12 +239,14 @@ internal sealed class Server : IAsyncDisposable
         await _doors.OpenAsync(key, address, app, cancel);
     }
 
-    private async Task OpenPagesAsync(TelemetryStore store, CaseBook cases, PromQlEngine promQl, LiveFeed live, PrometheusApi prometheus, TimeProvider time, CancellationToken cancel)
+    private async Task OpenPagesAsync(TelemetryStore store, CaseBook cases, LedgerFile ledger, PromQlEngine promQl, LiveFeed live, PrometheusApi prometheus, TimeProvider time, CancellationToken cancel)
     {
         var web = new WebDependencies
         {
             Store = store,
             Cases = cases,
+            Ledger = ledger,
+            LedgerDirectory = LedgerDirectory,
             PromQl = promQl,
             Live = live,
             AdminToken = AdminToken.Ensure(Settings.DataDirectory),
@@ -262,6 +264,8 @@ internal sealed class Server : IAsyncDisposable
         await _doors.OpenAsync("listen.ui", Settings.Ui, app, cancel);
         LoginLink = web.Login.Link("http://" + Address("listen.ui"));
     }
+
+    private string LedgerDirectory => Path.Combine(Settings.DataDirectory, "ledger");
 
     private ConnectionWords Connection() => new(
         "http://" + Address("listen.otlp_http"),

@@ -89,7 +89,7 @@ public sealed class PagesTests
         Assert.Contains("82 %", html, StringComparison.Ordinal);
         Assert.Contains("query=avg%28x%7Ba%3D%22b%40c%22%7D%29&amp;from=2026-11-21T13:00:00Z&amp;to=2026-11-21T14:00:00Z", html, StringComparison.Ordinal);
         Assert.Contains($"/traces/{Trace}?span=0000000000000003", html, StringComparison.Ordinal);
-        Assert.Contains("#chg-1", html, StringComparison.Ordinal);
+        Assert.Contains("/changes/chg-1", html, StringComparison.Ordinal);
         Assert.Contains("href=\"/cases/CASE-1\"", html, StringComparison.Ordinal);
         Assert.Contains("first to change", html, StringComparison.Ordinal);
         Assert.Contains("#41", html, StringComparison.Ordinal);

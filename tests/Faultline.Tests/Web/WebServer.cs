@@ -61,6 +61,8 @@ public sealed class WebServer : IAsyncDisposable
         {
             Store = store,
             Cases = cases,
+            Ledger = ledger,
+            LedgerDirectory = Path.Combine(directory, "ledger"),
             PromQl = new PromQlEngine(store.Samples.SelectAsync),
             Live = live,
             AdminToken = AdminToken,
