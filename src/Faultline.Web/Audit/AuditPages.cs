@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Faultline.Cases.Projections;
@@ -38,6 +39,8 @@ internal static class AuditPages
     private const int ReadMax = 20_000;
 
     private const int BlockSize = 500;
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static void MapAuditPages(this IEndpointRouteBuilder routes, WebDependencies web)
     {
@@ -168,8 +171,6 @@ internal static class AuditPages
 
     private static string? Text(JsonElement root, string name) => root.ValueKind == JsonValueKind.Object && root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     private static string Pretty(ReadOnlyMemory<byte> payload)
     {
         try
@@ -179,7 +180,7 @@ internal static class AuditPages
         }
         catch (JsonException)
         {
-            return System.Text.Encoding.UTF8.GetString(payload.Span);
+            return Encoding.UTF8.GetString(payload.Span);
         }
     }
 
@@ -190,9 +191,8 @@ internal static class AuditPages
         http.Response.Headers.ContentDisposition = "attachment; filename=\"faultline-audit.jsonl\"";
         await foreach (var entry in web.Ledger.ReadAsync(0, http.RequestAborted))
         {
-            await http.Response.Body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(
-                new AuditLine(entry.Sequence, entry.At, entry.Type, entry.Version, System.Text.Encoding.UTF8.GetString(entry.Payload.Span), Convert.ToHexStringLower(entry.LeafHash.Span)), ApiJson.Options), http.RequestAborted);
-            await http.Response.Body.WriteAsync("\n"u8.ToArray(), http.RequestAborted);
+            var line = new AuditLine(entry.Sequence, entry.At, entry.Type, entry.Version, Encoding.UTF8.GetString(entry.Payload.Span), Convert.ToHexStringLower(entry.LeafHash.Span));
+            await http.Response.WriteAsync(JsonSerializer.Serialize(line, ApiJson.Options) + "\n", http.RequestAborted);
         }
     }
 
