@@ -241,7 +241,7 @@ export class TimeSeries extends LitElement {
       },
       axes: [
         { stroke: ink, font, grid: { show: false }, ticks: { stroke: line, size: 4 }, size: 26, values: (_, splits, __, ___, incr) => splits.map((value, i) => clock(value, incr, i > 0 ? splits[i - 1] : undefined)) },
-        { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: this.compact ? 48 : 60, gap: 4, values: (_, splits) => splits.map(value => figure(value, unit)) },
+        { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: this.compact ? 48 : 60, gap: 4, values: (_, splits) => splits.map(value => figure(value, unit === 's' || unit === 'bytes' ? unit : '')) },
       ],
       series: [{}, ...shown.map((_, i) => ({ stroke: this.colour(`--series-${this.palette[i]}`), width: 1.5, spanGaps: false, points: { show: (plot: uPlot, n: number) => (plot.data[n] as (number | null)[]).filter(value => value !== null).length < 3 } }))],
       hooks: {
