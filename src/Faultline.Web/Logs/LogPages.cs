@@ -42,7 +42,7 @@ internal static class LogPages
                 [nameof(LogListPage.HasMore)] = found.Count > RowsMax,
                 [nameof(LogListPage.Services)] = (await services).Select(value => value.Key).Where(value => value.Length > 0).ToList(),
                 [nameof(LogListPage.Range)] = range,
-                [nameof(LogListPage.OtlpHttp)] = web.Connection().OtlpHttp,
+                [nameof(LogListPage.Connection)] = web.Connection(),
             });
         }).ExcludeFromDescription();
 
