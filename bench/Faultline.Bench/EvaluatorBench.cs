@@ -10,7 +10,7 @@ namespace Faultline.Bench;
 /// </summary>
 internal static class EvaluatorBench
 {
-    private const int CasesMax = 600;
+    private const int CasesMax = 100;
 
     public static async Task<int> RunAsync(string folder, bool json)
     {

@@ -170,7 +170,7 @@ internal sealed class ClaimReader(EncoderCache? encoder, Lexicon? lexicon)
 
             var relation = word.IsNumber ? Relation.None : meanings?.Of(word) ?? Relation.None;
             var abbreviated = f["abbreviated"];
-            if (word.IsName && (passages.Abbreviates(word.Lower) || IsAbbreviated(content, i, passages)))
+            if (word.IsName && (passages.Abbreviates(word) || IsAbbreviated(content, i, passages)))
             {
                 relation = Relation.Synonym;
                 f["abbreviated"]++;
@@ -222,7 +222,7 @@ internal sealed class ClaimReader(EncoderCache? encoder, Lexicon? lexicon)
             for (var to = from; to < content.Count && initials.Length < 5 && (content[to].IsName || to == 0); to++)
             {
                 initials += content[to].Lower[0];
-                if (to >= at && initials.Length > 1 && passages.Has(initials))
+                if (to >= at && initials.Length > 1 && passages.HasAbbreviation(initials))
                 {
                     return true;
                 }

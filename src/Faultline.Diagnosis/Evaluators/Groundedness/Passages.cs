@@ -13,6 +13,7 @@ internal sealed class Passages
     private readonly Dictionary<string, List<int>> _sentencesOfStem = new(StringComparer.Ordinal);
     private readonly HashSet<string> _denied = new(StringComparer.Ordinal);
     private readonly HashSet<string> _initials = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _capitals = new(StringComparer.Ordinal);
 
     public Passages(IReadOnlyList<string> chunks)
     {
@@ -29,6 +30,11 @@ internal sealed class Passages
             for (var at = 0; at < words.Count; at++)
             {
                 AddInitials(words, at);
+                if (words[at].IsCapitals)
+                {
+                    _capitals.Add(words[at].Lower);
+                }
+
                 if (IsDenied(words, at))
                 {
                     _denied.Add(words[at].Stem);
@@ -56,7 +62,10 @@ internal sealed class Passages
     public bool Has(string stem) => _sentencesOfStem.ContainsKey(stem);
 
     /// <summary>Whether names that stand together have these initials: "European Union" has "eu".</summary>
-    public bool Abbreviates(string lower) => lower.Length <= InitialsMax && _initials.Contains(lower);
+    public bool Abbreviates(Word word) => word.IsCapitals && word.Lower.Length <= InitialsMax && _initials.Contains(word.Lower);
+
+    /// <summary>Whether an abbreviation in capitals reads so: "eu".</summary>
+    public bool HasAbbreviation(string initials) => _capitals.Contains(initials);
 
     /// <summary>Whether the word is somewhere behind a negation.</summary>
     public bool Denies(string stem) => _denied.Contains(stem);

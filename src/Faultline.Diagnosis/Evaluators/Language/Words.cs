@@ -10,6 +10,9 @@ namespace Faultline.Diagnosis.Evaluators.Language;
 /// <param name="IsContent">Neither a function word nor a single letter.</param>
 internal readonly record struct Word(string Lower, string Stem, double Number, bool IsName, bool IsContent)
 {
+    /// <summary>Written in capitals only: an abbreviation, as a rule.</summary>
+    public bool IsCapitals { get; init; }
+
     public bool IsNumber => !double.IsNaN(Number);
 }
 
@@ -217,7 +220,10 @@ internal static class Words
         }
         else
         {
-            words.Add(new Word(lower, Stemmer.Stem(lower), double.NaN, words.Count > 0 && char.IsUpper(text[0]), lower.Length > 1 && !FunctionWords.Contains(lower) && !lower.EndsWith("n't", StringComparison.Ordinal)));
+            words.Add(new Word(lower, Stemmer.Stem(lower), double.NaN, words.Count > 0 && char.IsUpper(text[0]), lower.Length > 1 && !FunctionWords.Contains(lower) && !lower.EndsWith("n't", StringComparison.Ordinal))
+            {
+                IsCapitals = text.Length > 1 && !text.ContainsAnyExceptInRange('A', 'Z'),
+            });
         }
     }
 
