@@ -12,6 +12,7 @@ public static class SkipReason
     public const string Past = "the telemetry is long past";
     public const string Overloaded = "over the share of a core";
     public const string NotSampled = "not in the sample";
+    public const string Failed = "it failed, see the log";
     public const string NotStored = "the store took no scores";
 }
 

@@ -227,13 +227,32 @@ public sealed class LiveEvaluation : IBatchReader
             }
             else
             {
-                var call = CallReader.Read(batch, row, kind, dueAt);
+                if (TryRead(batch, row, kind, dueAt) is not { } call)
+                {
+                    continue;
+                }
+
                 _calls.Enqueue(call);
                 if (kind == Judged.Retrieval && call.Documents.Count > 0)
                 {
                     _documents.Add(call.Project, call.Trace, new Retrieval(call.EndUnixNanos, call.Question, call.Documents));
                 }
             }
+        }
+    }
+
+    private PendingCall? TryRead(TelemetryBatch batch, int row, Judged kind, long dueAt)
+    {
+        try
+        {
+            return CallReader.Read(batch, row, kind, dueAt);
+        }
+        catch (Exception failure)
+        {
+            // Whatever is wrong with one call's text or our reading of it, the server goes on.
+            _log.Failed(failure, kind.ToString());
+            SkipAll(kind, SkipReason.Failed, 1);
+            return null;
         }
     }
 
@@ -261,7 +280,7 @@ public sealed class LiveEvaluation : IBatchReader
             }
 
             var since = Stopwatch.GetTimestamp();
-            var evaluation = evaluator.Evaluate(asked);
+            var evaluation = Evaluate(evaluator, asked);
             Figures.Took(evaluator.Name, Stopwatch.GetElapsedTime(since), evaluation.IsSkipped ? 0 : 1);
             if (evaluation.IsSkipped)
             {
@@ -274,6 +293,20 @@ public sealed class LiveEvaluation : IBatchReader
         }
 
         return Stopwatch.GetElapsedTime(started);
+    }
+
+    private Evaluation Evaluate(BuiltInEvaluator evaluator, EvaluatedCall call)
+    {
+        try
+        {
+            return evaluator.Evaluate(call);
+        }
+        catch (Exception failure)
+        {
+            // As above: an evaluator that fails on a text is its own affair.
+            _log.Failed(failure, evaluator.Name);
+            return Evaluation.Skipped(evaluator.Name, SkipReason.Failed, evaluator.Version);
+        }
     }
 
     private string? WhySkipped(BuiltInEvaluator evaluator, PendingCall call) =>

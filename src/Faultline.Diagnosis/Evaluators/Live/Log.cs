@@ -13,4 +13,7 @@ internal static partial class Log
 
     [LoggerMessage(4203, LogLevel.Warning, "{Count} scores of evaluators were given up: {Reason}")]
     public static partial void ScoresNotStored(this ILogger log, int count, string reason);
+
+    [LoggerMessage(4204, LogLevel.Error, "{Evaluator} failed on a call; the call is left unjudged. This is a bug worth reporting.")]
+    public static partial void Failed(this ILogger log, Exception failure, string evaluator);
 }
