@@ -23,7 +23,8 @@ public sealed record AuditRow(LedgerEntry Entry, string? Case, string? Change, s
 
 /// <summary>A part of the trail, newest first.</summary>
 /// <param name="Older">Sequence number below which the next older page begins, or null when this is the end.</param>
-public sealed record AuditSlice(IReadOnlyList<AuditRow> Rows, long? Older);
+/// <param name="Damage">What is wrong with an event that could not be read, or null. Events after it in its block are not listed.</param>
+public sealed record AuditSlice(IReadOnlyList<AuditRow> Rows, long? Older, string? Damage);
 
 /// <summary>That one event is in the tree that the newest checkpoint signs.</summary>
 /// <param name="Path">RFC 6962 audit path, from the leaf up.</param>
@@ -72,15 +73,17 @@ internal static class AuditPages
             return Page.NotFound(http, web, "audit", "No such event", $"The ledger has {Figures.Of(checkpoint.Size, "event")}, numbered from 0.");
         }
 
-        LedgerEntry? entry = null;
-        await foreach (var read in web.Ledger.ReadAsync(sequence, http.RequestAborted))
+        if (await ReadAsync(web.Ledger, sequence, sequence + 1, http.RequestAborted) is not ([var entry], _))
         {
-            entry = read;
-            break;
+            return Page.Of<Missing>(http, web, $"Event {sequence}", "audit", null, new Dictionary<string, object?>
+            {
+                [nameof(Missing.What)] = $"Event {sequence} is not as it was written",
+                [nameof(Missing.Hint)] = "Its bytes changed on the disk. “Verify now” on the audit page says what is wrong and which event is the first that cannot be trusted.",
+            }, StatusCodes.Status500InternalServerError);
         }
 
         var path = web.Ledger.InclusionProof(sequence, checkpoint.Size);
-        var holds = MerkleTree.VerifyInclusion(sequence, checkpoint.Size, entry!.LeafHash.Span, path, checkpoint.Root);
+        var holds = MerkleTree.VerifyInclusion(sequence, checkpoint.Size, entry.LeafHash.Span, path, checkpoint.Root);
         return Page.Of<AuditEventPage>(http, web, $"Event {sequence}", "audit", null, new Dictionary<string, object?>
         {
             [nameof(AuditEventPage.Row)] = InWords(web, entry),
@@ -93,17 +96,19 @@ internal static class AuditPages
     private static async Task<AuditSlice> SliceAsync(WebDependencies web, Address address, TimeRange range, CancellationToken cancel)
     {
         var rows = new List<AuditRow>();
+        string? damage = null;
         var end = long.TryParse(address["before"], NumberStyles.None, CultureInfo.InvariantCulture, out var before) ? Math.Min(before, web.Ledger.Count) : web.Ledger.Count;
         var stop = Math.Max(0, end - ReadMax);
         while (end > stop)
         {
             var start = Math.Max(stop, end - BlockSize);
-            var block = await ReadAsync(web.Ledger, start, end, cancel);
+            var (block, damaged) = await ReadAsync(web.Ledger, start, end, cancel);
+            damage ??= damaged;
             for (var i = block.Count - 1; i >= 0; i--)
             {
                 if (block[i].At < range.From)
                 {
-                    return new AuditSlice(rows, null);
+                    return new AuditSlice(rows, null, damage);
                 }
 
                 if (block[i].At <= range.To && InWords(web, block[i]) is var row && Matches(row, address))
@@ -111,7 +116,7 @@ internal static class AuditPages
                     rows.Add(row);
                     if (rows.Count == RowsMax)
                     {
-                        return new AuditSlice(rows, block[i].Sequence > 0 ? block[i].Sequence : null);
+                        return new AuditSlice(rows, block[i].Sequence > 0 ? block[i].Sequence : null, damage);
                     }
                 }
             }
@@ -119,23 +124,31 @@ internal static class AuditPages
             end = start;
         }
 
-        return new AuditSlice(rows, stop > 0 ? stop : null);
+        return new AuditSlice(rows, stop > 0 ? stop : null, damage);
     }
 
-    private static async Task<List<LedgerEntry>> ReadAsync(LedgerFile ledger, long from, long to, CancellationToken cancel)
+    /// <summary>Up to the first event that is not as it was written: the page must say so, not fail.</summary>
+    private static async Task<(List<LedgerEntry> Entries, string? Damage)> ReadAsync(LedgerFile ledger, long from, long to, CancellationToken cancel)
     {
         var entries = new List<LedgerEntry>();
-        await foreach (var entry in ledger.ReadAsync(from, cancel))
+        try
         {
-            if (entry.Sequence >= to)
+            await foreach (var entry in ledger.ReadAsync(from, cancel))
             {
-                break;
-            }
+                if (entry.Sequence >= to)
+                {
+                    break;
+                }
 
-            entries.Add(entry);
+                entries.Add(entry);
+            }
+        }
+        catch (InvalidDataException damaged)
+        {
+            return (entries, damaged.Message);
         }
 
-        return entries;
+        return (entries, null);
     }
 
     private static bool Matches(AuditRow row, Address address) =>

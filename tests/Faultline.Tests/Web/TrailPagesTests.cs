@@ -8,7 +8,7 @@ namespace Faultline.Tests.Web;
 public sealed class TrailPagesTests
 {
     [Fact]
-    public async Task The_audit_page_proves_the_ledger_and_each_of_its_events()
+    public async Task The_audit_page_proves_the_ledger_and_names_what_was_tampered_with()
     {
         await using var server = await WebServer.StartAsync();
         var change = await ChangeAsync(server, "checkout");
@@ -22,6 +22,18 @@ public sealed class TrailPagesTests
         Assert.Equal(System.Net.HttpStatusCode.NotFound, (await server.Client.GetAsync("/audit/2")).StatusCode);
         var lines = (await server.Client.GetStringAsync("/audit/events.jsonl")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(new long[] { 0, 1 }, lines.Select(line => JsonSerializer.Deserialize<JsonElement>(line).GetProperty("sequence").GetInt64()));
+
+        var segment = Directory.EnumerateFiles(server.Web.LedgerDirectory, "*.seg").First();
+        await using (var file = new FileStream(segment, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete))
+        {
+            file.Position = file.Length - 40;
+            var one = file.ReadByte();
+            file.Position--;
+            file.WriteByte((byte)(one ^ 1));
+        }
+
+        Assert.Contains("is not as it was written", await (await server.Client.GetAsync("/audit/1")).Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Contains("Event 1 is the first that cannot be trusted", await server.Client.GetStringAsync("/audit?verify=now"), StringComparison.Ordinal);
     }
 
     [Fact]
