@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Faultline.Diagnosis.Features;
 using Faultline.Diagnosis.Findings;
 using Faultline.Store.Samples;
@@ -31,6 +32,10 @@ internal sealed class FactsReader(TelemetrySource source)
     private static readonly TimeSpan MidBefore = TimeSpan.FromHours(6);
     private static readonly TimeSpan FarBefore = TimeSpan.FromDays(7);
     private static readonly TimeSpan FiguresBefore = TimeSpan.FromHours(1);
+
+    /// <summary>How far back is looked for series with fewer windows in <see cref="FiguresBefore"/> than <see cref="WindowsBeforeMin"/>.</summary>
+    private static readonly TimeSpan FiguresFarBefore = TimeSpan.FromHours(24);
+    private const int WindowsBeforeMin = 6;
 
     /// <summary>What is read after the detection at least: symptoms that show a little later belong to the same answer.</summary>
     private static readonly TimeSpan After = TimeSpan.FromMinutes(2);
@@ -231,22 +236,23 @@ internal sealed class FactsReader(TelemetrySource source)
         List<Shift> shifts = [];
         foreach (var service in services)
         {
-            LabelMatcher[] Matchers(string metric) =>
-                [new(Labels.MetricName, MatchKind.Equal, metric), new("service_name", MatchKind.Equal, service), new("environment", MatchKind.Equal, finding.Environment)];
+            LabelMatcher[] Matchers(string metric, LabelMatcher[] more) =>
+                [new(Labels.MetricName, MatchKind.Equal, metric), new("service_name", MatchKind.Equal, service), new("environment", MatchKind.Equal, finding.Environment), .. more];
 
-            async Task<FeatureHistory> HistoryAsync(DateTimeOffset from, DateTimeOffset until)
+            async Task<FeatureHistory> HistoryAsync(DateTimeOffset from, DateTimeOffset until, params LabelMatcher[] more)
             {
                 var history = new FeatureHistory();
                 history.Add(
-                    await source.Series(finding.Project, Matchers(FeatureWindows.ValueMetric), from.ToUnixTimeMilliseconds(), until.ToUnixTimeMilliseconds(), cancel),
-                    await source.Series(finding.Project, Matchers(FeatureWindows.CountMetric), from.ToUnixTimeMilliseconds(), until.ToUnixTimeMilliseconds(), cancel));
+                    await source.Series(finding.Project, Matchers(FeatureWindows.ValueMetric, more), from.ToUnixTimeMilliseconds(), until.ToUnixTimeMilliseconds(), cancel),
+                    await source.Series(finding.Project, Matchers(FeatureWindows.CountMetric, more), from.ToUnixTimeMilliseconds(), until.ToUnixTimeMilliseconds(), cancel));
                 return history;
             }
 
             // A window that ends at the onset is still before it.
             var near = await HistoryAsync(finding.OnsetAt - FiguresBefore, finding.OnsetAt);
             var after = await HistoryAsync(finding.OnsetAt.AddMilliseconds(1), to);
-            FeatureHistory? far = null;
+            bool Usual(long window) => !abnormal.Contains(finding.Environment, service, FeatureWindows.EndSeconds(window));
+            var pending = new List<(Labels Labels, Feature Feature)>();
             foreach (var labels in near.Series.Keys.Union(after.Series.Keys))
             {
                 if (FeatureTable.Find(labels["feature"]) is not { } feature)
@@ -254,19 +260,30 @@ internal sealed class FactsReader(TelemetrySource source)
                     continue;
                 }
 
-                var dimension = feature.Dimension is { } name ? labels[name] : "";
-                var from = finding.OnsetAt - FiguresBefore;
-                bool Usual(long window) => !abnormal.Contains(finding.Environment, service, FeatureWindows.EndSeconds(window));
                 var before = Windows(near, labels, feature, Usual);
-                if (before.Count < 6)
+                if (before.Count < WindowsBeforeMin)
                 {
-                    far ??= await HistoryAsync(finding.OnsetAt - FarBefore, finding.OnsetAt);
-                    before = Windows(far, labels, feature, Usual);
-                    from = finding.OnsetAt - FarBefore;
+                    pending.Add((labels, feature));
                 }
-
-                shifts.Add(Shift.Between(service, finding.Environment, feature, dimension, before, Windows(after, labels, feature, static _ => true), from, to));
+                else
+                {
+                    Add(labels, feature, before, finding.OnsetAt - FiguresBefore);
+                }
             }
+
+            // What is rare is compared with more time, and only that is read: most series are not rare, and days of all of them are much.
+            if (pending.Count > 0)
+            {
+                var features = string.Join('|', pending.Select(one => Regex.Escape(one.Feature.Name)).Distinct());
+                var far = await HistoryAsync(finding.OnsetAt - FiguresFarBefore, finding.OnsetAt, new LabelMatcher("feature", MatchKind.Regex, features));
+                foreach (var (labels, feature) in pending)
+                {
+                    Add(labels, feature, Windows(far, labels, feature, Usual), finding.OnsetAt - FiguresFarBefore);
+                }
+            }
+
+            void Add(Labels labels, Feature feature, List<(double, double)> before, DateTimeOffset from) =>
+                shifts.Add(Shift.Between(service, finding.Environment, feature, feature.Dimension is { } name ? labels[name] : "", before, Windows(after, labels, feature, static _ => true), from, to));
         }
 
         return shifts;

@@ -45,10 +45,10 @@ internal sealed partial record InputFacts(
         var newBad = badInputs.Select(input => New(input, known, 0)).ToList();
         var newGood = goodInputs.Select(input => New(input, known, 1)).ToList();
         var mostlyNew = newBad.FindIndex(share => share >= MostlyNew);
-        var instructed = badInputs.Find(input => Instructions().IsMatch(input.Span.GenAi.InputPreview));
+        var instructed = badInputs.Find(input => input.Instructs);
         return new InputFacts(
             Median(newBad), Median(newGood), Share(newBad, share => share >= MostlyNew), Share(newGood, share => share >= MostlyNew),
-            Share(badInputs, input => Instructions().IsMatch(input.Span.GenAi.InputPreview)), Share(goodInputs, input => Instructions().IsMatch(input.Span.GenAi.InputPreview)),
+            Share(badInputs, input => input.Instructs), Share(goodInputs, input => input.Instructs),
             mostlyNew < 0 ? null : badInputs[mostlyNew].Span, instructed?.Span, SourceOf(bad, good));
     }
 
@@ -68,7 +68,7 @@ internal sealed partial record InputFacts(
     private static List<Input> Inputs(IReadOnlyList<TraceFacts> traces) =>
     [
         .. traces.Select(trace => trace.Spans.Where(span => span.GenAi.InputPreview.Length > 0 && span.GenAi.Operation is not ("tool" or "memory" or "guardrail" or "mcp")).MinBy(span => span.StartUnixNanos))
-            .OfType<SpanSummary>().Select(span => new Input(span, WordsOf(span.GenAi.InputPreview))).Where(input => input.Words.Count > 0),
+            .OfType<SpanSummary>().Select(span => new Input(span, WordsOf(span.GenAi.InputPreview), Instructions().IsMatch(span.GenAi.InputPreview))).Where(input => input.Words.Count > 0),
     ];
 
     private static HashSet<string> WordsOf(string text)
@@ -91,14 +91,15 @@ internal sealed partial record InputFacts(
 
     private static double Share<T>(List<T> items, Predicate<T> has) => items.Count(item => has(item)) / (double)items.Count;
 
-    private sealed record Input(SpanSummary Span, HashSet<string> Words);
+    private sealed record Input(SpanSummary Span, HashSet<string> Words, bool Instructs);
 
     [GeneratedRegex(@"\p{L}+", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
     private static partial Regex Word();
 
+    // Backtracks, but over 240 characters at most; the counted gaps make an automaton of thousands of states.
     /// <remarks>Source: the direct injections of Perez and Ribeiro 2022, "Ignore Previous Prompt", and of OWASP LLM01, by their verbs and objects.</remarks>
     [GeneratedRegex(
         @"\b(ignore|disregard|forget|override|bypass|skip)\b.{0,40}\b(instruction|instructions|prompt|rules|guidelines|policy|policies|above|previous|prior|everything)\b|\b(reveal|print|show|repeat|output|leak)\b.{0,30}\b(system prompt|system message|hidden|instructions|secret|password|api key|credentials)\b|\byou are now\b|\b(developer|dan|god|admin|debug) mode\b|\bpretend (to be|you are)\b|\bjailbreak\b",
-        RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+        RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
     private static partial Regex Instructions();
 }
