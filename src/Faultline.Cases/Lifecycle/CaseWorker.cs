@@ -27,6 +27,8 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
     /// <summary>The first answer is given at once; it is thought over when this much more telemetry has come in.</summary>
     private static readonly TimeSpan[] Thoughts = [TimeSpan.Zero, TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(5)];
 
+    private static readonly TimeSpan AfterBurst = TimeSpan.FromSeconds(10);
+
     /// <summary>The query looks back over a minute or more; that minute must lie after the fix.</summary>
     private static readonly TimeSpan AfterFix = TimeSpan.FromSeconds(60);
 
@@ -99,7 +101,9 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
 
                 if (opened.Case.State is not (CaseState.FIX_APPLIED or CaseState.VERIFYING or CaseState.RESOLVED))
                 {
-                    _undiagnosed[opened.Case.Id] = (WithCase(raised.Finding, opened.Case), time.GetUtcNow(), 0);
+                    // Symptoms come in bursts: a case that has a verdict is thought over when the burst is over.
+                    var due = opened.Case.Verdict is null ? time.GetUtcNow() : time.GetUtcNow() + AfterBurst;
+                    _undiagnosed[opened.Case.Id] = (WithCase(raised.Finding, opened.Case), due, 0);
                 }
 
                 break;

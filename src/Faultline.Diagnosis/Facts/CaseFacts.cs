@@ -134,7 +134,8 @@ internal sealed record CaseFacts
     {
         var instead = InsteadOf(distinction) is { } old ? $", instead of {old}" : "";
         var text = $"{distinction.Attribute} {distinction.Value}{instead}: in {AttributeNames.Percent(distinction.ShareOfBad)} of the bad traces, {AttributeNames.Percent(distinction.ShareOfGood)} of the good ones.";
-        return Example(span => Carries(span, distinction), _ => text);
+        var trace = Bad.FirstOrDefault(one => one.Values().Contains((distinction.Attribute, distinction.Value)));
+        return trace?.Spans.Find(span => Carries(span, distinction)) is { } carrier ? new Evidence("span", $"{carrier.TraceId}/{carrier.SpanId}", text) : null;
     }
 
     private static bool Carries(SpanSummary span, Distinction distinction)

@@ -57,7 +57,6 @@ internal sealed class FactsReader(TelemetrySource source)
         var abnormal = await EarlierFindingsAsync(finding, cancel);
         var traces = await TracesAsync(finding, await SpansAsync(finding, finding.OnsetAt - TimeSpan.FromSeconds(10), to, cancel), finding.BadTraces, cancel);
         var before = await TracesAsync(finding, await SpansBeforeAsync(finding, abnormal, cancel), [], cancel);
-        var whole = await WholeAsync(finding, cancel);
         HashSet<string> services = new(StringComparer.Ordinal) { finding.Service };
         foreach (var service in traces.Values.Concat(before.Values).SelectMany(trace => trace.Spans).GroupBy(span => span.Service, StringComparer.Ordinal).OrderByDescending(spans => spans.Count()).ThenBy(spans => spans.Key, StringComparer.Ordinal))
         {
@@ -78,8 +77,7 @@ internal sealed class FactsReader(TelemetrySource source)
         }
 
         var good = before.Values.Concat(well).ToList();
-        await AddWholeAsync(finding, whole, bad, cancel);
-        await AddWholeAsync(finding, whole, good, cancel);
+        var whole = await WholeAsync(finding, bad, good, cancel);
         var distinctions = BubbleUp.Compare(bad, good);
         return new CaseFacts
         {
@@ -91,8 +89,8 @@ internal sealed class FactsReader(TelemetrySource source)
             Changes = [.. changes
                 .Where(change => services.Contains(change.Service) && change.At <= finding.OnsetAt + ChangeAfter && change.At >= finding.OnsetAt - ChangeBefore)
                 .OrderBy(change => (finding.OnsetAt - change.At).Duration())],
-            DocumentDaysBad = MedianOf(whole, finding.BadTraces),
-            DocumentDaysGood = MedianOf(whole, finding.GoodTraces),
+            DocumentDaysBad = MedianOf(whole, bad),
+            DocumentDaysGood = MedianOf(whole, good),
             PromptsBad = PromptFacts.Of(SpansOf(whole, bad)),
             PromptsGood = PromptFacts.Of(SpansOf(whole, good)),
             Inputs = InputFacts.Of(bad, good),
@@ -161,31 +159,26 @@ internal sealed class FactsReader(TelemetrySource source)
         return Group(await source.Traces(finding.Project, chosen, Nanos(from), Nanos(to), cancel));
     }
 
-    private async Task<Dictionary<TraceId, IReadOnlyList<StoredSpan>>> WholeAsync(Finding finding, CancellationToken cancel)
+    /// <summary>Some traces of each side with their texts: those the finding names, and others spread over the side.</summary>
+    private async Task<Dictionary<TraceId, IReadOnlyList<StoredSpan>>> WholeAsync(Finding finding, List<TraceFacts> bad, List<TraceFacts> good, CancellationToken cancel)
     {
-        Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole = [];
-        foreach (var id in finding.BadTraces.Take(WholeTracesMax).Concat(finding.GoodTraces.Take(WholeTracesMax)))
+        static IEnumerable<TraceId> Spread(List<TraceFacts> traces)
         {
-            if (!whole.ContainsKey(id))
-            {
-                whole.Add(id, await source.Trace(finding.Project, id, cancel));
-            }
+            var step = Math.Max(1, (traces.Count + WholeTracesMax - 1) / WholeTracesMax);
+            return traces.Where((_, at) => at % step == 0).Select(trace => trace.Id);
         }
 
-        return whole;
-    }
-
-    /// <summary>Reads some more traces of one side whole, spread over it.</summary>
-    private async Task AddWholeAsync(Finding finding, Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, List<TraceFacts> traces, CancellationToken cancel)
-    {
-        var step = Math.Max(1, traces.Count / WholeTracesMax);
-        for (var i = 0; i < traces.Count; i += step)
+        List<TraceId> ids = [.. finding.BadTraces.Take(WholeTracesMax).Union(Spread(bad)).Union(Spread(good))];
+        var starts = bad.Concat(good).Select(trace => trace.StartUnixNanos).ToList();
+        if (starts.Count == 0)
         {
-            if (!whole.ContainsKey(traces[i].Id))
-            {
-                whole.Add(traces[i].Id, await source.Trace(finding.Project, traces[i].Id, cancel));
-            }
+            return [];
         }
+
+        var margin = TraceLengthMax.Ticks * 100;
+        return (await source.Whole(finding.Project, ids, starts.Min() - margin, starts.Max() + margin, cancel))
+            .GroupBy(span => span.Summary.TraceId)
+            .ToDictionary(trace => trace.Key, trace => (IReadOnlyList<StoredSpan>)[.. trace]);
     }
 
     private static Dictionary<TraceId, TraceFacts> Group(IReadOnlyList<SpanSummary> spans)
@@ -294,12 +287,12 @@ internal sealed class FactsReader(TelemetrySource source)
             ? [.. samples.Where(sample => sample.Count >= feature.CountMin && double.IsFinite(sample.Value) && counts(sample.Window)).Select(sample => (sample.Value, sample.Count))]
             : [];
 
-    private static double? MedianOf(Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, IReadOnlyList<TraceId> ids)
+    private static double? MedianOf(Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, List<TraceFacts> traces)
     {
         List<double> medians = [];
-        foreach (var id in ids)
+        foreach (var trace in traces)
         {
-            if (whole.TryGetValue(id, out var spans) && DocumentAges.MedianDays(spans) is { } days)
+            if (whole.TryGetValue(trace.Id, out var spans) && DocumentAges.MedianDays(spans) is { } days)
             {
                 medians.Add(days);
             }

@@ -10,17 +10,17 @@ internal delegate Task<IReadOnlyList<SpanSummary>> FindSpans(string project, Tra
 
 internal delegate Task<IReadOnlyList<SpanSummary>> SummariseTraces(string project, IReadOnlyList<TraceId> traces, long fromUnixNanos, long toUnixNanos, CancellationToken cancel);
 
-internal delegate Task<IReadOnlyList<StoredSpan>> ReadTrace(string project, TraceId trace, CancellationToken cancel);
+internal delegate Task<IReadOnlyList<StoredSpan>> ReadTraces(string project, IReadOnlyList<TraceId> traces, long fromUnixNanos, long toUnixNanos, CancellationToken cancel);
 
 internal delegate Task<IReadOnlyList<StoredScore>> FindScores(string project, string service, string name, long fromUnixNanos, long toUnixNanos, int limit, CancellationToken cancel);
 
 /// <summary>The questions that diagnosis asks of stored telemetry, so that it can be measured without a store.</summary>
-internal sealed record TelemetrySource(FindSpans Spans, SummariseTraces Traces, ReadTrace Trace, FindScores Scores, SelectSeries Series)
+internal sealed record TelemetrySource(FindSpans Spans, SummariseTraces Traces, ReadTraces Whole, FindScores Scores, SelectSeries Series)
 {
     public static TelemetrySource Of(TelemetryStore store) => new(
         (project, filter, cancel) => store.Traces.SpansAsync(project, filter, cancel),
         (project, traces, from, to, cancel) => store.Traces.SummariesOfAsync(project, traces, from, to, cancel),
-        (project, trace, cancel) => store.Traces.SpansOfAsync(project, trace, cancel),
+        (project, traces, from, to, cancel) => store.Traces.SpansOfAsync(project, traces, from, to, cancel),
         (project, service, name, from, to, limit, cancel) => store.Scores.ScoresAsync(project, service, name, from, to, limit, cancel: cancel),
         (project, matchers, from, to, cancel) => store.Samples.SelectAsync(project, matchers, from, to, cancel));
 }

@@ -41,8 +41,12 @@ internal sealed class TraceFacts(TraceId id)
         return most;
     }
 
-    /// <summary>Every (attribute, value) that some span of the trace has, each once.</summary>
-    public HashSet<(string Attribute, string Value)> Values()
+    /// <summary>Every (attribute, value) that some span of the trace has, each once; asked when all spans are there.</summary>
+    public HashSet<(string Attribute, string Value)> Values() => _values ??= Collect();
+
+    private HashSet<(string Attribute, string Value)>? _values;
+
+    private HashSet<(string Attribute, string Value)> Collect()
     {
         HashSet<(string, string)> values = [];
         foreach (var span in Spans)

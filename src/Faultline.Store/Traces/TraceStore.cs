@@ -75,6 +75,24 @@ public sealed class TraceStore
         return [.. Enumerable.Range(0, reader.Count).Select(reader.Summary)];
     }
 
+    /// <summary>All spans of some traces that start in a range, with bodies, events and links, but without what came beside them: scores and log records.</summary>
+    public async Task<IReadOnlyList<StoredSpan>> SpansOfAsync(string project, IReadOnlyList<TraceId> traces, long fromUnixNanos, long toUnixNanos, CancellationToken cancel = default)
+    {
+        var result = await _engine.QueryAsync(
+            $$"""
+            SELECT {{SpanReader.SummaryColumns}}, {{SpanReader.OtherColumns}} FROM spans
+            WHERE project = {project:String} AND start_unix_nanos BETWEEN {from:Int64} AND {to:Int64}
+              AND trace_id IN (SELECT toFixedString(unhex(arrayJoin({traces:Array(String)})), 16))
+            ORDER BY trace_id, start_unix_nanos, span_id, received_unix_nanos DESC
+            LIMIT 1 BY trace_id, span_id
+            """,
+            new SqlParameters().Add("project", project).Add("from", fromUnixNanos).Add("to", toUnixNanos).Add("traces", traces.Select(trace => trace.ToString())),
+            Limits,
+            cancel);
+        var reader = new SpanReader(result);
+        return [.. Enumerable.Range(0, reader.Count).Select(row => reader.Span(row, []))];
+    }
+
     /// <summary>One span of a trace, as <see cref="SpansOfAsync"/> has it, without reading what the others said; null when it is not there.</summary>
     public async Task<StoredSpan?> SpanOfAsync(string project, TraceId trace, SpanId span, CancellationToken cancel = default)
     {

@@ -20,7 +20,7 @@ internal sealed class MemoryTelemetry(MemorySamples samples)
             .Where(span => span.StartUnixNanos >= filter.FromUnixNanos && span.StartUnixNanos <= filter.ToUnixNanos && (filter.Service is null || string.Equals(span.Service, filter.Service, StringComparison.Ordinal)))
             .OrderByDescending(span => span.StartUnixNanos).Take(filter.Limit)]),
         (_, traces, _, _, _) => Task.FromResult<IReadOnlyList<SpanSummary>>([.. traces.SelectMany(trace => _traces.GetValueOrDefault(trace) ?? []).Select(span => span.Summary)]),
-        (_, trace, _) => Task.FromResult<IReadOnlyList<StoredSpan>>(_traces.TryGetValue(trace, out var spans) ? spans : []),
+        (_, traces, _, _, _) => Task.FromResult<IReadOnlyList<StoredSpan>>([.. traces.SelectMany(trace => _traces.GetValueOrDefault(trace) ?? [])]),
         (_, service, name, from, to, limit, _) => Task.FromResult<IReadOnlyList<StoredScore>>([.. _scores
             .Where(score => string.Equals(score.Service, service, StringComparison.Ordinal) && string.Equals(score.Name, name, StringComparison.Ordinal) && score.UnixNanos >= from && score.UnixNanos <= to)
             .OrderByDescending(score => score.UnixNanos).Take(limit)]),
