@@ -67,7 +67,10 @@ public static class LanguageEvaluator
     {
         var words = text.ToLowerInvariant().Split([' ', '\n', '\r', '\t', ',', '.', '?', '!', ';', ':', '(', ')', '"', '¿', '¡', '\''], StringSplitOptions.RemoveEmptyEntries);
         var counted = FunctionWords.Select(language => (language.Language, Marks: words.Count(language.Marks.Contains))).OrderByDescending(language => language.Marks).ToList();
-        return counted[0].Marks >= MarksMin && counted[0].Marks > counted[1].Marks ? counted[0].Language : null;
+        var (first, second) = (counted[0].Marks, counted[1].Marks);
+
+        // Languages share short words ("a", "i", "by"): one mark more is no evidence.
+        return first >= MarksMin && (first >= second + 2 || first >= 2 * second) ? counted[0].Language : null;
     }
 
     private static string Script(int rune) => rune switch

@@ -42,6 +42,7 @@ public sealed class BuiltInEvaluatorTests
     [InlineData("How can I return the shoes that I bought?", "Sie können die Schuhe zurückgeben und Ihr Geld ist nicht verloren.", "changed")]
     [InlineData("Wie kann ich die Schuhe zurückgeben?", "このシューズは返品できます。", "changed")]
     [InlineData("Ok?", "Yes.", "skipped")]
+    [InlineData("I deleted a project by mistake", "You can restore it for 30 days from the list of deleted projects.", "skipped")]
     public void A_change_of_language_is_seen(string question, string answer, string label) =>
         Assert.Equal(label, LanguageEvaluator.Evaluate(new EvaluatedCall(question, [], answer)).Label);
 
