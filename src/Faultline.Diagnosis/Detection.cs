@@ -37,6 +37,9 @@ public sealed class Detection : IBatchReader
     /// <summary>How often windows are looked at.</summary>
     internal static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>A window is stored this long after its first observation came, at the latest; younger ones are shown again after a start.</summary>
+    public static readonly TimeSpan OpenWindowsMax = TimeSpan.FromMinutes(1);
+
     /// <summary>News waiting for their reader. They are few; a reader that is gone must not stop detection.</summary>
     private const int NewsMax = 10_000;
 

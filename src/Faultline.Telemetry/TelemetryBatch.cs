@@ -11,8 +11,11 @@ public sealed class TelemetryBatch
     /// <summary>Decided by the key that sent it, never by an attribute.</summary>
     public required string Project { get; init; }
 
-    /// <summary>When the request arrived. The tables' partition is the day of this.</summary>
-    public required long ReceivedUnixNanos { get; init; }
+    /// <summary>
+    /// When the request arrived. The tables' partition is the day of this. The writer moves it on by microseconds where it must, so
+    /// that batches committed later have greater ones: it is also a reader's place in what is stored.
+    /// </summary>
+    public required long ReceivedUnixNanos { get; set; }
 
     /// <summary>128 bits over the request's bytes, so that a request sent twice can be told.</summary>
     public required UInt128 RequestHash { get; init; }
@@ -35,7 +38,11 @@ public sealed class TelemetryBatch
         ApproximateSize.Of(Spans) + ApproximateSize.Of(Logs) + ApproximateSize.Of(Samples) + ApproximateSize.Of(Scores);
 }
 
-/// <summary>Sees every batch once, after its commit: derived metrics, trace watchers, live tail, forwarding.</summary>
+/// <summary>
+/// Sees every batch once, after its commit: derived metrics, trace watchers, live tail, forwarding. After a start the last stored
+/// ones are shown again, since the process before may have ended between a commit and its readers; a reader that must not count twice
+/// keeps its place, <see cref="TelemetryBatch.ReceivedUnixNanos"/>.
+/// </summary>
 public interface IBatchReader
 {
     /// <summary>Called in commit order, one batch at a time, off the acknowledgement's path. Must not block for long.</summary>

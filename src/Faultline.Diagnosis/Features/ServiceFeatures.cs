@@ -165,8 +165,21 @@ internal sealed class ServiceFeatures(string service, string environment)
         return series;
     }
 
-    /// <summary>Marks a window as stored by an earlier process.</summary>
-    public void Restore(long window) => _stored.Add(window);
+    /// <summary>Marks a window as stored by an earlier process. What was seen of it again by now is the less whole of the two.</summary>
+    public void Restore(long window)
+    {
+        if (_stored.Contains(window))
+        {
+            return;
+        }
+
+        _stored.Add(window);
+        if (_windows.TryGetValue(window, out var again) && !again.Closed)
+        {
+            _windows.Remove(window);
+            _open--;
+        }
+    }
 
     /// <summary>Closes, in event-time order, every window that ends by <paramref name="watermarkUnixNanos"/>, and corrects those that changed since.</summary>
     /// <param name="learn">Whether what is closed may be learnt as usual.</param>

@@ -13,8 +13,11 @@ namespace Faultline.Metrics.Derived;
 /// RED and GenAI metrics from committed spans and scores: cumulative, counted at arrival, with exemplars. The RED metrics have the
 /// names, labels and values of the OpenTelemetry Collector's spanmetrics connector.
 /// </summary>
-/// <remarks>Source: opentelemetry-collector-contrib, connector/spanmetricsconnector.</remarks>
-public sealed class DerivedMetrics : IBatchReader
+/// <remarks>
+/// Source: opentelemetry-collector-contrib, connector/spanmetricsconnector. Counters go on over a restart: the last scrape that is stored
+/// says what they were and which batches were in them (<see cref="Continue"/>), and the store shows the batches behind it again.
+/// </remarks>
+public sealed partial class DerivedMetrics : IBatchReader
 {
     private static readonly double[] FirstTokenBounds = [0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60];
     private static readonly string[] KindNames = ["SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER", "SPAN_KIND_CLIENT", "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER"];
@@ -33,6 +36,9 @@ public sealed class DerivedMetrics : IBatchReader
     private byte[] _key = new byte[256];
     private int _keyLength;
     private (string Name, byte[] Utf8) _project = ("", []);
+    private readonly Dictionary<string, long> _countedBefore = new(StringComparer.Ordinal);
+    private long _notBefore;
+    private long _readThrough;
     private long _late;
     private long _counted;
 
@@ -68,6 +74,12 @@ public sealed class DerivedMetrics : IBatchReader
         var added = false;
         lock (_lock)
         {
+            _readThrough = Math.Max(_readThrough, batch.ReceivedUnixNanos);
+            if (batch.ReceivedUnixNanos <= _countedBefore.GetValueOrDefault(batch.Project, _notBefore))
+            {
+                return;
+            }
+
             var latenessNanos = _options.MaxLateness.Ticks * 100;
             for (var row = 0; row < batch.Spans.Count; row++)
             {
@@ -109,6 +121,18 @@ public sealed class DerivedMetrics : IBatchReader
                 new MetricFamily("llm_evaluation_score", "summary", "Evaluation scores, by evaluation.", "", Histogram(_scores.All.Where(series => Wanted(series, project)), [], project)),
                 new MetricFamily("llm_time_to_first_token_seconds", "histogram", "From the start of a streamed call to its first chunk.", "seconds", Histogram(_firstToken.All.Where(series => Wanted(series, project)), FirstTokenBounds, project)),
             ];
+        }
+    }
+
+    /// <summary>
+    /// What <see cref="Snapshot"/> has for every project with series and for those in <paramref name="besides"/>, at one moment, and which
+    /// batches are in it: all up to <c>ReadThrough</c>, a <see cref="TelemetryBatch.ReceivedUnixNanos"/>, and none behind.
+    /// </summary>
+    public IReadOnlyList<(string Project, IReadOnlyList<MetricFamily> Families, long ReadThrough)> SnapshotByProject(params IEnumerable<string> besides)
+    {
+        lock (_lock)
+        {
+            return [.. Projects.Concat(besides).Distinct(StringComparer.Ordinal).Select(project => (project, Snapshot(project), Math.Max(_readThrough, _countedBefore.GetValueOrDefault(project))))];
         }
     }
 

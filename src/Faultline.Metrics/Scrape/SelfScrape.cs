@@ -20,6 +20,13 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
     public const string DerivedJob = "otel-collector";
     public const string InternalJob = "otel-collector-internal";
     private const string DefaultProject = "default";
+
+    /// <summary>
+    /// Stored with every full scrape of <see cref="DerivedJob"/>: the newest batch that is in it, its
+    /// <see cref="Faultline.Telemetry.TelemetryBatch.ReceivedUnixNanos"/> in microseconds, which a double holds.
+    /// </summary>
+    internal const string ReadThroughMetric = "faultline_derived_read_through_microseconds";
+
     private static readonly TimeSpan SoonAfterNewSeries = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<(string Job, string Project), Dictionary<(string Name, string Suffix, Labels Labels), Labels>> _known = [];
@@ -46,6 +53,29 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
         }
     }
 
+    /// <summary>Takes the counters up where the last stored scrape left them, also one of another instance. Called before the first batch.</summary>
+    /// <param name="newestStored">The newest <see cref="Faultline.Telemetry.TelemetryBatch.ReceivedUnixNanos"/> in the store.</param>
+    /// <returns>Batches received after this are not in the counters yet and have to be shown.</returns>
+    public async Task<long> ContinueAsync(long newestStored, CancellationToken cancel)
+    {
+        var scrapes = from place in await samples.LatestAsync(ReadThroughMetric, cancel)
+                      group place by place.Project into places
+                      select places.MaxBy(place => place.UnixMillis);
+        var from = newestStored;
+        foreach (var (project, labels, unixMillis, micros) in scrapes)
+        {
+            var readThrough = Math.Min((long)micros * 1000, newestStored);
+            from = Math.Min(from, readThrough);
+            var scrape = await samples.SelectAsync(project, [Equal("job", labels["job"]), Equal("instance", labels["instance"])], unixMillis, unixMillis, cancel);
+            log.CountersContinued(derived.Continue(project, readThrough, scrape), project, DateTimeOffset.FromUnixTimeMilliseconds(unixMillis));
+        }
+
+        derived.BeginBehind(from);
+        return from;
+    }
+
+    private static LabelMatcher Equal(string name, string value) => new(name, MatchKind.Equal, value);
+
     /// <summary>Works until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -68,7 +98,7 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
                 nextFull = time.GetUtcNow() + interval;
                 _fresh.Reader.TryRead(out _);
                 await ScrapeDerivedAsync(onlyNew: false, cancel);
-                await ScrapeAsync(InternalJob, InternalInstance, DefaultProject, internals, onlyNew: false, cancel);
+                await ScrapeAsync(InternalJob, InternalInstance, DefaultProject, internals(), onlyNew: false, cancel);
             }
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
@@ -114,13 +144,14 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
     /// new ones costs no more than themselves.</param>
     private async Task ScrapeDerivedAsync(bool onlyNew, CancellationToken cancel)
     {
-        foreach (var project in derived.Projects.Append(DefaultProject).Distinct(StringComparer.Ordinal))
+        foreach (var (project, families, readThrough) in derived.SnapshotByProject(DefaultProject))
         {
-            await ScrapeAsync(DerivedJob, DerivedInstance, project, () => derived.Snapshot(project), onlyNew, cancel);
+            List<MetricFamily> all = onlyNew ? [.. families] : [.. families, MetricFamily.Gauge(ReadThroughMetric, "The newest telemetry that is in this scrape.", MetricFamily.Of(readThrough / 1000))];
+            await ScrapeAsync(DerivedJob, DerivedInstance, project, all, onlyNew, cancel);
         }
     }
 
-    private async Task ScrapeAsync(string job, string instance, string project, Func<IReadOnlyList<MetricFamily>> families, bool onlyNew, CancellationToken cancel)
+    private async Task ScrapeAsync(string job, string instance, string project, IReadOnlyList<MetricFamily> families, bool onlyNew, CancellationToken cancel)
     {
         var at = time.GetUtcNow();
         var started = time.GetTimestamp();
@@ -131,7 +162,7 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
         }
 
         var batch = new SampleBatch();
-        foreach (var family in families())
+        foreach (var family in families)
         {
             batch.Metadata.Add(new MetricMetadata(family.Type is "counter" ? family.Name + "_total" : family.Name, family.Type, family.Unit, family.Help));
             foreach (var sample in family.Samples)

@@ -113,6 +113,28 @@ public sealed class SampleStore
         return [.. (await SeriesOfAsync(matching, parameters, limit, cancel)).Select(series => series.Labels)];
     }
 
+    /// <summary>The newest sample of every series of a metric, whatever its project; of the last two days on which any sample came.</summary>
+    public async Task<IReadOnlyList<(string Project, Labels Labels, long UnixMillis, double Value)>> LatestAsync(string metric, CancellationToken cancel = default)
+    {
+        var result = await _engine.QueryAsync(
+            """
+            SELECT project, any(series_labels) AS labels, max(unix_millis) AS millis, argMax(value, (unix_millis, version)) AS newest
+            FROM metric_samples
+            INNER JOIN (SELECT project, series_id, any(labels) AS series_labels FROM metric_series WHERE metric = {metric:String} GROUP BY project, series_id) AS series USING (project, series_id)
+            WHERE received_date >= (SELECT max(received_date) FROM metric_samples) - 1
+              AND (project, series_id) IN (SELECT project, series_id FROM metric_series WHERE metric = {metric:String})
+            GROUP BY project, series_id
+            """,
+            new SqlParameters().Add("metric", metric),
+            SeriesLimits,
+            cancel);
+        return [.. result.Rows.Select(row => (
+            row.Text("project"),
+            Labels.Of([.. row.TextMap("labels"), KeyValuePair.Create(Labels.MetricName, metric)]),
+            row.Int64("millis"),
+            row.Float64("newest")))];
+    }
+
     /// <summary>Names of labels, in ordinal order.</summary>
     public async Task<IReadOnlyList<string>> LabelNamesAsync(string project, IReadOnlyList<IReadOnlyList<LabelMatcher>> anyOf, long fromUnixMillis, long toUnixMillis, CancellationToken cancel = default)
     {

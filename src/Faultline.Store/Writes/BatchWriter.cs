@@ -52,6 +52,7 @@ public sealed class BatchWriter
     public const long GroupBytesMax = 64L << 20;
 
     private static readonly TimeSpan FullDelay = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ClockAheadMax = TimeSpan.FromHours(1);
 
     private readonly Lock _gate = new();
     private readonly WriterOptions _options;
@@ -59,22 +60,27 @@ public sealed class BatchWriter
     private readonly ILogger _log;
     private readonly RecentRequests _recent;
     private readonly GroupCommit _commit;
+    private readonly StoredBatches _stored;
     private readonly ReaderFeed _feed;
     private readonly Channel<PendingBatch> _queue;
     private readonly Task _loop;
     private bool _stopping;
+    private long _newestReceived;
     private int _waitingBatches;
     private long _waitingBytes;
     private long _refused;
     private long _repeated;
 
-    private BatchWriter(IClickHouse engine, WriterOptions options, TimeProvider time, ILogger log, RecentRequests recent)
+    private BatchWriter(IClickHouse engine, WriterOptions options, TimeProvider time, ILogger log, RecentRequests recent, long newestReceived)
     {
+        _newestReceived = newestReceived;
+        NewestStoredAtStart = newestReceived;
         _options = options;
         _time = time;
         _log = log;
         _recent = recent;
         _commit = new GroupCommit(engine, time, log);
+        _stored = new StoredBatches(engine);
         _feed = new ReaderFeed(Readers, log, Release);
         _queue = Channel.CreateBounded<PendingBatch>(new BoundedChannelOptions(WaitingBatchesMax) { SingleReader = true });
         _loop = Task.Run(CommitGroupsAsync);
@@ -82,6 +88,9 @@ public sealed class BatchWriter
 
     /// <summary>Readers that see every batch after its commit. Set before the first write.</summary>
     public IList<IBatchReader> Readers { get; } = [];
+
+    /// <summary>The newest <see cref="TelemetryBatch.ReceivedUnixNanos"/> that earlier processes stored; 0 when there is none.</summary>
+    public long NewestStoredAtStart { get; }
 
     /// <summary>Batches and bytes waiting now, and totals since start, for the internals' metrics.</summary>
     public WriterFigures Figures => new(
@@ -102,8 +111,19 @@ public sealed class BatchWriter
         var recent = new RecentRequests(time);
         await recent.LoadAsync(engine, cancel);
         log.Remembered(recent.Count);
-        return new BatchWriter(engine, options, time, log, recent);
+
+        // A clock that was wrong once must not date everything after it.
+        var aheadMax = ((time.GetUtcNow() - DateTimeOffset.UnixEpoch) + ClockAheadMax).Ticks * 100;
+        var newest = await StoredBatches.NewestAsync(engine, cancel);
+        return new BatchWriter(engine, options, time, log, recent, newest > aheadMax ? 0 : newest);
     }
+
+    /// <summary>
+    /// Shows the readers what is stored of batches received after <paramref name="receivedUnixNanos"/>, before anything new. Called at
+    /// start, before the first write; returns at once.
+    /// </summary>
+    public void ShowStoredAfter(long receivedUnixNanos) =>
+        _feed.ShowFirst(_stored.ReadAsync(receivedUnixNanos, NewestStoredAtStart));
 
     /// <summary>
     /// Writes a batch; returns when it is durable, or says why not. A caller that cancels stops waiting, but the batch may still
@@ -146,6 +166,8 @@ public sealed class BatchWriter
                 return Task.FromResult<WriteOutcome>(new WriteOutcome.Repeated());
             }
 
+            // Whole microseconds, which a double holds, and no two alike: commits have this order.
+            batch.ReceivedUnixNanos = Math.Max(batch.ReceivedUnixNanos - (batch.ReceivedUnixNanos % 1000), _newestReceived + 1000);
             var waiting = Interlocked.Read(ref _waitingBytes);
             pending = new PendingBatch(batch, bytes, record, _time.GetTimestamp());
             if ((waiting > 0 && waiting + bytes > _options.QueueBytesMax) || !_queue.Writer.TryWrite(pending))
@@ -157,6 +179,7 @@ public sealed class BatchWriter
 
             Interlocked.Add(ref _waitingBytes, bytes);
             Interlocked.Increment(ref _waitingBatches);
+            _newestReceived = batch.ReceivedUnixNanos;
             record.Running = pending.Outcome.Task;
         }
 

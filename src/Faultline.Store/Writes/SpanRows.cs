@@ -46,45 +46,9 @@ internal sealed class SpanRows : IRows
 
     private readonly FixedRows<byte> _counted = new();
 
-    // Column, and where it comes from. Written once here, so that append, clear and write cannot disagree.
-    private readonly (string Name, Func<GenAiColumns, ByteColumn> Of, StringRows Rows)[] _texts =
-    [
-        ("genai_operation", genAi => genAi.Operation, new()),
-        ("genai_provider", genAi => genAi.Provider, new()),
-        ("genai_model_requested", genAi => genAi.ModelRequested, new()),
-        ("genai_model_responded", genAi => genAi.ModelResponded, new()),
-        ("genai_response_id", genAi => genAi.ResponseId, new()),
-        ("genai_finish_reasons", genAi => genAi.FinishReasons, new()),
-        ("genai_usage_basis", genAi => genAi.UsageBasis, new()),
-        ("genai_agent", genAi => genAi.Agent, new()),
-        ("genai_tool", genAi => genAi.Tool, new()),
-        ("genai_tool_arguments_hash", genAi => genAi.ToolArgumentsHash, new()),
-        ("genai_data_source", genAi => genAi.DataSource, new()),
-        ("genai_prompt_name", genAi => genAi.PromptName, new()),
-        ("genai_prompt_version", genAi => genAi.PromptVersion, new()),
-        ("genai_input_preview", genAi => genAi.InputPreview, new()),
-        ("genai_output_preview", genAi => genAi.OutputPreview, new()),
-        ("genai_source", genAi => genAi.Source, new()),
-        ("session", genAi => genAi.Session, new()),
-        ("user", genAi => genAi.User, new()),
-    ];
-
-    private readonly (string Name, Func<GenAiColumns, FixedColumn<long>> Of, NullableRows<long> Rows)[] _integers =
-    [
-        ("genai_input_tokens", genAi => genAi.InputTokens, new()),
-        ("genai_output_tokens", genAi => genAi.OutputTokens, new()),
-        ("genai_cache_read_tokens", genAi => genAi.CacheReadTokens, new()),
-        ("genai_cache_write_tokens", genAi => genAi.CacheWriteTokens, new()),
-        ("genai_reasoning_tokens", genAi => genAi.ReasoningTokens, new()),
-        ("genai_first_chunk_nanos", genAi => genAi.FirstChunkNanos, new()),
-        ("genai_document_count", genAi => genAi.DocumentCount, new()),
-    ];
-
-    private readonly (string Name, Func<GenAiColumns, FixedColumn<double>> Of, NullableRows<double> Rows)[] _doubles =
-    [
-        ("genai_document_top_score", genAi => genAi.DocumentTopScore, new()),
-        ("genai_document_mean_score", genAi => genAi.DocumentMeanScore, new()),
-    ];
+    private readonly (string Name, Func<GenAiColumns, ByteColumn> Of, StringRows Rows)[] _texts = [.. GenAiTable.Texts.Select(column => (column.Name, column.Of, new StringRows()))];
+    private readonly (string Name, Func<GenAiColumns, FixedColumn<long>> Of, NullableRows<long> Rows)[] _integers = [.. GenAiTable.Integers.Select(column => (column.Name, column.Of, new NullableRows<long>()))];
+    private readonly (string Name, Func<GenAiColumns, FixedColumn<double>> Of, NullableRows<double> Rows)[] _doubles = [.. GenAiTable.Doubles.Select(column => (column.Name, column.Of, new NullableRows<double>()))];
 
     public string Table => "spans";
 

@@ -21,4 +21,10 @@ internal static partial class WriterLog
 
     [LoggerMessage(3006, LogLevel.Information, "Remembering {Requests} requests that were committed in the last minute before the start")]
     public static partial void Remembered(this ILogger log, int requests);
+
+    [LoggerMessage(3007, LogLevel.Information, "Showed the readers {Rows} rows of {Batches} batches again that were stored just before the last end")]
+    public static partial void StoredShown(this ILogger log, long rows, int batches);
+
+    [LoggerMessage(3008, LogLevel.Error, "What was stored just before the last end could be read only in part, {Batches} batches; metrics derived from the rest count too low")]
+    public static partial void StoredNotShown(this ILogger log, Exception exception, int batches);
 }

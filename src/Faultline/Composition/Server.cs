@@ -161,6 +161,10 @@ internal sealed class Server : IAsyncDisposable
             Time = time,
         };
 
+        // Readers go on where they were when the last process ended.
+        var uncounted = await scrape.ContinueAsync(store.Writer.NewestStoredAtStart, cancel);
+        store.Writer.ShowStoredAfter(Math.Min(uncounted, store.Writer.NewestStoredAtStart - (Detection.OpenWindowsMax.Ticks * 100)));
+
         // The doors.
         var doorLog = _logs.CreateLogger("Faultline.Ingest");
         await OpenDoorAsync("listen.otlp_grpc", Settings.OtlpGrpc, HttpProtocols.Http2, app =>

@@ -124,6 +124,73 @@ public sealed class SelfScrapeTests : StoreTest
         Assert.Empty(await scrape.FindExemplarsAsync(new SeriesQuery("default", [], 0, 1), default));
     }
 
+    [Fact]
+    public async Task Counters_go_on_over_a_restart_with_what_was_committed_after_the_last_scrape_and_once()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        var derived = new DerivedMetrics(new DerivedMetricsOptions(), NullLogger.Instance);
+        store.Writer.Readers.Add(derived);
+        await WriteAsync(store, Said("first", "default"));
+        await WriteAsync(store, Said("theirs", "shop"));
+        using var stop = new CancellationTokenSource();
+        await Eventually.TrueAsync(() => derived.Projects.Count == 2);
+        var loop = Scrape(store, derived).RunAsync(stop.Token);
+        await StoredAsync(store, SelfScrape.ReadThroughMetric, ("job", SelfScrape.DerivedJob));
+        await WriteAsync(store, Said("first", "default"));
+        await WriteAsync(store, Said("only here", "default"));
+        await StoredAsync(store, "llm_traces_span_metrics_calls_total", ("span_name", "only here"));
+        await stop.CancelAsync();
+        await loop;
+        await WriteAsync(store, Said("only here", "default"));
+        await WriteAsync(store, Said("theirs", "shop"));
+        await WriteAsync(store, Said("new project", "third"));
+        await store.Writer.StopAsync();
+
+        var restarted = new DerivedMetrics(new DerivedMetricsOptions(), NullLogger.Instance);
+        await ContinueAsync(restarted);
+        var again = new DerivedMetrics(new DerivedMetricsOptions(), NullLogger.Instance);
+        await ContinueAsync(again);
+
+        foreach (var project in derived.Projects)
+        {
+            Assert.NotEmpty(Values(derived, project));
+            Assert.Equal(Values(derived, project), Values(restarted, project));
+            Assert.Equal(Values(derived, project), Values(again, project));
+        }
+    }
+
+    /// <summary>Opens the store as the next process would, reads on, scrapes once, and ends.</summary>
+    private async Task ContinueAsync(DerivedMetrics derived)
+    {
+        var store = await OpenAsync(Engine, Soon);
+        store.Writer.Readers.Add(derived);
+        var scrape = Scrape(store, derived);
+        store.Writer.ShowStoredAfter(await scrape.ContinueAsync(store.Writer.NewestStoredAtStart, default));
+        await WriteAsync(store, Said("after the start", "fourth"));
+        await Eventually.TrueAsync(() => derived.Projects.Contains("fourth"));
+        using var stop = new CancellationTokenSource();
+        var loop = scrape.RunAsync(stop.Token);
+        await Eventually.TrueAsync(() => scrape.Targets.All(target => target.LastScrape is not null));
+        await stop.CancelAsync();
+        await loop;
+        await store.Writer.StopAsync();
+    }
+
+    private static List<string> Values(DerivedMetrics derived, string project) =>
+        [.. from family in derived.Snapshot(project) from sample in family.Samples orderby family.Name + sample.Suffix + sample.Labels select FormattableString.Invariant($"{family.Name}{sample.Suffix}{sample.Labels} {sample.Value:G12}")];
+
+    /// <summary>A streamed model call with a score.</summary>
+    private Faultline.Telemetry.TelemetryBatch Said(string name, string project)
+    {
+        var batch = SpanSpecs.Batch(project, SpanSpecs.NewHash(), new SpanSpec(new TraceId((UInt128)(++_ids)), new SpanId((ulong)_ids))
+        {
+            Name = name, Service = "bot", Start = Now() - 700_000_000, DurationNanos = 690_000_000 + _ids, Operation = "chat", Model = "m", InputTokens = 20 + _ids, OutputTokens = 7, Counted = true,
+            FirstChunkNanos = 120_000_000, Attributes = [SpanSpecs.Text("env", "prod")],
+        });
+        batch.Scores.Add("bot", "prod", new TraceId((UInt128)_ids), default, "", "relevance", 0.5 + (_ids / 100.0), "", "", "app", Now());
+        return batch;
+    }
+
     [SkippableTheory]
     [InlineData(true)]
     [InlineData(false)]
