@@ -43,8 +43,7 @@ internal static class LogDecoder
                     body = reader.ReadBytes();
                     break;
                 case (6 << 3) | Bytes:
-                    var attribute = reader.ReadBytes();
-                    fault = reader.Fault == WireFault.None ? AnyValueDecoder.AppendKeyValue(attribute, into.Attributes, null, session) : reader.Fault;
+                    fault = AnyValueDecoder.AppendKeyValue(reader.ReadBytes(), into.Attributes, null, session);
                     break;
                 case (7 << 3) | Varint:
                     dropped = (uint)reader.ReadVarint();

@@ -132,51 +132,38 @@ internal static class MetricDecoder
 
     private static WireFault AppendNumber(ReadOnlySpan<byte> message, string name, IReadOnlyList<KeyValuePair<string, string>> target, SampleBatch into, DecodeSession session)
     {
-        ulong time = 0, flags = 0;
+        var point = new Point(attributesField: 7, flagsField: 8);
         double? value = null;
-        var attributes = new AttributeColumn();
-        var fault = WireFault.None;
         var reader = new WireReader(message);
-        while (fault == WireFault.None && reader.TryReadTag(out var tag))
+        while (point.Fault == WireFault.None && reader.TryReadTag(out var tag))
         {
             switch (tag)
             {
-                case (3 << 3) | Fixed64:
-                    time = reader.ReadFixed64();
-                    break;
                 case (4 << 3) | Fixed64:
                     value = reader.ReadDouble();
                     break;
                 case (6 << 3) | Fixed64:
                     value = (long)reader.ReadFixed64();
                     break;
-                case (7 << 3) | Bytes:
-                    var attribute = reader.ReadBytes();
-                    fault = reader.Fault == WireFault.None ? AnyValueDecoder.AppendKeyValue(attribute, attributes, null, session) : reader.Fault;
-                    break;
-                case (8 << 3) | Varint:
-                    flags = reader.ReadVarint();
-                    break;
                 default:
-                    reader.Skip(tag);
+                    point.Read(tag, ref reader, session);
                     break;
             }
         }
 
-        fault = fault == WireFault.None ? reader.Fault : fault;
-        if (fault != WireFault.None)
+        if (point.FaultWith(reader) is var fault && fault != WireFault.None)
         {
             return fault;
         }
 
-        value = (flags & NoRecordedValue) != 0 ? SampleBatch.StaleNaN : value;
+        value = point.IsStale ? SampleBatch.StaleNaN : value;
         if (value is null)
         {
             session.Reject($"a data point has neither a value nor the flag that there is none (metric {name})");
         }
-        else if (Admit(time, name, into, session))
+        else if (Admit(point.Time, name, into, session))
         {
-            Add(into, name, "", value.Value, time, PointLabels(attributes, target), null);
+            Add(into, name, "", value.Value, point.Time, PointLabels(point.Attributes, target), null);
         }
 
         return WireFault.None;
@@ -184,20 +171,16 @@ internal static class MetricDecoder
 
     private static WireFault AppendHistogram(ReadOnlySpan<byte> message, string name, IReadOnlyList<KeyValuePair<string, string>> target, SampleBatch into, DecodeSession session)
     {
-        ulong time = 0, flags = 0, count = 0;
+        var point = new Point(attributesField: 9, flagsField: 10);
+        ulong count = 0;
         double? sum = null;
         var counts = new List<ulong>();
         var bounds = new List<double>();
-        var attributes = new AttributeColumn();
-        var fault = WireFault.None;
         var reader = new WireReader(message);
-        while (fault == WireFault.None && reader.TryReadTag(out var tag))
+        while (point.Fault == WireFault.None && reader.TryReadTag(out var tag))
         {
             switch (tag)
             {
-                case (3 << 3) | Fixed64:
-                    time = reader.ReadFixed64();
-                    break;
                 case (4 << 3) | Fixed64:
                     count = reader.ReadFixed64();
                     break;
@@ -206,7 +189,7 @@ internal static class MetricDecoder
                     break;
                 case (6 << 3) | Bytes:
                     var packedCounts = reader.ReadBytes();
-                    fault = packedCounts.Length % 8 == 0 ? fault : WireFault.Truncated;
+                    point.Fault = packedCounts.Length % 8 == 0 ? point.Fault : WireFault.Truncated;
                     counts.AddRange(MemoryMarshal.Cast<byte, ulong>(packedCounts));
                     break;
                 case (6 << 3) | Fixed64:
@@ -214,27 +197,19 @@ internal static class MetricDecoder
                     break;
                 case (7 << 3) | Bytes:
                     var packedBounds = reader.ReadBytes();
-                    fault = packedBounds.Length % 8 == 0 ? fault : WireFault.Truncated;
+                    point.Fault = packedBounds.Length % 8 == 0 ? point.Fault : WireFault.Truncated;
                     bounds.AddRange(MemoryMarshal.Cast<byte, double>(packedBounds));
                     break;
                 case (7 << 3) | Fixed64:
                     bounds.Add(reader.ReadDouble());
                     break;
-                case (9 << 3) | Bytes:
-                    var attribute = reader.ReadBytes();
-                    fault = reader.Fault == WireFault.None ? AnyValueDecoder.AppendKeyValue(attribute, attributes, null, session) : reader.Fault;
-                    break;
-                case (10 << 3) | Varint:
-                    flags = reader.ReadVarint();
-                    break;
                 default:
-                    reader.Skip(tag);
+                    point.Read(tag, ref reader, session);
                     break;
             }
         }
 
-        fault = fault == WireFault.None ? reader.Fault : fault;
-        if (fault != WireFault.None)
+        if (point.FaultWith(reader) is var fault && fault != WireFault.None)
         {
             return fault;
         }
@@ -245,14 +220,14 @@ internal static class MetricDecoder
             return WireFault.None;
         }
 
-        if (!Admit(time, name, into, session))
+        if (!Admit(point.Time, name, into, session))
         {
             return WireFault.None;
         }
 
-        var labels = PointLabels(attributes, target);
-        var stale = (flags & NoRecordedValue) != 0;
-        double Or(double value) => stale ? SampleBatch.StaleNaN : value;
+        var labels = PointLabels(point.Attributes, target);
+        var (time, isStale) = (point.Time, point.IsStale);
+        double Or(double value) => isStale ? SampleBatch.StaleNaN : value;
 
         ulong running = 0;
         for (var i = 0; i < bounds.Count && counts.Count > 0; i++)
@@ -274,6 +249,43 @@ internal static class MetricDecoder
         }
 
         return WireFault.None;
+    }
+
+    /// <summary>What every kind of data point has: time, attributes, flags; only the field numbers differ.</summary>
+    private struct Point(uint attributesField, uint flagsField)
+    {
+        private ulong _flags;
+
+        public ulong Time { get; private set; }
+
+        public readonly bool IsStale => (_flags & NoRecordedValue) != 0;
+
+        public AttributeColumn Attributes { get; } = new();
+
+        public WireFault Fault { get; set; }
+
+        /// <summary>Reads a field, or skips it when it is none of these.</summary>
+        public void Read(uint tag, ref WireReader reader, DecodeSession session)
+        {
+            if (tag == ((3 << 3) | Fixed64))
+            {
+                Time = reader.ReadFixed64();
+            }
+            else if (tag == ((attributesField << 3) | Bytes))
+            {
+                Fault = AnyValueDecoder.AppendKeyValue(reader.ReadBytes(), Attributes, null, session);
+            }
+            else if (tag == ((flagsField << 3) | Varint))
+            {
+                _flags = reader.ReadVarint();
+            }
+            else
+            {
+                reader.Skip(tag);
+            }
+        }
+
+        public readonly WireFault FaultWith(in WireReader reader) => Fault == WireFault.None ? reader.Fault : Fault;
     }
 
     /// <summary>NaN is no bound, and of two equal ones the labels would be equal.</summary>
