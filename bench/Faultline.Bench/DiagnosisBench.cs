@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Faultline.Interop;
 using Faultline.Lab.Scoring;
 using Faultline.Lab.Worlds;
 using Faultline.Lab.Worlds.Planning;
@@ -53,7 +54,7 @@ internal static class DiagnosisBench
 
     private static async Task PlayAsync(string folder)
     {
-        using var player = Process.Start(new ProcessStartInfo("dotnet", [ServerUnderTest.Built("src/Faultline", "faultline.dll"), "bench", "world", Path.Combine(folder, "worlds")]) { RedirectStandardOutput = true })!;
+        using var player = Process.Start(new ProcessStartInfo("dotnet", [FaultlineProcess.Built("src/Faultline", "faultline.dll"), "bench", "world", Path.Combine(folder, "worlds")]) { RedirectStandardOutput = true })!;
         await using (var predictions = File.Create(PredictionsOf(folder)))
         {
             await player.StandardOutput.BaseStream.CopyToAsync(predictions);

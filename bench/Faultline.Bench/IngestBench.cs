@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Faultline.ClickHouse;
 using Faultline.ClickHouse.Embedded;
+using Faultline.Interop;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -16,6 +17,9 @@ namespace Faultline.Bench;
 /// </summary>
 internal static class IngestBench
 {
+    /// <summary>After a start: what was compiled and loaded for it is over, and idle means idle.</summary>
+    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(30);
+
     public static async Task<int> RunAsync(string shape, int seconds, bool json)
     {
         var data = Directory.CreateTempSubdirectory("faultline-bench-").FullName;
@@ -23,22 +27,22 @@ internal static class IngestBench
         {
             var limit = await DropEverythingAsync(shape, seconds);
 
-            using var cold = await ServerUnderTest.StartAsync(data);
-            await Task.Delay(TimeSpan.FromSeconds(3));
-            var idleCpu = cold.CpuTime;
+            await using var cold = await FaultlineProcess.StartAsync(dataDirectory: data);
+            await Task.Delay(Settling);
+            var idleCpu = cold.CpuTime();
             await Task.Delay(TimeSpan.FromSeconds(10));
-            idleCpu = cold.CpuTime - idleCpu;
-            var idleBytes = cold.ResidentBytes;
+            idleCpu = cold.CpuTime() - idleCpu;
+            var idleBytes = cold.ResidentBytes();
             var toMetric = await SpanToMetricAsync(cold);
 
             var full = await LoadAsync(cold.Door("otlp_http"), shape, seconds, rate: 0, run: 1);
             var half = await LoadAsync(cold.Door("otlp_http"), shape, seconds, rate: (int)(full.GetProperty("spans_per_second").GetDouble() / 2), run: 2);
-            var loadedBytes = cold.ResidentBytes;
-            var peakBytes = cold.PeakResidentBytes;
+            var loadedBytes = cold.ResidentBytes();
+            var peakBytes = cold.PeakResidentBytes();
             await cold.StopAsync();
 
             double warmStart;
-            using (var warm = await ServerUnderTest.StartAsync(data))
+            await using (var warm = await FaultlineProcess.StartAsync(dataDirectory: data))
             {
                 warmStart = warm.StartTook.TotalSeconds;
                 await warm.StopAsync();
@@ -118,8 +122,8 @@ internal static class IngestBench
     private static async Task<JsonElement> LoadAsync(Uri endpoint, string shape, int seconds, int rate, ulong run)
     {
         var start = new ProcessStartInfo("dotnet", [
-            ServerUnderTest.Built("bench/Faultline.Load", "Faultline.Load.dll"), "--endpoint", endpoint.ToString(), "--shape", shape,
-            "--seconds", seconds.ToString(CultureInfo.InvariantCulture), "--rate", rate.ToString(CultureInfo.InvariantCulture), "--run", (run + 1).ToString(CultureInfo.InvariantCulture),
+            FaultlineProcess.Built("bench/Faultline.Load", "Faultline.Load.dll"), "--endpoint", endpoint.ToString(), "--shape", shape,
+            "--seconds", seconds.ToString(CultureInfo.InvariantCulture), "--connections", "16", "--rate", rate.ToString(CultureInfo.InvariantCulture), "--run", (run + 1).ToString(CultureInfo.InvariantCulture),
         ])
         { RedirectStandardOutput = true };
         using var process = Process.Start(start)!;
@@ -130,7 +134,7 @@ internal static class IngestBench
     }
 
     /// <summary>Median seconds from "span sent" to "the calls metric answers", of three new services.</summary>
-    private static async Task<double> SpanToMetricAsync(ServerUnderTest server)
+    private static async Task<double> SpanToMetricAsync(FaultlineProcess server)
     {
         var took = new List<double>();
         using var http = new HttpClient();
@@ -138,7 +142,7 @@ internal static class IngestBench
         {
             var service = string.Create(CultureInfo.InvariantCulture, $"latency-{i}");
             using var send = Process.Start(new ProcessStartInfo("dotnet", [
-                ServerUnderTest.Built("src/Faultline", "faultline.dll"), "send-span", "--service", service, "--endpoint", server.Door("otlp_http").ToString(),
+                FaultlineProcess.Built("src/Faultline", "faultline.dll"), "send-span", "--service", service, "--endpoint", server.Door("otlp_http").ToString(),
             ])
             { RedirectStandardOutput = true })!;
             await send.WaitForExitAsync();
@@ -165,7 +169,7 @@ internal static class IngestBench
 
     private static async Task<(long Stored, long Distinct)> CountAsync(string data)
     {
-        var library = await EngineLibrary.EnsureAsync(ServerUnderTest.Built("src/Faultline", "native"), _ => { });
+        var library = await EngineLibrary.EnsureAsync(FaultlineProcess.Built("src/Faultline", "native"), _ => { });
         await using var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(data, "clickhouse")));
         var answer = await engine.QueryAsync("SELECT count() AS stored, uniqExact(trace_id, span_id) AS distinct_spans FROM spans WHERE service_name = 'load'", limits: new QueryLimits(TimeSpan.FromMinutes(5)));
         var row = answer.Rows.First();

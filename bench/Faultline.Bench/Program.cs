@@ -10,6 +10,8 @@ switch (name)
         return await IngestBench.RunAsync("plain", seconds, json);
     case "ingest-genai":
         return await IngestBench.RunAsync("genai", seconds, json);
+    case "stages":
+        return await StagesBench.RunAsync(args.Contains("--genai", StringComparer.Ordinal));
     case "locate":
         return LocateBench.Run(json);
     case "diagnosis":
@@ -19,6 +21,6 @@ switch (name)
     case "evaluators":
         return await EvaluatorBench.RunAsync(args.ElementAtOrDefault(1) ?? ".", json);
     default:
-        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai, locate, evaluators DIR, groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai, stages [--genai], locate, evaluators DIR, groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
         return 2;
 }

@@ -7,7 +7,7 @@ using System.Text.Json;
 
 namespace Faultline.Interop;
 
-/// <summary>The built executable as a child process, on ports the system picks, with a data directory of its own.</summary>
+/// <summary>The built executable as a child process, on ports the system picks, with a data directory of its own. The benchmarks compile this file too.</summary>
 public sealed class FaultlineProcess : IAsyncDisposable
 {
     public const string ApiKey = "placeholder_api_key";
@@ -148,11 +148,14 @@ public sealed class FaultlineProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Path of what another project built, in this run's configuration.</summary>
+    public static string Built(string project, string file) =>
+        Path.Combine(RepositoryRoot, project, "bin", new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name, "net10.0", file);
+
     private static ProcessStartInfo StartInfo(IEnumerable<string> arguments)
     {
         // The executable's own output folder: its pages' assets are listed there, and not in the tests' folder.
-        var configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
-        var assembly = Path.Combine(RepositoryRoot, "src", "Faultline", "bin", configuration, "net10.0", "faultline.dll");
+        var assembly = Built("src/Faultline", "faultline.dll");
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Path.GetTempPath() };
         start.ArgumentList.Add(assembly);
         foreach (var argument in arguments)
@@ -209,7 +212,8 @@ public sealed class FaultlineProcess : IAsyncDisposable
                 return health.IsSuccessStatusCode;
             },
             "the server answers 200 on its health port",
-            TimeSpan.FromMinutes(5));
+            TimeSpan.FromMinutes(5),
+            everyMillis: 10);
         StartTook = watch.Elapsed;
     }
 
@@ -225,7 +229,7 @@ public sealed class FaultlineProcess : IAsyncDisposable
 /// <summary>Waits for a condition, never for a time.</summary>
 public static class Eventually
 {
-    public static async Task TrueAsync(Func<Task<bool>> condition, string what, TimeSpan? patience = null)
+    public static async Task TrueAsync(Func<Task<bool>> condition, string what, TimeSpan? patience = null, int everyMillis = 100)
     {
         var watch = Stopwatch.StartNew();
         Exception? last = null;
@@ -245,7 +249,7 @@ public static class Eventually
                 last = notYet;
             }
 
-            await Task.Delay(100);
+            await Task.Delay(everyMillis);
         }
 
         throw new TimeoutException($"Waited {watch.Elapsed.TotalSeconds:F0} s in vain until {what}. Last failure: {last?.Message ?? "none; it was just not true"}");

@@ -1,0 +1,114 @@
+using System.Diagnostics;
+using System.Globalization;
+using Faultline.ClickHouse;
+using Faultline.ClickHouse.Embedded;
+using Faultline.Diagnosis;
+using Faultline.Ingest.Gateway;
+using Faultline.Ingest.Pipeline;
+using Faultline.Interop;
+using Faultline.Load;
+using Faultline.Metrics.Derived;
+using Faultline.Store;
+using Faultline.Store.Writes;
+using Faultline.Telemetry;
+using Faultline.Telemetry.Otlp;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Faultline.Bench;
+
+/// <summary>Where the time of a span goes: every stage of ingest alone, one after the other, in this process.</summary>
+internal static class StagesBench
+{
+    private const int SpansPerRequest = 1000;
+    private const int Rounds = 5;
+
+    public static async Task<int> RunAsync(bool genAi)
+    {
+        var data = Directory.CreateTempSubdirectory("faultline-stages-").FullName;
+        try
+        {
+            var library = await EngineLibrary.EnsureAsync(FaultlineProcess.Built("src/Faultline", "native"), _ => { });
+            await using var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(data, "clickhouse")));
+            var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(TimeSpan.FromMilliseconds(20)), TimeProvider.System);
+            var pipeline = new IngestPipeline(store.Writer, new IngestOptions(TimeSpan.FromDays(365)), new IngestFigures(), TimeProvider.System);
+            var request = new SpanRequest(SpansPerRequest, genAi, "load");
+            var body = new byte[request.Length];
+            ulong sequence = 0;
+            TelemetryBatch Next()
+            {
+                request.Fill(body, 1, sequence++, (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100);
+                return pipeline.Prepare(new GatewayIdentity("default"), Signal.Traces, body, json: false).Batch;
+            }
+
+            var batches = Enumerable.Range(0, 50).Select(_ => Next()).ToArray();
+            Measure("decode and normalise", SpansPerRequest * 50, () =>
+            {
+                for (var i = 0; i < 50; i++)
+                {
+                    Next();
+                }
+            });
+            var derived = new DerivedMetrics(new DerivedMetricsOptions(), NullLogger.Instance);
+            Measure("derived metrics", SpansPerRequest * 50, () => Array.ForEach(batches, derived.Committed));
+            var detection = new Detection((_, _, _) => Task.CompletedTask, (_, _, _, _, _) => Task.FromResult<IReadOnlyList<Store.Samples.SeriesData>>([]), TimeProvider.System);
+            Measure("features", SpansPerRequest * 50, () => Array.ForEach(batches, detection.Committed));
+            foreach (var requests in (int[])[1, 4, 16, 50])
+            {
+                var rows = new SpanRows();
+                var capture = new CapturingEngine();
+                var day = (ushort)(DateTime.UtcNow - DateTime.UnixEpoch).TotalDays;
+                var some = batches[..requests];
+                Measure($"block of {requests * SpansPerRequest}", SpansPerRequest * requests, () =>
+                {
+                    Array.ForEach(some, rows.Append);
+                    rows.InsertAsync(capture, day, CancellationToken.None).Wait();
+                    rows.Clear();
+                });
+                Console.WriteLine($"  {capture.Last!.Bytes.Length / (SpansPerRequest * requests)} bytes a span, {capture.Last.ColumnCount} columns");
+                Measure($"insert of {requests * SpansPerRequest}", SpansPerRequest * requests, () => engine.InsertAsync("spans", [capture.Last]).Wait());
+            }
+
+            return 0;
+        }
+        finally
+        {
+            Directory.Delete(data, recursive: true);
+        }
+    }
+
+    /// <summary>Best of some rounds: microseconds of wall time and of all threads' CPU a span.</summary>
+    private static void Measure(string what, int spans, Action work)
+    {
+        work();
+        var (wall, cpu, bytes) = (double.MaxValue, double.MaxValue, 0L);
+        for (var round = 0; round < Rounds; round++)
+        {
+            var allocated = GC.GetTotalAllocatedBytes();
+            var before = Process.GetCurrentProcess().TotalProcessorTime;
+            var watch = Stopwatch.StartNew();
+            work();
+            wall = Math.Min(wall, watch.Elapsed.TotalMicroseconds);
+            cpu = Math.Min(cpu, (Process.GetCurrentProcess().TotalProcessorTime - before).TotalMicroseconds);
+            bytes = GC.GetTotalAllocatedBytes() - allocated;
+        }
+
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what,-24} {wall / spans,8:F2} µs wall {cpu / spans,8:F2} µs CPU {bytes / spans,8} B a span {wall / 1000,9:F1} ms in all"));
+    }
+
+    private sealed class CapturingEngine : IClickHouse
+    {
+        public NativeBlock? Last { get; private set; }
+
+        public Task ExecuteAsync(string sql, SqlParameters? parameters = null, CancellationToken cancel = default) => throw new NotSupportedException();
+
+        public Task<QueryResult> QueryAsync(string sql, SqlParameters? parameters = null, QueryLimits? limits = null, CancellationToken cancel = default) => throw new NotSupportedException();
+
+        public Task InsertAsync(string table, IReadOnlyList<NativeBlock> blocks, CancellationToken cancel = default)
+        {
+            Last = blocks[0];
+            return Task.CompletedTask;
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}
