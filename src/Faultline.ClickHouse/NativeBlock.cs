@@ -96,6 +96,40 @@ public sealed class NativeBlock(int rowCount, int capacityBytes = 4096)
         return this;
     }
 
+    /// <summary>
+    /// LowCardinality(String) as the engine keeps it: row i is row <paramref name="indexes"/>[i] of a small table of values. The engine takes the
+    /// rows as they are, where it would look up every one of a String.
+    /// </summary>
+    /// <param name="buffer">The table's values, one after the other; equal ones do no harm.</param>
+    public NativeBlock LowCardinalityStrings(string name, ReadOnlySpan<byte> buffer, ReadOnlySpan<int> ends, ReadOnlySpan<int> indexes)
+    {
+        RequireCount(name, indexes.Length, RowCount);
+        RequireEnds(name, ends, buffer.Length);
+        StartLowCardinality(name, buffer, ends);
+        switch (WidthOf(ends.Length))
+        {
+            case 1:
+                WriteIndexes<byte>(name, indexes, ends.Length);
+                break;
+            case 2:
+                WriteIndexes<ushort>(name, indexes, ends.Length);
+                break;
+            default:
+                WriteIndexes<uint>(name, indexes, ends.Length);
+                break;
+        }
+
+        return this;
+    }
+
+    /// <summary>LowCardinality(String) with an empty text in every row.</summary>
+    public NativeBlock LowCardinalityEmpty(string name)
+    {
+        StartLowCardinality(name, [], [0]);
+        Take(RowCount).Clear();
+        return this;
+    }
+
     public NativeBlock StringConstant(string name, string value)
     {
         var encoded = WithLength(value);
@@ -277,6 +311,40 @@ public sealed class NativeBlock(int rowCount, int capacityBytes = 4096)
         WriteBytes(WithLength(type));
         _columnNames.Add(name);
     }
+
+    // One dictionary in front of the rows and none from elsewhere; then the rows' places in it, as narrow as they fit.
+    private void StartLowCardinality(string name, ReadOnlySpan<byte> buffer, ReadOnlySpan<int> ends)
+    {
+        const ulong SharedDictionariesWithAdditionalKeys = 1;
+        const ulong HasAdditionalKeys = 1 << 9;
+        StartColumn(name, "LowCardinality(String)");
+        if (RowCount == 0)
+        {
+            return;
+        }
+
+        var kind = WidthOf(ends.Length) switch { 1 => 0UL, 2 => 1UL, _ => 2UL };
+        WriteNumber(SharedDictionariesWithAdditionalKeys);
+        WriteNumber(HasAdditionalKeys | kind);
+        WriteNumber((ulong)ends.Length);
+        WriteStrings(buffer, ends);
+        WriteNumber((ulong)RowCount);
+    }
+
+    private static int WidthOf(int values) => values <= byte.MaxValue ? 1 : values <= ushort.MaxValue ? 2 : 4;
+
+    private void WriteIndexes<T>(string name, ReadOnlySpan<int> indexes, int values)
+        where T : unmanaged, System.Numerics.IBinaryInteger<T>
+    {
+        var target = MemoryMarshal.Cast<byte, T>(Take(checked(indexes.Length * Unsafe.SizeOf<T>())));
+        for (var row = 0; row < indexes.Length; row++)
+        {
+            var index = indexes[row];
+            target[row] = (uint)index < (uint)values ? T.CreateTruncating(index) : throw new ArgumentException($"Column '{name}' picks value {index} of {values}.", nameof(indexes));
+        }
+    }
+
+    private void WriteNumber(ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(Take(sizeof(ulong)), value);
 
     private void WriteOffsets(ReadOnlySpan<int> ends)
     {

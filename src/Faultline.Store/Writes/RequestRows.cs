@@ -1,4 +1,3 @@
-using System.Text;
 using Faultline.ClickHouse;
 using Faultline.Telemetry;
 using Faultline.Telemetry.Spans;
@@ -8,13 +7,13 @@ namespace Faultline.Store.Writes;
 /// <summary>What every row says of the request that it came in: project, when it was received, its hash.</summary>
 internal sealed class RequestRows
 {
-    private readonly StringRows _project = new();
+    private readonly PickedRows _project = new();
     private readonly FixedRows<long> _received = new();
     private readonly IdRows _hash = new(16);
 
     public void Append(TelemetryBatch batch, int rows)
     {
-        _project.Repeat(Encoding.UTF8.GetBytes(batch.Project), rows);
+        _project.Repeat(batch.Project, rows);
         _received.Repeat(batch.ReceivedUnixNanos, rows);
         _hash.Repeat(batch.RequestHash, rows);
     }
@@ -38,33 +37,30 @@ internal sealed class RequestRows
 /// <summary>A row's resource and scope, written out into the row: that is what makes one table enough for every question.</summary>
 internal sealed class OriginRows
 {
-    private readonly StringRows _service = new();
-    private readonly StringRows _environment = new();
-    private readonly StringRows _release = new();
+    private readonly PickedRows _service = new();
+    private readonly PickedRows _environment = new();
+    private readonly PickedRows _release = new();
     private readonly MapRows _resource = new();
     private readonly FixedRows<uint> _resourceDropped = new();
-    private readonly StringRows _resourceSchema = new();
-    private readonly StringRows _scopeName = new();
-    private readonly StringRows _scopeVersion = new();
+    private readonly PickedRows _resourceSchema = new();
+    private readonly PickedRows _scopeName = new();
+    private readonly PickedRows _scopeVersion = new();
     private readonly MapRows _scope = new();
     private readonly FixedRows<uint> _scopeDropped = new();
-    private readonly StringRows _scopeSchema = new();
+    private readonly PickedRows _scopeSchema = new();
 
     public void Append(ResourceColumns resources, ScopeColumns scopes, ReadOnlySpan<int> resource, ReadOnlySpan<int> scope)
     {
-        var services = new byte[resources.Count][];
-        var environments = new byte[resources.Count][];
-        var releases = new byte[resources.Count][];
         for (var row = 0; row < resources.Count; row++)
         {
-            services[row] = Encoding.UTF8.GetBytes(resources.ServiceName(row));
-            environments[row] = Encoding.UTF8.GetBytes(resources.Environment(row));
-            releases[row] = Encoding.UTF8.GetBytes(resources.Release(row));
+            _service.Offer(resources.ServiceName(row));
+            _environment.Offer(resources.Environment(row));
+            _release.Offer(resources.Release(row));
         }
 
-        _service.Pick(services, resource);
-        _environment.Pick(environments, resource);
-        _release.Pick(releases, resource);
+        _service.Pick(resources.Count, resource);
+        _environment.Pick(resources.Count, resource);
+        _release.Pick(resources.Count, resource);
         _resource.Pick(resources.Attributes, resource);
         _resourceDropped.Pick(resources.DroppedAttributes.Values, resource);
         _resourceSchema.Pick(resources.SchemaUrl, resource);

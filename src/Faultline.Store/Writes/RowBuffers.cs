@@ -123,31 +123,70 @@ internal sealed class StringRows
         }
     }
 
-    /// <summary>Row i is row <paramref name="indexes"/>[i] of <paramref name="table"/>.</summary>
-    public void Pick(ByteColumn table, ReadOnlySpan<int> indexes)
-    {
-        foreach (var index in indexes)
-        {
-            Add(table[index]);
-        }
-    }
-
-    /// <summary>Row i is <paramref name="table"/>[<paramref name="indexes"/>[i]].</summary>
-    public void Pick(ReadOnlySpan<byte[]> table, ReadOnlySpan<int> indexes)
-    {
-        foreach (var index in indexes)
-        {
-            Add(table[index]);
-        }
-    }
-
     public void Clear()
     {
         _bytes.Clear();
         _ends.Clear();
     }
 
-    public void WriteTo(NativeBlock block, string name) => block.Strings(name, Buffer, Ends);
+    /// <summary>
+    /// A column with nothing in it, as most of the GenAI columns of plain spans, goes as one empty text and a byte a row, which the
+    /// engine takes as it is. Leaving it out would be dearer: the engine fills what is missing row by row.
+    /// </summary>
+    public void WriteTo(NativeBlock block, string name)
+    {
+        if (Buffer.IsEmpty)
+        {
+            block.LowCardinalityEmpty(name);
+        }
+        else
+        {
+            block.Strings(name, Buffer, Ends);
+        }
+    }
+}
+
+/// <summary>One LowCardinality(String) column of a whole group whose rows are picked from small tables, one a batch.</summary>
+internal sealed class PickedRows
+{
+    private readonly StringRows _table = new();
+    private readonly FixedRows<int> _indexes = new();
+
+    /// <summary>Adds a value to the batch's table, before its rows.</summary>
+    public void Offer(string value) => _table.Add(value);
+
+    /// <summary>Row i is the value offered as number <paramref name="indexes"/>[i] of the last <paramref name="offered"/>.</summary>
+    public void Pick(int offered, ReadOnlySpan<int> indexes)
+    {
+        var first = _table.Count - offered;
+        var room = _indexes.Extend(indexes.Length);
+        for (var i = 0; i < indexes.Length; i++)
+        {
+            room[i] = first + indexes[i];
+        }
+    }
+
+    /// <summary>Row i is row <paramref name="indexes"/>[i] of <paramref name="table"/>.</summary>
+    public void Pick(ByteColumn table, ReadOnlySpan<int> indexes)
+    {
+        _table.Append(table);
+        Pick(table.Count, indexes);
+    }
+
+    /// <summary>The same value in <paramref name="rows"/> rows.</summary>
+    public void Repeat(string value, int rows)
+    {
+        Offer(value);
+        _indexes.Repeat(_table.Count - 1, rows);
+    }
+
+    public void Clear()
+    {
+        _table.Clear();
+        _indexes.Clear();
+    }
+
+    public void WriteTo(NativeBlock block, string name) => block.LowCardinalityStrings(name, _table.Buffer, _table.Ends, _indexes.Values);
 }
 
 /// <summary>One Map(String, String) of a whole group, and the String column of its values' OTLP types, one letter an entry.</summary>
@@ -197,9 +236,18 @@ internal sealed class MapRows
         Values.Clear();
     }
 
-    public void WriteTo(NativeBlock block, string name, string typesName) => block
-        .StringMaps(name, Ends, Keys.Buffer, Keys.Ends, Values.Buffer, Values.Ends)
-        .Strings(typesName, Types, Ends);
+    public void WriteTo(NativeBlock block, string name, string typesName)
+    {
+        block.StringMaps(name, Ends, Keys.Buffer, Keys.Ends, Values.Buffer, Values.Ends);
+        if (Types.IsEmpty)
+        {
+            block.LowCardinalityEmpty(typesName);
+        }
+        else
+        {
+            block.Strings(typesName, Types, Ends);
+        }
+    }
 }
 
 /// <summary>Array(Map(String, String)) of a whole group (attributes of events or links), and the Array(String) of their types.</summary>

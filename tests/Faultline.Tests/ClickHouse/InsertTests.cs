@@ -111,6 +111,36 @@ public sealed class InsertTests(EngineDatabase database) : IClassFixture<EngineD
         Assert.Equal("y", Encoding.UTF8.GetString(events[2][0].Single().Value));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(255)]
+    [InlineData(256)]
+    [InlineData(70_000)]
+    public async Task Rows_picked_from_a_table_of_values_come_back_whatever_its_size_and_though_values_repeat(int values)
+    {
+        await _engine.ExecuteAsync($"CREATE TABLE picked{values} (n UInt32, low LowCardinality(String), plain String, none LowCardinality(String)) ENGINE = MergeTree ORDER BY n");
+        var texts = Enumerable.Range(0, values).Select(i => i % 7 == 0 ? "" : $"value {i / 2}").ToArray();
+        var ends = new int[values];
+        var buffer = new List<byte>();
+        for (var i = 0; i < values; i++)
+        {
+            buffer.AddRange(Encoding.UTF8.GetBytes(texts[i]));
+            ends[i] = buffer.Count;
+        }
+
+        var indexes = Enumerable.Range(0, 80_000).Select(i => (i * 31) % values).ToArray();
+        var block = new NativeBlock(indexes.Length)
+            .Fixed<uint>("n", "UInt32", [.. Enumerable.Range(0, indexes.Length).Select(i => (uint)i)])
+            .LowCardinalityStrings("low", [.. buffer], ends, indexes)
+            .LowCardinalityStrings("plain", [.. buffer], ends, indexes)
+            .LowCardinalityEmpty("none");
+        await _engine.InsertAsync($"picked{values}", [block]);
+
+        var rows = (await _engine.QueryAsync($"SELECT low, plain, none FROM picked{values} ORDER BY n")).Rows.ToList();
+        Assert.Equal(indexes.Select(index => (texts[index], texts[index], "")), rows.Select(row => (row.Text("low"), row.Text("plain"), row.Text("none"))));
+        Assert.Throws<ArgumentException>(() => new NativeBlock(1).LowCardinalityStrings("low", [.. buffer], ends, [values]));
+    }
+
     [Fact]
     public async Task Every_other_type_is_read_as_the_engine_shows_it()
     {
