@@ -97,6 +97,8 @@ public sealed class Detection : IBatchReader
         }
     }
 
+    public bool SeesStored => true;
+
     public void Committed(TelemetryBatch batch)
     {
         if (batch.Spans.Count == 0 && batch.Scores.Count == 0)

@@ -39,12 +39,17 @@ public sealed class TelemetryBatch
 }
 
 /// <summary>
-/// Sees every batch once, after its commit: derived metrics, trace watchers, live tail, forwarding. After a start the last stored
-/// ones are shown again, since the process before may have ended between a commit and its readers; a reader that must not count twice
-/// keeps its place, <see cref="TelemetryBatch.ReceivedUnixNanos"/>.
+/// Sees every batch once, after its commit: derived metrics, trace watchers, live tail, forwarding.
 /// </summary>
 public interface IBatchReader
 {
+    /// <summary>
+    /// True for one that is shown the last stored batches again after a start, since the process before may have ended between their commit
+    /// and their readers. They bring no bodies, events, links, scopes, logs or samples. A reader that must not count twice keeps its
+    /// place, <see cref="TelemetryBatch.ReceivedUnixNanos"/>.
+    /// </summary>
+    bool SeesStored => false;
+
     /// <summary>Called in commit order, one batch at a time, off the acknowledgement's path. Must not block for long.</summary>
     void Committed(TelemetryBatch batch);
 }

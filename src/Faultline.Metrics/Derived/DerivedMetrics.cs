@@ -54,6 +54,8 @@ public sealed partial class DerivedMetrics : IBatchReader
         _tables = [_red, _tokens, _scores, _firstToken];
     }
 
+    public bool SeesStored => true;
+
     /// <summary>Raised (on the reader's thread) when a batch brought a series that was not there before.</summary>
     public event Action? SeriesAdded;
 

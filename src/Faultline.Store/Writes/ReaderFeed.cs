@@ -58,7 +58,7 @@ internal sealed class ReaderFeed
             {
                 if (!stopped)
                 {
-                    Show(pending.Batch);
+                    Show(pending.Batch, isStored: false);
                 }
 
                 _seen(pending);
@@ -79,7 +79,7 @@ internal sealed class ReaderFeed
                     return false;
                 }
 
-                Show(batch);
+                Show(batch, isStored: true);
                 (batches, rows) = (batches + 1, rows + batch.Count);
             }
         }
@@ -93,9 +93,9 @@ internal sealed class ReaderFeed
         return true;
     }
 
-    private void Show(TelemetryBatch batch)
+    private void Show(TelemetryBatch batch, bool isStored)
     {
-        foreach (var reader in _readers)
+        foreach (var reader in _readers.Where(reader => !isStored || reader.SeesStored))
         {
             try
             {
