@@ -1,3 +1,5 @@
+using Faultline.Telemetry.Spans;
+
 namespace Faultline.Diagnosis.Watchers.AgentRuns;
 
 /// <summary>A call of a tool by an agent.</summary>
@@ -5,10 +7,21 @@ public sealed record AgentToolCall(string Name, string Arguments);
 
 /// <summary>One message of a run.</summary>
 /// <param name="Number">As the run counts; ascending.</param>
-public sealed record AgentStep(int Number, string Agent, string Content, IReadOnlyList<AgentToolCall> ToolCalls);
+public sealed record AgentStep(int Number, string Agent, string Content, IReadOnlyList<AgentToolCall> ToolCalls)
+{
+    /// <summary>The span in which the message was recorded; none when the run is not from a trace.</summary>
+    public SpanId Span { get; init; }
+}
 
 /// <summary>A run of one or several agents that failed, as their messages.</summary>
-public sealed record AgentRun(string Task, IReadOnlyList<AgentStep> Steps);
+public sealed record AgentRun(string Task, IReadOnlyList<AgentStep> Steps)
+{
+    /// <summary>The agent that sets the others to work; null when that is not known, and has to show in what they write.</summary>
+    public string? Coordinator { get; init; }
+
+    /// <summary>The run is longer than what was read of it.</summary>
+    public bool IsCut { get; init; }
+}
 
 /// <summary>What was wrong with a step, in the words of the AgentRx taxonomy (microsoft/AgentRx).</summary>
 public enum StepErrorKind

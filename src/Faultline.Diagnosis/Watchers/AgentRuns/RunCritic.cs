@@ -43,7 +43,7 @@ public static class RunCritic
     private static string[] Reasons(StepReading reading) =>
     [
         .. StepWeights.Table
-            .Where(row => row.Weight * reading[row.Signal] >= ReasonMin)
+            .Where(row => row.Sentence.Length > 0 && row.Weight * reading[row.Signal] >= ReasonMin)
             .OrderByDescending(row => row.Weight * reading[row.Signal])
             .Select(row => row.Sentence),
     ];

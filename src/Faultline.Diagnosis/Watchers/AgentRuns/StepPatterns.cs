@@ -40,9 +40,12 @@ internal static partial class StepPatterns
     [GeneratedRegex(@"\b(actually|instead|decided|changed my mind|rather|never mind|might as well|what if)\b", Options)]
     public static partial Regex ChangeOfMind { get; }
 
+    [GeneratedRegex(@"\b(i only|not (that|the|what)|wrong|actually|i thought|but i|instead|(did|do)n['’]t (want|ask)|why)\b|\bno,", Options)]
+    public static partial Regex Objection { get; }
+
+    [GeneratedRegex(@"\b(yes|yep|confirm|proceed|go ahead|please do|sure|correct|that['’]s right)\b", Options)]
+    public static partial Regex Assent { get; }
+
     [GeneratedRegex(@"\d[\d,.]*\d", Options)]
     public static partial Regex Number { get; }
-
-    [GeneratedRegex(@"[a-z0-9]+", Options)]
-    public static partial Regex Word { get; }
 }

@@ -10,8 +10,8 @@ internal sealed record StepReading(AgentStep Step, double[] Signals, bool Human,
 }
 
 /// <summary>
-/// Reads the messages of a run in their order. Who an agent is shows in what it does: the environment (tools, terminals) only answers, people
-/// ask, a coordinator keeps a ledger or names the next speaker and has half of the steps, and those it sends are its delegates.
+/// Reads the messages of a run in their order. Tools, terminals and people are told by the usual names of their roles. Who coordinates is in the run, or
+/// shows in what it does: it keeps a ledger or names the next speaker and has half of the steps; those it sends are its delegates.
 /// </summary>
 internal sealed class StepReader
 {
@@ -23,16 +23,17 @@ internal sealed class StepReader
     /// <summary>The first message of a run holds its whole brief; an agent's own words are at its end.</summary>
     private const int BriefCharsMin = 3000;
     private const int BriefOwnChars = 1500;
-    private const int RememberedSteps = 8;
-    private const double RepeatMin = 0.75;
-    private const int RepeatWordsMin = 4;
+
+    /// <summary>People say what they think of the last step before they go on to the next matter.</summary>
+    private const int ReplyCharsMax = 300;
+    private const int AssentCharsMax = 120;
 
     private readonly AgentRun _run;
     private readonly string? _coordinator;
     private readonly int _lastDelegate;
-    private readonly int _lastAct;
+    private readonly Dictionary<string, int> _steps = new(StringComparer.Ordinal);
     private readonly HashSet<string> _numbers = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, Queue<HashSet<string>>> _said = new(StringComparer.Ordinal);
+    private string _asked = "";
     private int _place;
     private bool _failed;
     private bool _instructed;
@@ -40,11 +41,11 @@ internal sealed class StepReader
     private StepReader(AgentRun run)
     {
         _run = run;
-        _coordinator = Coordinator(run);
+        _coordinator = run.Coordinator ?? Coordinator(run);
         for (var i = 0; i < run.Steps.Count; i++)
         {
             _lastDelegate = IsDelegate(run.Steps[i]) ? i : _lastDelegate;
-            _lastAct = Acts(run.Steps[i]) ? i : _lastAct;
+            _steps[run.Steps[i].Agent] = _steps.GetValueOrDefault(run.Steps[i].Agent) + 1;
         }
 
         Remember(_numbers, run.Task);
@@ -63,6 +64,7 @@ internal sealed class StepReader
             }
 
             Remember(reader._numbers, step.Content);
+            reader._asked = IsHuman(step) ? Opening(step.Content, ReplyCharsMax) : reader._asked;
         }
 
         return readings;
@@ -77,7 +79,8 @@ internal sealed class StepReader
         var human = IsHuman(step);
         var coordinates = step.Agent == _coordinator;
         var resultFailed = i + 1 < _run.Steps.Count && HasFailed(_run.Steps[i + 1]) && !Succeeded.IsMatch(_run.Steps[i + 1].Content);
-        var afterFailure = i > 0 && HasFailed(_run.Steps[i - 1]);
+        var afterResult = i > 0 && IsEnvironment(_run.Steps[i - 1]);
+        var acts = Acts(step);
         var bookkeeping = Ledger.IsMatch(text) || Plan.IsMatch(text);
         var instructs = coordinates && !bookkeeping && text.Length > ShortCharsMax;
 
@@ -85,7 +88,7 @@ internal sealed class StepReader
         Set(StepSignal.First, _place == 0);
         Set(StepSignal.FirstWithCode, _place == 0 && code);
         signals[(int)StepSignal.Place] = Math.Log(1 + _place);
-        signals[(int)StepSignal.Length] = Math.Log(1 + text.Length) / 10;
+        signals[(int)StepSignal.Length] = Math.Log(1 + text.Length);
         Set(StepSignal.Short, text.Length < ShortCharsMax && !calls);
         Set(StepSignal.Bookkeeping, bookkeeping);
         Set(StepSignal.FirstInstruction, instructs && !_instructed);
@@ -93,16 +96,17 @@ internal sealed class StepReader
         Set(StepSignal.DeclaresDone, coordinates && IsDone(text));
         Set(StepSignal.Code, code);
         Set(StepSignal.FirstToFail, resultFailed && !_failed);
-        Set(StepSignal.AfterFailure, afterFailure);
-        Set(StepSignal.ClaimAfterFailure, afterFailure && !code && !calls);
-        Set(StepSignal.Blocked, Blocked.IsMatch(text[..Math.Min(text.Length, OpeningCharsMax)]));
+        Set(StepSignal.ClaimAfterFailure, afterResult && HasFailed(_run.Steps[i - 1]) && !code && !calls);
+        Set(StepSignal.ReadsResult, afterResult && !calls);
+        Set(StepSignal.Blocked, Blocked.IsMatch(Opening(text, OpeningCharsMax)));
         signals[(int)StepSignal.UnsupportedNumbers] = code ? 0 : UnsupportedNumbers(own);
         Set(StepSignal.Guesses, Guess.IsMatch(own));
         Set(StepSignal.Concludes, Conclusion.IsMatch(own));
-        Set(StepSignal.Repeats, Repeats(step));
-        Set(StepSignal.Acts, Acts(step));
-        Set(StepSignal.LastAct, Acts(step) && i == _lastAct);
+        Set(StepSignal.Acts, acts);
+        Set(StepSignal.ActsUnasked, acts && _asked.Length > 0 && !Assent.IsMatch(_asked));
+        Set(StepSignal.ActObjectedTo, acts && Objection.IsMatch(ReplyTo(i)));
         Set(StepSignal.ChangeOfMind, human && ChangeOfMind.IsMatch(text));
+        Set(StepSignal.Assents, human && Assent.IsMatch(Opening(text, AssentCharsMax)));
 
         _place++;
         _failed |= resultFailed;
@@ -122,7 +126,7 @@ internal sealed class StepReader
     private bool OnlyAsks(int i)
     {
         var step = _run.Steps[i];
-        return IsHuman(step) && ((i == 0 && _coordinator is not null) || _run.Steps.Count(other => other.Agent == step.Agent) <= 1);
+        return IsHuman(step) && ((i == 0 && _coordinator is not null) || _steps[step.Agent] <= 1);
     }
 
     private static string? Coordinator(AgentRun run)
@@ -139,7 +143,23 @@ internal sealed class StepReader
 
     private static bool IsDone(string text) => Done.IsMatch(text[Math.Max(0, text.Length - ClosingChars)..]);
 
-    private static bool HasFailed(AgentStep step) => IsEnvironment(step) && Failed.IsMatch(step.Content[..Math.Min(step.Content.Length, ResultCharsMax)]);
+    private static bool HasFailed(AgentStep step) => IsEnvironment(step) && Failed.IsMatch(Opening(step.Content, ResultCharsMax));
+
+    private static string Opening(string text, int charsMax) => text[..Math.Min(text.Length, charsMax)];
+
+    /// <summary>The opening of what a person says next after a step; empty when nobody does.</summary>
+    private string ReplyTo(int i)
+    {
+        for (var next = i + 1; next < _run.Steps.Count; next++)
+        {
+            if (IsHuman(_run.Steps[next]))
+            {
+                return Opening(_run.Steps[next].Content, ReplyCharsMax);
+            }
+        }
+
+        return "";
+    }
 
     private static bool Acts(AgentStep step) => step.ToolCalls.Any(call => !OnlyLooks.IsMatch(call.Name));
 
@@ -156,28 +176,5 @@ internal sealed class StepReader
         HashSet<string> stated = new(StringComparer.Ordinal);
         Remember(stated, text);
         return stated.Count == 0 ? 0 : stated.Count(number => !_numbers.Contains(number)) / (double)stated.Count;
-    }
-
-    private bool Repeats(AgentStep step)
-    {
-        HashSet<string> words = new(StringComparer.OrdinalIgnoreCase);
-        foreach (var match in Word.EnumerateMatches(step.Content))
-        {
-            words.Add(step.Content.Substring(match.Index, match.Length));
-        }
-
-        var earlier = _said.TryGetValue(step.Agent, out var known) ? known : _said[step.Agent] = new();
-        var repeats = words.Count >= RepeatWordsMin && earlier.Any(other =>
-        {
-            var common = other.Count(words.Contains);
-            return common > RepeatMin * (words.Count + other.Count - common);
-        });
-        earlier.Enqueue(words);
-        if (earlier.Count > RememberedSteps)
-        {
-            earlier.Dequeue();
-        }
-
-        return repeats;
     }
 }

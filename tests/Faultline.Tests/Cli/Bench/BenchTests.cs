@@ -157,11 +157,29 @@ public sealed class BenchTests : IDisposable
     public async Task Without_cases_there_is_nothing_to_run() =>
         Assert.Contains("cases.jsonl", (await Assert.ThrowsAsync<CommandException>(() => RunAsync(AttributionBench.Task))).Message, StringComparison.Ordinal);
 
+    /// <summary>Runs a task twice, the second time where numbers are written with commas: same input, same bytes.</summary>
     private async Task<List<JsonElement>> RunAsync(BenchTask task)
     {
-        using var output = new StringWriter { NewLine = "\n" };
+        var first = await WrittenAsync(task);
+        var culture = CultureInfo.CurrentCulture;
+        try
+        {
+            CultureInfo.CurrentCulture = new CultureInfo("") { NumberFormat = { NumberDecimalSeparator = ",", NumberGroupSeparator = "." } };
+            Assert.Equal(first, await WrittenAsync(task));
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = culture;
+        }
+
+        return [.. first.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize<JsonElement>(line))];
+    }
+
+    private async Task<string> WrittenAsync(BenchTask task)
+    {
+        using var output = new StringWriter(CultureInfo.InvariantCulture) { NewLine = "\n" };
         await task.RunAsync([_folder.Path], output, CancellationToken.None);
-        return [.. output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize<JsonElement>(line))];
+        return output.ToString();
     }
 
     private void Write(string name, string text)

@@ -36,6 +36,23 @@ public sealed class RunCriticTests
     }
 
     [Fact]
+    public void What_the_user_objects_to_is_decisive_not_what_the_user_asked_for()
+    {
+        var critique = RunCritic.Critique(new AgentRun("", [
+            new(1, "user", "Please cancel the hose of my order and return the lamp.", []),
+            new(2, "assistant", "Shall I return the lamp?", []),
+            new(3, "user", "Yes, please do.", []),
+            new(4, "assistant", "", [new("return_item", """{"item":"lamp"}""")]),
+            new(5, "tool", "done", []),
+            new(6, "user", "Thanks. Yes, now the hose, go ahead.", []),
+            new(7, "assistant", "", [new("cancel_order", """{"order":"A"}""")]),
+            new(8, "tool", "done", []),
+            new(9, "user", "I only wanted to cancel the hose, not the whole order.", [])]))!;
+        Assert.Equal(("assistant", 7), (critique.Agent, critique.Step));
+        Assert.Equal("it changes something by a tool, and the user objects", critique.Reasons[0]);
+    }
+
+    [Fact]
     public void In_a_run_that_goes_on_delegating_the_steps_that_settled_nothing_are_errors()
     {
         List<AgentStep> steps = [new(0, "human", "Find it.", []), new(1, "Lead", "Initial plan: search.", [])];
