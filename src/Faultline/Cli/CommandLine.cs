@@ -16,6 +16,12 @@ internal static class ExitCode
 /// <summary>The command <c>faultline</c>: no command means <c>run</c>.</summary>
 internal static class CommandLine
 {
+    /// <summary>
+    /// How long a clean stop may take once the process is told to end: open windows are judged and written, the store is closed. Shorter
+    /// than the half minute after which supervisors kill; the library's own two seconds cut it off on a busy machine.
+    /// </summary>
+    private static readonly TimeSpan StopMax = TimeSpan.FromSeconds(25);
+
     public static async Task<int> RunAsync(string[] args)
     {
         var root = new RootCommand("Faultline tells you why your GenAI system went wrong and how to fix it.");
@@ -43,7 +49,7 @@ internal static class CommandLine
 
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = StopMax });
         }
         catch (CommandException failed)
         {
