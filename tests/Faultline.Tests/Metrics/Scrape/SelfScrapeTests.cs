@@ -184,8 +184,17 @@ public sealed class SelfScrapeTests : StoreTest
     {
         var batch = SpanSpecs.Batch(project, SpanSpecs.NewHash(), new SpanSpec(new TraceId((UInt128)(++_ids)), new SpanId((ulong)_ids))
         {
-            Name = name, Service = "bot", Start = Now() - 700_000_000, DurationNanos = 690_000_000 + _ids, Operation = "chat", Model = "m", InputTokens = 20 + _ids, OutputTokens = 7, Counted = true,
-            FirstChunkNanos = 120_000_000, Attributes = [SpanSpecs.Text("env", "prod")],
+            Name = name,
+            Service = "bot",
+            Start = Now() - 700_000_000,
+            DurationNanos = 690_000_000 + _ids,
+            Operation = "chat",
+            Model = "m",
+            InputTokens = 20 + _ids,
+            OutputTokens = 7,
+            Counted = true,
+            FirstChunkNanos = 120_000_000,
+            Attributes = [SpanSpecs.Text("env", "prod")],
         });
         batch.Scores.Add("bot", "prod", new TraceId((UInt128)_ids), default, "", "relevance", 0.5 + (_ids / 100.0), "", "", "app", Now());
         return batch;
