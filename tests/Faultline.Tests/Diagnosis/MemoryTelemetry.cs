@@ -17,7 +17,8 @@ internal sealed class MemoryTelemetry(MemorySamples samples)
 
     public TelemetrySource Source => new(
         (_, filter, _) => Task.FromResult<IReadOnlyList<SpanSummary>>([.. _spans
-            .Where(span => span.StartUnixNanos >= filter.FromUnixNanos && span.StartUnixNanos <= filter.ToUnixNanos && (filter.Service is null || string.Equals(span.Service, filter.Service, StringComparison.Ordinal)))
+            .Where(span => span.StartUnixNanos >= filter.FromUnixNanos && span.StartUnixNanos <= filter.ToUnixNanos && (filter.Service is null || string.Equals(span.Service, filter.Service, StringComparison.Ordinal))
+                && (filter.Name is null || string.Equals(span.Name, filter.Name, StringComparison.Ordinal)))
             .OrderByDescending(span => span.StartUnixNanos).Take(filter.Limit)]),
         (_, traces, _, _, _) => Task.FromResult<IReadOnlyList<SpanSummary>>([.. traces.SelectMany(trace => _traces.GetValueOrDefault(trace) ?? []).Select(span => span.Summary)]),
         (_, traces, _, _, _) => Task.FromResult<IReadOnlyList<StoredSpan>>([.. traces.SelectMany(trace => _traces.GetValueOrDefault(trace) ?? [])]),
@@ -28,6 +29,9 @@ internal sealed class MemoryTelemetry(MemorySamples samples)
 
     public bool HasSpan(string reference) =>
         reference.Split('/') is [var trace, var span] && TraceId.TryParse(trace, out var id) && _traces.TryGetValue(id, out var spans) && spans.Exists(one => string.Equals(one.Summary.SpanId.ToString(), span, StringComparison.Ordinal));
+
+    /// <summary>TRACE/SPAN of some span that was over by then.</summary>
+    public string AnySpanBefore(DateTimeOffset at) => _spans.First(span => span.StartUnixNanos < at.ToUnixTimeMilliseconds() * 1_000_000) is var one ? $"{one.TraceId}/{one.SpanId}" : "";
 
     public void Commit(TelemetryBatch batch)
     {
