@@ -18,6 +18,9 @@ public sealed record Evaluation(string Name, double Score, string Label, string 
     /// <summary>Claim by claim, for groundedness; empty elsewhere.</summary>
     public IReadOnlyList<ClaimEvaluation> Claims { get; init; } = [];
 
+    /// <summary>The language model that judged; empty where none did.</summary>
+    public string Model { get; init; } = "";
+
     public bool IsSkipped => double.IsNaN(Score);
 
     internal static Evaluation Skipped(string name, string reason, int version) => new(name, double.NaN, "skipped", reason, version);

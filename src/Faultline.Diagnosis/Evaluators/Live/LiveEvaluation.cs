@@ -5,6 +5,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Threading.Channels;
+using Faultline.Diagnosis.Evaluators.Judge;
 using Faultline.Store.Scores;
 using Faultline.Store.Writes;
 using Faultline.Telemetry;
@@ -64,8 +65,9 @@ public sealed class LiveEvaluation : IBatchReader
     private long _waitingBytes;
     private TimeSpan _debt;
 
+    /// <param name="judge">Makes the language model's part, which counts among the same figures.</param>
     /// <param name="load">Called once, when the first call comes; says in <see cref="LanguageResources.Missing"/> what it did not get, and never fails.</param>
-    public LiveEvaluation(EvaluatorOptions options, Func<CancellationToken, Task<LanguageResources>> load, WriteScores write, TimeProvider time, ILogger<LiveEvaluation>? log = null)
+    public LiveEvaluation(EvaluatorOptions options, Func<CancellationToken, Task<LanguageResources>> load, WriteScores write, TimeProvider time, ILogger<LiveEvaluation>? log = null, Func<EvaluatorFigures, JudgeEvaluation>? judge = null)
     {
         _options = options;
         _load = load;
@@ -73,14 +75,18 @@ public sealed class LiveEvaluation : IBatchReader
         _time = time;
         _log = log ?? NullLogger<LiveEvaluation>.Instance;
         Figures.WaitingIs(() => _calls.Count);
+        Judge = judge?.Invoke(Figures);
     }
 
     public EvaluatorFigures Figures { get; } = new();
 
+    /// <summary>A language model that judges some of the calls too; null when there is none.</summary>
+    public JudgeEvaluation? Judge { get; }
+
     /// <summary>Cheap: a look at each row. Texts are read by the loop.</summary>
     public void Committed(TelemetryBatch batch)
     {
-        if (_options.Enabled.Count == 0)
+        if (_options.Enabled.Count == 0 && Judge is null)
         {
             return;
         }
@@ -133,18 +139,40 @@ public sealed class LiveEvaluation : IBatchReader
         while (_calls.TryPeek(out var call) && (everything || call.DueAt <= _time.GetTimestamp()))
         {
             _calls.Dequeue();
-            await PayAsync(Judge(call), cancel);
+            await PayAsync(Evaluate(call), cancel);
             if (_scores.TryGetValue(call.Project, out var scores) && scores.Count >= ScoresPerWrite)
             {
                 await WriteAsync(cancel);
             }
         }
 
+        TakeJudged();
         await WriteAsync(cancel);
+    }
+
+    // An application's own score may have come while the model thought.
+    private void TakeJudged()
+    {
+        for (var taken = 0; taken < ScoresPerWrite && Judge is not null && Judge.TryTake(out var judged) && judged is not null; taken++)
+        {
+            if (JudgeEvaluation.IsAppScored(judged.Rubric, name => AppScores(judged.Call, name)))
+            {
+                Figures.Skip(judged.Rubric.ScoreName, SkipReason.AppScored);
+            }
+            else
+            {
+                Add(judged.Call, judged.Evaluation);
+            }
+        }
     }
 
     private async Task<IReadOnlyList<BuiltInEvaluator>> LoadAsync(CancellationToken cancel)
     {
+        if (_options.Enabled.Count == 0)
+        {
+            return [];
+        }
+
         var resources = await _load(cancel);
         var enabled = BuiltInEvaluators.All(resources).Where(evaluator => _options.Enabled.Contains(evaluator.Name, StringComparer.Ordinal)).ToList();
         _missing = resources.Missing;
@@ -261,7 +289,7 @@ public sealed class LiveEvaluation : IBatchReader
 
     private bool IsPast(string project, string service, long endUnixNanos) => _newest.GetValueOrDefault((project, service)) - endUnixNanos > PastAfter.Ticks * 100;
 
-    private TimeSpan Judge(PendingCall call)
+    private TimeSpan Evaluate(PendingCall call)
     {
         var started = Stopwatch.GetTimestamp();
         if (IsPast(call.Project, call.Service, call.EndUnixNanos))
@@ -271,6 +299,7 @@ public sealed class LiveEvaluation : IBatchReader
         }
 
         var asked = ToEvaluate(call);
+        Dictionary<string, double> given = new(StringComparer.Ordinal);
         foreach (var evaluator in _evaluators!.Where(evaluator => evaluator.Judges == call.Judges))
         {
             if (WhySkipped(evaluator, call) is { } reason)
@@ -289,9 +318,11 @@ public sealed class LiveEvaluation : IBatchReader
             else
             {
                 Add(call, evaluation);
+                given[evaluation.Name] = evaluation.Score;
             }
         }
 
+        Judge?.Offer(call, asked, given, name => AppScores(call, name));
         return Stopwatch.GetElapsedTime(started);
     }
 
@@ -312,8 +343,10 @@ public sealed class LiveEvaluation : IBatchReader
     private string? WhySkipped(BuiltInEvaluator evaluator, PendingCall call) =>
         evaluator.NeedsLanguage && _missing is not null ? SkipReason.NoLanguage
         : evaluator.NeedsWhole && call.IsCut ? SkipReason.Cut
-        : _appScored.TryGetValue((call.Project, call.Service, evaluator.Name), out var at) && _time.GetElapsedTime(at) < AppScoresKept ? SkipReason.AppScored
+        : AppScores(call, evaluator.Name) ? SkipReason.AppScored
         : null;
+
+    private bool AppScores(PendingCall call, string name) => _appScored.TryGetValue((call.Project, call.Service, name), out var at) && _time.GetElapsedTime(at) < AppScoresKept;
 
     private EvaluatedCall ToEvaluate(PendingCall call)
     {
@@ -337,7 +370,7 @@ public sealed class LiveEvaluation : IBatchReader
         }
 
         var stamp = Math.Max(call.EndUnixNanos, _newest.GetValueOrDefault((call.Project, call.Service)));
-        var evaluator = string.Create(CultureInfo.InvariantCulture, $"{StoredScore.BuiltInPrefix}{evaluation.Name}@{evaluation.Version}");
+        var evaluator = string.Create(CultureInfo.InvariantCulture, $"{StoredScore.BuiltInPrefix}{evaluation.Name}@{evaluation.Version}{(evaluation.Model.Length > 0 ? " " + evaluation.Model : "")}");
         scores.Add(call.Service, call.Environment, call.Trace, call.Span, call.ResponseId, evaluation.Name, evaluation.Score, evaluation.Label, Explain(evaluation), evaluator, stamp);
     }
 
@@ -420,6 +453,7 @@ public sealed class LiveEvaluation : IBatchReader
 
     private void SkipAll(Judged kind, string reason, int calls)
     {
+        Judge?.SkipAll(kind, reason, calls);
         foreach (var evaluator in calls == 0 ? [] : _evaluators ?? EvaluatorsByName)
         {
             if (evaluator.Judges == kind && _options.Enabled.Contains(evaluator.Name, StringComparer.Ordinal))
