@@ -6,6 +6,7 @@ using Faultline.Cases.Events;
 using Faultline.Cases.Projections;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Findings;
+using Faultline.Diagnosis.Reasoning;
 using Faultline.Ledger;
 using Faultline.Telemetry.Changes;
 
@@ -242,6 +243,27 @@ public sealed class CaseBook
             },
             cancel);
     }
+
+    /// <summary>Keeps what a language model added, and what it cost. No state, verdict or suggestion changes.</summary>
+    internal async Task ReasonedAsync(CaseId id, Reasoned reasoned, CancellationToken cancel)
+    {
+        var added = reasoned.Contribution;
+        var contribution = await BlobAsync(added, cancel);
+        var transcript = await BlobAsync(reasoned.Transcript, cancel);
+        var outcome = added.Outcome switch
+        {
+            ContributionOutcome.Held => "held",
+            ContributionOutcome.NothingHeld => "nothing_held",
+            _ => "failed",
+        };
+        await AppendAsync(
+            () => [new CaseReasoned(id.Number, outcome, added.Model, added.Hypotheses.Count, added.Dropped.Count, added.Cost.Calls, added.Cost.InputTokens, added.Cost.OutputTokens, contribution, transcript)],
+            cancel);
+    }
+
+    /// <summary>The last conversation with a language model about a case; empty when there was none, or its text was deleted.</summary>
+    public IReadOnlyList<TranscriptLine> TranscriptOf(CaseView view) =>
+        view.TranscriptBlob is { } blob && _blobs.Get(blob) is { } text ? JsonSerializer.Deserialize<List<TranscriptLine>>(text, EventFormat.Json) ?? [] : [];
 
     internal Task ClearedAsync(string findingId, DateTimeOffset at, CancellationToken cancel) => AppendAsync(
         () => _projection.OfFinding(findingId) is { State: not CaseState.RESOLVED } view ? [new SymptomsCleared(view.Id.Number, at, findingId)] : [],

@@ -50,6 +50,16 @@ internal sealed record InvestigationStarted(int Case, string Actor) : CaseEvent(
 [LedgerEvent("case.diagnosed", 1)]
 internal sealed record CaseDiagnosed(int Case, FailureClass FailureClass, string Cause, string Target, double Confidence, bool Determined, string Verdict) : CaseEvent(Case);
 
+/// <summary>A language model was asked about the case. It changes neither verdict nor suggestion.</summary>
+/// <param name="Outcome">held, nothing_held or failed.</param>
+/// <param name="Held">Hypotheses of it that rest on checked facts.</param>
+/// <param name="Dropped">What it said that did not hold.</param>
+/// <param name="Contribution">Blob: what held and what did not, with the facts.</param>
+/// <param name="Transcript">Blob: the whole conversation.</param>
+[LedgerEvent("case.reasoned", 1)]
+internal sealed record CaseReasoned(
+    int Case, string Outcome, string Model, int Held, int Dropped, int Calls, long InputTokens, long OutputTokens, string Contribution, string Transcript) : CaseEvent(Case);
+
 [LedgerEvent("case.remediation_suggested", 1)]
 internal sealed record RemediationSuggested(int Case, string Cause, string Target, string Effort, string Risk, string? SimilarCase) : CaseEvent(Case);
 

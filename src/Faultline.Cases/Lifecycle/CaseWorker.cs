@@ -3,6 +3,7 @@ using Faultline.Cases.Projections;
 using Faultline.ClickHouse;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Findings;
+using Faultline.Diagnosis.Reasoning;
 using Faultline.Metrics.PromQL;
 using Faultline.Store;
 using Faultline.Store.Samples;
@@ -19,7 +20,7 @@ public delegate Task<Verdict> Diagnose(Finding finding, IReadOnlyList<ChangeEven
 /// What moves cases by itself: opens them from findings, has them diagnosed (again when more was found), and while a fix is
 /// being verified runs the verification query on the telemetry's clock.
 /// </summary>
-public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, Diagnose diagnose, TelemetryStore store, PromQlEngine promQl, TimeProvider time, ILogger<CaseWorker> log)
+public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, Diagnose diagnose, TelemetryStore store, PromQlEngine promQl, TimeProvider time, ILogger<CaseWorker> log, ReasoningWorker? reasoning = null)
 {
     /// <summary>How often cases are looked at.</summary>
     internal static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
@@ -130,18 +131,23 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
         }
 
         var changes = cases.Changes(finding.Project, finding.OnsetAt - CaseBook.RecentChanges, time.GetUtcNow());
-        var verdict = await diagnose(finding, changes, cases.Past(finding.Project), cancel);
+        var past = cases.Past(finding.Project);
+        var verdict = await diagnose(finding, changes, past, cancel);
         if (thought + 1 < Thoughts.Length)
         {
             _undiagnosed.TryAdd(id, (finding, time.GetUtcNow() + Thoughts[thought + 1], thought + 1));
         }
 
-        if (view.Verdict is not null && Same(view.Verdict, verdict))
+        if (view.Verdict is null || !Same(view.Verdict, verdict))
         {
-            return;
+            await cases.DiagnosedAsync(view, verdict, cancel);
         }
 
-        await cases.DiagnosedAsync(view, verdict, cancel);
+        if (thought > 0)
+        {
+            // A first thought is from few traces, and a model's time costs more than ours.
+            reasoning?.Offer(view, new ReasoningCase(id.ToString(), finding, verdict, changes, past));
+        }
     }
 
     /// <summary>Says the same to somebody who reads it: the same causes in the same order, no confidence much changed.</summary>

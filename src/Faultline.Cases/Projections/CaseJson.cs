@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Findings;
+using Faultline.Diagnosis.Reasoning;
 
 namespace Faultline.Cases.Projections;
 
@@ -39,6 +40,7 @@ public static class CaseJson
         WriteSymptoms(json, "symptoms", view.Symptoms);
         WriteSuggestions(json, view.Verdict);
         json.WriteString("unable_because", view.Verdict?.UnableBecause);
+        WriteContribution(json, view.Contribution);
         json.WriteString("verification_query", view.VerificationQuery);
         WriteResolution(json, view.Resolution);
         json.WriteStartArray("timeline");
@@ -128,6 +130,67 @@ public static class CaseJson
         }
 
         json.WriteEndArray();
+    }
+
+    /// <summary>The property <c>language_model</c>: what a model added, apart from the verdict; null when none was asked.</summary>
+    private static void WriteContribution(Utf8JsonWriter json, Contribution? added)
+    {
+        if (added is null)
+        {
+            json.WriteNull("language_model");
+            return;
+        }
+
+        json.WriteStartObject("language_model");
+        json.WriteString("model", added.Model);
+        json.WriteString("outcome", added.Outcome switch { ContributionOutcome.Held => "held", ContributionOutcome.NothingHeld => "nothing_held", _ => "failed" });
+        json.WriteString("words", added.Words);
+        json.WriteStartArray("hypotheses");
+        foreach (var hypothesis in added.Hypotheses)
+        {
+            json.WriteStartObject();
+            json.WriteString("cause", hypothesis.Cause);
+            json.WriteString("target", hypothesis.Target);
+            json.WriteNumber("confidence", hypothesis.Confidence);
+            json.WriteNumber("stated_confidence", hypothesis.Stated);
+            json.WriteStartArray("claims");
+            foreach (var claim in hypothesis.Claims)
+            {
+                json.WriteStartObject();
+                json.WriteString("stance", claim.Supports ? "for" : "against");
+                json.WriteString("words", claim.Words);
+                json.WriteString("kind", claim.Fact.Kind);
+                json.WriteString("ref", claim.Fact.Ref);
+                json.WriteString("text", claim.Fact.Text);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("dropped");
+        foreach (var dropped in added.Dropped)
+        {
+            json.WriteStartObject();
+            json.WriteString("cause", dropped.Cause);
+            json.WriteString("words", dropped.Words);
+            json.WriteString("reason", dropped.Reason);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartObject("cost");
+        json.WriteNumber("calls", added.Cost.Calls);
+        json.WriteNumber("tool_calls", added.Cost.ToolCalls);
+        json.WriteNumber("refused_tool_calls", added.Cost.Refused);
+        json.WriteNumber("input_tokens", added.Cost.InputTokens);
+        json.WriteNumber("output_tokens", added.Cost.OutputTokens);
+        json.WriteBoolean("tokens_estimated", added.Cost.IsEstimated);
+        json.WriteNumber("seconds", added.Cost.Seconds);
+        json.WriteEndObject();
+        json.WriteEndObject();
     }
 
     private static void WriteEvidence(Utf8JsonWriter json, string name, IReadOnlyList<Evidence> evidence)

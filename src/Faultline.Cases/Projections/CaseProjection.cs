@@ -4,6 +4,7 @@ using Faultline.Cases.Blobs;
 using Faultline.Cases.Events;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Findings;
+using Faultline.Diagnosis.Reasoning;
 using Faultline.Telemetry.Changes;
 
 namespace Faultline.Cases.Projections;
@@ -114,6 +115,9 @@ internal sealed class CaseProjection(BlobStore blobs)
                 return (
                     view with { FailureClass = diagnosed.FailureClass, Verdict = Read<Verdict>(diagnosed.Verdict) ?? view.Verdict }, Us,
                     diagnosed.Determined ? string.Create(CultureInfo.InvariantCulture, $"{diagnosed.Cause} of {diagnosed.Target}, confidence {diagnosed.Confidence:P0}") : "Unable to determine root cause");
+            case CaseReasoned reasoned:
+                var contribution = Read<Contribution>(reasoned.Contribution);
+                return (view with { Contribution = contribution ?? view.Contribution, TranscriptBlob = reasoned.Transcript, ContributionCount = view.ContributionCount + 1 }, reasoned.Model, contribution?.Words ?? Gone);
             case RemediationSuggested suggested:
                 return (
                     view with { State = view.State is CaseState.FIX_APPLIED or CaseState.VERIFYING or CaseState.RESOLVED ? view.State : CaseState.REMEDIATION_SUGGESTED }, Us,

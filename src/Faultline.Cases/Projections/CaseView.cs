@@ -1,5 +1,6 @@
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Findings;
+using Faultline.Diagnosis.Reasoning;
 
 namespace Faultline.Cases.Projections;
 
@@ -85,6 +86,15 @@ public sealed record CaseView
 
     /// <summary>Null until diagnosed.</summary>
     public Verdict? Verdict { get; init; }
+
+    /// <summary>What a language model added when it was last asked; null while none was. It changes nothing of <see cref="Verdict"/>.</summary>
+    public Contribution? Contribution { get; init; }
+
+    /// <summary>How often one was asked.</summary>
+    public int ContributionCount { get; init; }
+
+    /// <summary>Where the conversation lies; see <see cref="CaseBook.TranscriptOf"/>.</summary>
+    internal string? TranscriptBlob { get; init; }
 
     public required IReadOnlyList<string> BadTraces { get; init; }
 

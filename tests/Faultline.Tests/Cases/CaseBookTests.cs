@@ -250,7 +250,7 @@ public sealed class CaseBookTests : IAsyncLifetime
     }
 
     private static object? Sample(Type type) =>
-        type == typeof(string) ? "text" : type == typeof(int) ? 3 : type == typeof(double) ? 0.25 : type == typeof(bool) ? true
+        type == typeof(string) ? "text" : type == typeof(int) ? 3 : type == typeof(long) ? 7L : type == typeof(double) ? 0.25 : type == typeof(bool) ? true
         : type == typeof(DateTimeOffset) ? Now : type.IsEnum ? Enum.GetValues(type).GetValue(1) : throw new NotSupportedException(type.Name);
 
     private static string Json(CaseView view)
