@@ -49,6 +49,7 @@ internal static class CasePages
             [nameof(CasePage.Bad)] = bad,
             [nameof(CasePage.Good)] = good,
             [nameof(CasePage.Similar)] = Similar(web, found),
+            [nameof(CasePage.Transcript)] = web.Cases.TranscriptOf(found),
             [nameof(CasePage.Refused)] = http.Request.Query["refused"].ToString() is { Length: > 0 } refused ? refused : null,
         });
     }

@@ -1,6 +1,6 @@
 namespace Faultline.Composition;
 
-/// <summary>What a start found out about the end before it.</summary>
+/// <summary>What a start has to say.</summary>
 internal static partial class Log
 {
     [LoggerMessage(9001, LogLevel.Warning, "The last process ended without closing the store (killed, crashed or out of power) while this statement ran: {Statement}. There is nothing to do; should it be running at such an end once more, it is refused for an hour, and is worth reporting as a bug.")]
@@ -11,4 +11,7 @@ internal static partial class Log
 
     [LoggerMessage(9003, LogLevel.Information, "{What}")]
     public static partial void Fetching(this ILogger log, string what);
+
+    [LoggerMessage(9004, LogLevel.Information, "A language model is asked as well: {Model} at {Host}. Prompts, answers and documents of the telemetry are sent there; see docs/reasoning.md.")]
+    public static partial void ModelOn(this ILogger log, string model, string host);
 }

@@ -6,7 +6,10 @@ using Faultline.ClickHouse.Embedded;
 using Faultline.Diagnosis;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Evaluators;
+using Faultline.Diagnosis.Evaluators.Judge;
 using Faultline.Diagnosis.Evaluators.Live;
+using Faultline.Diagnosis.Reasoning;
+using Faultline.Diagnosis.Reasoning.Chat;
 using Faultline.Ingest.Gateway;
 using Faultline.Ingest.Pipeline;
 using Faultline.Ingest.Receivers.Grpc;
@@ -131,7 +134,11 @@ internal sealed class Server : IAsyncDisposable
         // What sees every committed batch.
         var derived = new DerivedMetrics(DerivedOptions(), _logs.CreateLogger("Faultline.Metrics"));
         var detection = new Detection(store, time, _logs.CreateLogger<Detection>());
-        var evaluation = new LiveEvaluation(Settings.Evaluators, LoadLanguageAsync, (batch, stopped) => store.Writer.WriteAsync(batch, stopped), time, _logs.CreateLogger<LiveEvaluation>());
+        var models = new LlmFigures();
+        var model = OpenModel(models, time);
+        var evaluation = new LiveEvaluation(
+            Settings.Evaluators, LoadLanguageAsync, (batch, stopped) => store.Writer.WriteAsync(batch, stopped), time, _logs.CreateLogger<LiveEvaluation>(),
+            model is null || Settings.Judge.Rubrics.Count == 0 ? null : counts => new JudgeEvaluation(Settings.Judge, model, counts, time));
         var live = new LiveFeed(time);
         _close.Push(() =>
         {
@@ -148,7 +155,7 @@ internal sealed class Server : IAsyncDisposable
         var figures = new IngestFigures();
         var pipeline = new IngestPipeline(store.Writer, new IngestOptions(Settings.IngestMaxAge), figures, time);
         var process = new ProcessMetrics(store.Writer, Settings.QueueBytesMax, time);
-        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), .. derived.Internals(), .. evaluation.Figures.Families()];
+        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), .. derived.Internals(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? []];
         var promQl = new PromQlEngine(store.Samples.SelectAsync);
         var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));
 
@@ -198,12 +205,41 @@ internal sealed class Server : IAsyncDisposable
 
         // What works by itself.
         var diagnostician = new Diagnostician(store, time);
-        var worker = new CaseWorker(cases, detection.News, diagnostician.DiagnoseAsync, store, promQl, time, _logs.CreateLogger<CaseWorker>());
+        var reasoning = model is null || !Settings.Reasoning.Enabled ? null : new ReasoningWorker(cases, new Reasoner(model, store, Settings.Reasoning, time).ReasonAsync, _logs.CreateLogger<ReasoningWorker>());
+        var worker = new CaseWorker(cases, detection.News, diagnostician.DiagnoseAsync, store, promQl, time, _logs.CreateLogger<CaseWorker>(), reasoning);
         Loop("detection", detection.RunAsync);
         Loop("evaluators", evaluation.RunAsync);
         Loop("cases", worker.RunAsync);
+        if (reasoning is not null)
+        {
+            Loop("reasoning", reasoning.RunAsync);
+        }
+
+        if (evaluation.Judge is { } judge)
+        {
+            Loop("judge", judge.RunAsync);
+        }
+
         Loop("scrape", scrape.RunAsync);
         StartTook = DateTime.Now - Process.GetCurrentProcess().StartTime;
+    }
+
+    /// <summary>The language model's endpoint; null when none is set.</summary>
+    private ChatEndpoint? OpenModel(LlmFigures figures, TimeProvider time)
+    {
+        if (!Settings.Llm.IsOn)
+        {
+            return null;
+        }
+
+        var model = new ChatEndpoint(Settings.Llm, figures, time);
+        _close.Push(() =>
+        {
+            model.Dispose();
+            return ValueTask.CompletedTask;
+        });
+        _logs.CreateLogger("Faultline").ModelOn(Settings.Llm.Model, Settings.Llm.Host);
+        return model;
     }
 
     // On first need: what never judges a call never fetches the encoder.

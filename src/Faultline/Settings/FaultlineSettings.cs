@@ -1,4 +1,7 @@
+using Faultline.Diagnosis.Evaluators.Judge;
 using Faultline.Diagnosis.Evaluators.Live;
+using Faultline.Diagnosis.Reasoning;
+using Faultline.Diagnosis.Reasoning.Chat;
 
 namespace Faultline.Settings;
 
@@ -58,6 +61,13 @@ public sealed record FaultlineSettings
     public TimeSpan ScrapeInterval { get; init; } = TimeSpan.FromSeconds(10);
 
     public EvaluatorOptions Evaluators { get; init; } = new();
+
+    /// <summary>Without an endpoint no language model is asked anything.</summary>
+    public LlmOptions Llm { get; init; } = new();
+
+    public ReasoningOptions Reasoning { get; init; } = new();
+
+    public JudgeOptions Judge { get; init; } = new();
 
     /// <summary>The key of a fresh installation. Accepted on loopback only.</summary>
     public const string PlaceholderKey = "placeholder_api_key";
@@ -119,7 +129,7 @@ public sealed record FaultlineSettings
             }
         }
 
-        foreach (var problem in Evaluators.Problems())
+        foreach (var problem in (IEnumerable<string>)[.. Evaluators.Problems(), .. Llm.Problems(), .. Reasoning.Problems(), .. Judge.Problems()])
         {
             yield return problem;
         }

@@ -7,7 +7,8 @@ namespace Faultline.Settings;
 /// <param name="Key">As in the YAML file, e.g. <c>metrics.derived.buckets_seconds</c>.</param>
 /// <param name="Help">What it is, in a line.</param>
 /// <param name="Apply">Sets it from its text values (several only where it is a list); null text values never come.</param>
-internal sealed record Setting(string Key, string Help, Func<FaultlineSettings, IReadOnlyList<string>, FaultlineSettings> Apply, bool IsList = false)
+/// <param name="IsSecret">Taken from the environment and the <c>.env</c> file only: settings files are shared and command lines are seen.</param>
+internal sealed record Setting(string Key, string Help, Func<FaultlineSettings, IReadOnlyList<string>, FaultlineSettings> Apply, bool IsList = false, bool IsSecret = false)
 {
     /// <summary><c>a.b_c</c> is <c>FAULTLINE_A_B_C</c>.</summary>
     public string Variable => "FAULTLINE_" + Key.Replace('.', '_').ToUpperInvariant();
@@ -49,6 +50,20 @@ internal static class SettingTable
         new("evaluators.sample", "Share of traces that they judge, 0 to 1.", (s, v) => s with { Evaluators = s.Evaluators with { Sample = Number(v) } }),
         new("evaluators.core_share", "Share of one core that they may take; what does not fit is skipped and counted.", (s, v) => s with { Evaluators = s.Evaluators with { CoreShare = Number(v) } }),
         new("evaluators.settle", "How long a call waits for the rest of its trace before it is judged.", (s, v) => s with { Evaluators = s.Evaluators with { Settle = Duration(v) } }),
+        new("llm.endpoint", "Base address of an OpenAI-compatible API, e.g. http://127.0.0.1:11434/v1; without one no language model is asked.", (s, v) => s with { Llm = s.Llm with { Endpoint = One(v) } }),
+        new("llm.model", "The model that it is asked for.", (s, v) => s with { Llm = s.Llm with { Model = One(v) } }),
+        new("llm.key", "Its key, when it wants one; from the environment only.", (s, v) => s with { Llm = s.Llm with { Key = One(v) } }, IsSecret: true),
+        new("llm.call_timeout", "How long one request to it may take.", (s, v) => s with { Llm = s.Llm with { CallTimeout = Duration(v) } }),
+        new("reasoning.enabled", "Whether it is asked about cases: true or false.", (s, v) => s with { Reasoning = s.Reasoning with { Enabled = Bool(v) } }),
+        new("reasoning.calls_max", "Requests for one case.", (s, v) => s with { Reasoning = s.Reasoning with { CallsMax = checked((int)Number(v)) } }),
+        new("reasoning.tokens_max", "Tokens, in and out, for one case.", (s, v) => s with { Reasoning = s.Reasoning with { TokensMax = checked((long)Number(v)) } }),
+        new("reasoning.time_max", "How long one case may take it.", (s, v) => s with { Reasoning = s.Reasoning with { TimeMax = Duration(v) } }),
+        new("reasoning.tool_bytes_max", "Bytes of stored telemetry that it may read for one case.", (s, v) => s with { Reasoning = s.Reasoning with { ToolBytesMax = Bytes(v) } }),
+        new("reasoning.tokens_per_day", "Tokens for all cases of one day (UTC).", (s, v) => s with { Reasoning = s.Reasoning with { TokensPerDay = checked((long)Number(v)) } }),
+        new("judge.rubrics", "Rubrics by which it judges calls, or none.", (s, v) => s with { Judge = s.Judge with { Rubrics = v is [EvaluatorOptions.None] ? [] : v } }, IsList: true),
+        new("judge.folder", "Folder with rubrics of your own, one YAML file each.", (s, v) => s with { Judge = s.Judge with { Folder = One(v) } }),
+        new("judge.sample", "Share of traces that it judges, 0 to 1.", (s, v) => s with { Judge = s.Judge with { Sample = Number(v) } }),
+        new("judge.tokens_per_hour", "Tokens for judging in an hour; what does not fit is skipped and counted.", (s, v) => s with { Judge = s.Judge with { TokensPerHour = checked((long)Number(v)) } }),
     ];
 
     /// <summary>Names that pipelines of this kind already have in their <c>.env</c>.</summary>
@@ -70,6 +85,9 @@ internal static class SettingTable
 
     private static double Number(IReadOnlyList<string> values) =>
         double.TryParse(One(values), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException($"'{One(values)}' is not a number");
+
+    private static bool Bool(IReadOnlyList<string> values) =>
+        bool.TryParse(One(values), out var yes) ? yes : throw new FormatException($"'{One(values)}' is neither true nor false");
 
     private static TimeSpan Duration(IReadOnlyList<string> values)
     {

@@ -27,7 +27,7 @@ public static class SettingsReader
         {
             foreach (var (key, values, line) in ReadYaml(file, problems))
             {
-                settings = Set(settings, key, values, $"{file}:{line}: {key}", problems);
+                settings = SetOpenly(settings, key, values, $"{file}:{line}: {key}", problems);
             }
         }
 
@@ -44,7 +44,7 @@ public static class SettingsReader
 
         foreach (var (key, value) in commandLine)
         {
-            settings = Set(settings, key, [value], "command line: " + key, problems);
+            settings = SetOpenly(settings, key, [value], "command line: " + key, problems);
         }
 
         if (problems.Count == 0)
@@ -116,6 +116,18 @@ public static class SettingsReader
     {
         var isList = SettingTable.All.First(setting => string.Equals(setting.Key, key, StringComparison.Ordinal)).IsList;
         return Set(settings, key, isList ? value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : [value], where, problems);
+    }
+
+    /// <summary>From where others may read it too.</summary>
+    private static FaultlineSettings SetOpenly(FaultlineSettings settings, string key, IReadOnlyList<string> values, string where, List<string> problems)
+    {
+        if (SettingTable.All.FirstOrDefault(setting => string.Equals(setting.Key, key, StringComparison.Ordinal)) is { IsSecret: true } secret)
+        {
+            problems.Add($"{where} is a secret: set it in the environment as {secret.Variable}, not here.");
+            return settings;
+        }
+
+        return Set(settings, key, values, where, problems);
     }
 
     private static FaultlineSettings Set(FaultlineSettings settings, string key, IReadOnlyList<string> values, string where, List<string> problems)

@@ -94,6 +94,41 @@ public sealed class SettingsReaderTests : IDisposable
         Assert.Contains("Did you mean FAULTLINE_LISTEN_OTLP_HTTP?", Assert.Single(SettingsReader.Read(null, null, environment, None).Warnings), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_language_model_is_off_until_endpoint_and_model_are_set()
+    {
+        Assert.False(SettingsReader.Read(null, null, None, None).Settings.Llm.IsOn);
+
+        var file = Write("faultline.yaml", "llm:\n  endpoint: http://127.0.0.1:11434/v1\n  model: llama3.1\nreasoning:\n  enabled: false\njudge:\n  rubrics: none\n  sample: 0.5\n");
+        var reading = SettingsReader.Read(file, null, new Dictionary<string, string>(StringComparer.Ordinal) { ["FAULTLINE_LLM_KEY"] = "a-secret" }, None);
+
+        Assert.Empty(reading.Problems);
+        Assert.Equal((true, "a-secret", "127.0.0.1:11434", false, 0.5), (reading.Settings.Llm.IsOn, reading.Settings.Llm.Key, reading.Settings.Llm.Host, reading.Settings.Reasoning.Enabled, reading.Settings.Judge.Sample));
+        Assert.Empty(reading.Settings.Judge.Rubrics);
+    }
+
+    [Theory]
+    [InlineData("llm:\n  endpoint: 127.0.0.1:11434\n  model: m\n", "llm.endpoint: '127.0.0.1:11434' is not an http or https address")]
+    [InlineData("llm:\n  endpoint: https://ann:pw@api.example/v1\n  model: m\n", "llm.endpoint: the address holds a user name or password")]
+    [InlineData("llm:\n  endpoint: http://127.0.0.1:1/v1\n", "llm.model: an endpoint is set, but no model")]
+    [InlineData("reasoning:\n  calls_max: 1\n", "reasoning.calls_max: 1")]
+    [InlineData("judge:\n  rubrics: [relevance, wit]\n", "judge.rubrics: 'wit' is no rubric")]
+    public void What_of_a_language_model_cannot_work_is_named(string yaml, string problem) =>
+        Assert.StartsWith(problem, Assert.Single(SettingsReader.Read(Write("faultline.yaml", yaml), null, None, None).Problems), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_key_in_a_file_or_on_the_command_line_is_refused_and_not_repeated()
+    {
+        var file = Write("faultline.yaml", "llm:\n  key: a-secret\n");
+        var flags = new Dictionary<string, string>(StringComparer.Ordinal) { ["llm.key"] = "a-secret" };
+
+        var reading = SettingsReader.Read(file, null, None, flags);
+
+        Assert.Equal(2, reading.Problems.Count);
+        Assert.All(reading.Problems, problem => Assert.EndsWith("llm.key is a secret: set it in the environment as FAULTLINE_LLM_KEY, not here.", problem, StringComparison.Ordinal));
+        Assert.Empty(reading.Settings.Llm.Key);
+    }
+
     [Theory]
     [InlineData("25ms", 0.025)]
     [InlineData("15m", 900)]

@@ -1,4 +1,6 @@
 using Faultline.Cases.Projections;
+using Faultline.Diagnosis.Causes;
+using Faultline.Diagnosis.Reasoning;
 using Faultline.Store.Scores;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Spans;
@@ -106,6 +108,36 @@ public sealed class PagesTests
         Assert.Contains("39 min", resolved, StringComparison.Ordinal);
         Assert.Contains("Reopen", resolved, StringComparison.Ordinal);
         Assert.DoesNotContain("Mark fix applied", resolved, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_a_language_model_adds_stands_apart_with_what_was_dropped_its_cost_and_conversation()
+    {
+        var added = new Contribution(
+            ContributionOutcome.Held, "The language model holds index_stale of help-centre most likely.", "llama3.1", "127.0.0.1:11434", "index_stale of help-centre",
+            [new CheckedHypothesis("index_stale", "help-centre", 0.55, 0.99, 0, [new CheckedClaim(true, "It <b>fell</b>.", new Evidence("change", "chg-1", "Deploy change of checkout, 6 min before the onset."))])],
+            [new DroppedClaim("model_replaced", "gpt-9 was rolled out", "it cites something that it was never shown")], "ages of documents", new ContributionCost(4, 3, 1, 12_345, 678, true, 9_000, 21.5));
+
+        var html = await RenderAsync<CasePage>(Address.To("/cases/CASE-3"), new()
+        {
+            [nameof(CasePage.Case)] = Case() with { Contribution = added, ContributionCount = 1 },
+            [nameof(CasePage.Transcript)] = new List<TranscriptLine> { new("tool", "read_trace", "BEGIN DATA 1\n<script>alert(1)</script>") },
+        });
+
+        Assert.Contains("What the language model adds", html, StringComparison.Ordinal);
+        Assert.Contains("The model itself said 99", html, StringComparison.Ordinal);
+        Assert.Contains("href=\"/changes/chg-1\"", html, StringComparison.Ordinal);
+        Assert.Contains("It &lt;b&gt;fell&lt;/b&gt;.", html, StringComparison.Ordinal);
+        Assert.Contains("1 claim did not hold and was dropped", html, StringComparison.Ordinal);
+        Assert.Contains("12,345 → 678", html, StringComparison.Ordinal);
+        Assert.Contains("&lt;script&gt;alert(1)&lt;/script&gt;", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("<script>", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("It was asked when the analysis said", html, StringComparison.Ordinal);
+
+        // The answer at the top, and what is to be done, are the analysis'.
+        Assert.Contains("Most likely: <b>The index help-centre is stale.</b>", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("What the language model adds", await CaseAsync(Case()), StringComparison.Ordinal);
+        Assert.Contains("It was asked when the analysis said index_stale of other.", await CaseAsync(Case() with { Contribution = added with { Over = "index_stale of other" } }), StringComparison.Ordinal);
     }
 
     [Fact]
