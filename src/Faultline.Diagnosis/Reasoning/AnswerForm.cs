@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Faultline.Diagnosis.Causes;
-using Faultline.Diagnosis.Evaluators;
 using Faultline.Diagnosis.Reasoning.Chat;
 
 namespace Faultline.Diagnosis.Reasoning;
@@ -27,36 +26,11 @@ internal static class AnswerForm
         """);
 
     /// <returns>The answer, or what is wrong with it in a sentence's end.</returns>
-    public static (StatedAnswer? Answer, string Problem) Read(string text)
+    public static (StatedAnswer? Answer, string Problem) Read(string text) => JsonText.Read(text, Schema) switch
     {
-        var body = Json(text);
-        if (body.Length == 0)
-        {
-            return (null, "it holds no JSON object");
-        }
-
-        var checkedForm = FormatEvaluator.Evaluate(new EvaluatedCall("", [], body, Schema.Json));
-        if (checkedForm.Score < 1)
-        {
-            return (null, Untrusted.OneLine(checkedForm.Explanation, 300).TrimEnd('.'));
-        }
-
-        using var document = JsonDocument.Parse(body);
-        var hypotheses = document.RootElement.GetProperty("hypotheses").EnumerateArray().Take(HypothesesMax).Select(Hypothesis).ToList();
-        return (new StatedAnswer(hypotheses, Text(document.RootElement, "missing")), "");
-    }
-
-    /// <summary>
-    /// The JSON object in a model's text, which may think aloud before it (<c>&lt;think&gt;</c> of reasoning models) or put it into a code fence; empty when there is none.
-    /// </summary>
-    public static string Json(string text)
-    {
-        var thought = text.LastIndexOf("</think>", StringComparison.Ordinal);
-        var rest = thought < 0 ? text : text[(thought + "</think>".Length)..];
-        var start = rest.IndexOf('{', StringComparison.Ordinal);
-        var end = rest.LastIndexOf('}');
-        return start < 0 || end < start ? "" : rest[start..(end + 1)];
-    }
+        ({ } answer, _) => (new StatedAnswer([.. answer.GetProperty("hypotheses").EnumerateArray().Take(HypothesesMax).Select(Hypothesis)], Text(answer, "missing")), ""),
+        var (_, problem) => (null, problem),
+    };
 
     private static StatedHypothesis Hypothesis(JsonElement one) => new(
         Text(one, "cause"), Text(one, "target").Trim(), one.GetProperty("confidence").GetDouble(), [.. one.GetProperty("claims").EnumerateArray().Take(ClaimsMax).Select(Claim)]);

@@ -1,7 +1,10 @@
 using System.Globalization;
 using Faultline.Diagnosis.Facts;
+using Faultline.Diagnosis.Features;
 using Faultline.Metrics.PromQL;
+using Faultline.Store.Samples;
 using Faultline.Store.Traces;
+using Faultline.Telemetry.Samples;
 using Faultline.Telemetry.Spans;
 
 namespace Faultline.Diagnosis.Reasoning;
@@ -56,10 +59,13 @@ internal sealed class Library
         return _promQl.RangeAsync(Project, query, from.ToUnixTimeMilliseconds(), to.ToUnixTimeMilliseconds(), (long)step, cancel);
     }
 
-    /// <summary>What raw feature samples are stored of a service, whole series.</summary>
-    public Task<IReadOnlyList<Store.Samples.SeriesData>> FeaturesAsync(string service, DateTimeOffset from, DateTimeOffset to, CancellationToken cancel) => _source.Series(
+    /// <summary>The stored series of every feature of a service.</summary>
+    public Task<IReadOnlyList<SeriesData>> FeaturesAsync(string service, DateTimeOffset from, DateTimeOffset to, CancellationToken cancel) => _source.Series(
         Project,
-        [new(Telemetry.Samples.Labels.MetricName, Store.Samples.MatchKind.Equal, Features.FeatureWindows.ValueMetric), new("service_name", Store.Samples.MatchKind.Equal, service), new("environment", Store.Samples.MatchKind.Equal, About.Finding.Environment)],
+        [
+            new(Labels.MetricName, MatchKind.Equal, FeatureWindows.ValueMetric), new("service_name", MatchKind.Equal, service),
+            new("environment", MatchKind.Equal, About.Finding.Environment),
+        ],
         from.ToUnixTimeMilliseconds(), to.ToUnixTimeMilliseconds(), cancel);
 
     public DateTimeOffset Clamp(DateTimeOffset at) => at < From ? From : at > To ? To : at;

@@ -63,18 +63,7 @@ internal sealed class ReadTools(Library library, Shown shown)
     /// <summary>Carries one call out. Whatever the arguments are, the answer is words, never an exception.</summary>
     public async Task<ToolAnswer> RunAsync(string name, string arguments, CancellationToken cancel)
     {
-        JsonElement given;
-        try
-        {
-            using var document = JsonDocument.Parse(string.IsNullOrWhiteSpace(arguments) ? "{}" : arguments);
-            given = document.RootElement.Clone();
-        }
-        catch (Exception wrong) when (wrong is JsonException or ArgumentException)
-        {
-            return Refuse("the arguments are not JSON");
-        }
-
-        if (given.ValueKind != JsonValueKind.Object)
+        if (JsonText.Parse(string.IsNullOrWhiteSpace(arguments) ? "{}" : arguments) is not { ValueKind: JsonValueKind.Object } given)
         {
             return Refuse("the arguments are no JSON object");
         }

@@ -14,7 +14,7 @@ internal sealed class Shown
     /// <summary>Fields whose values name things that a cause can be about.</summary>
     private static readonly HashSet<string> Naming = new(StringComparer.Ordinal)
     {
-        "service", "name", "target", "value", "release", "model_requested", "model_responded", "prompt", "agent", "tool", "data_source", "provider", "labels", "dimension",
+        "service", "name", "target", "value", "release", "model_requested", "model_responded", "prompt", "agent", "tool", "data_source", "dimension",
     };
 
     public bool HasRef(string reference) => _refs.Contains(reference);

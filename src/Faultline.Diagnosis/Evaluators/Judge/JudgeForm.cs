@@ -1,5 +1,3 @@
-using System.Text.Json;
-using Faultline.Diagnosis.Reasoning;
 using Faultline.Diagnosis.Reasoning.Chat;
 
 namespace Faultline.Diagnosis.Evaluators.Judge;
@@ -50,15 +48,13 @@ internal static class JudgeForm
             return Evaluation.Skipped(rubric.ScoreName, "the model refused", rubric.Version);
         }
 
-        var body = AnswerForm.Json(reply.Text);
-        if (body.Length == 0 || FormatEvaluator.Evaluate(new EvaluatedCall("", [], body, Schema.Json)).Score < 1)
+        if (JsonText.Read(reply.Text, Schema).Answer is not { } answer)
         {
             return Evaluation.Skipped(rubric.ScoreName, "its answer has not the form", rubric.Version);
         }
 
-        using var document = JsonDocument.Parse(body);
-        var step = (int)document.RootElement.GetProperty("score").GetDouble();
-        var reason = Untrusted.OneLine(document.RootElement.GetProperty("reason").GetString()!, ReasonMax);
+        var step = (int)answer.GetProperty("score").GetDouble();
+        var reason = Untrusted.OneLine(answer.GetProperty("reason").GetString()!, ReasonMax);
         return new Evaluation(rubric.ScoreName, (step - 1) / (double)(Rubric.Steps - 1), $"{step} of {Rubric.Steps}", reason, rubric.Version) { Model = model };
     }
 

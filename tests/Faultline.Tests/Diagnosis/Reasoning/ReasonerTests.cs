@@ -214,6 +214,59 @@ public sealed class ReasonerTests(ReasonerTests.StaleIndex played) : IClassFixtu
         Assert.Equal("json_object", model.Requests[^1].Body.GetProperty("response_format").GetProperty("type").GetString());
     }
 
+    [Fact]
+    public async Task A_server_that_answers_a_little_otherwise_is_understood()
+    {
+        // Arguments as an object, no id, text in parts, no usage: all seen in servers that call themselves compatible.
+        await using var model = await ScriptedModel.StartAsync(request => new ScriptedReply(200, request.Number == 1
+            ? """{"choices":[{"message":{"role":"assistant","content":"","tool_calls":[{"function":{"name":"list_features","arguments":{"service":"support-bot"}}}]}}]}"""
+            : """{"choices":[{"message":{"role":"assistant","content":[{"type":"text","text":"{\"hypotheses\":[],\"missing\":\"\"}"}]}}]}"""));
+
+        var cost = (await ReasonAsync(model)).Contribution.Cost;
+
+        Assert.Empty(model.Problems);
+        Assert.Equal((2, 1, 0, true), (cost.Calls, cost.ToolCalls, cost.Refused, cost.IsEstimated));
+        Assert.True(cost.InputTokens > 1_000, $"{cost.InputTokens}");
+    }
+
+    [Fact]
+    public void No_text_of_a_model_or_server_is_an_exception()
+    {
+        var seed = Random.Shared.Next();
+        var random = new Random(seed);
+        var good = JsonSerializer.Serialize(Answer(("index_stale", "help-centre", 0.5, [For("change", "chg-1")])));
+        var reply = ScriptedReply.Call(("read_trace", "{}")).Body;
+        Assert.Null(AnswerForm.Read("""{"hypotheses":[],"missing":"\ud800"}""").Answer);
+        Assert.Null(JsonText.Parse("""{"\ud800":1}"""));
+        for (var round = 0; round < 3_000; round++)
+        {
+            var broken = Mutate(random, good);
+            try
+            {
+                var (answer, problem) = AnswerForm.Read(broken);
+                Assert.Equal(answer is null, problem.Length > 0);
+                _ = ChatFormat.Read(System.Text.Encoding.UTF8.GetBytes(Mutate(random, reply)), 1);
+                _ = ChatFormat.ReadError(System.Text.Encoding.UTF8.GetBytes(Mutate(random, reply)));
+                Assert.InRange(Untrusted.OneLine(broken, 50).Length, 0, 51);
+            }
+            catch (Exception failure)
+            {
+                Assert.Fail($"seed {seed}, round {round}, {broken}: {failure}");
+            }
+        }
+
+        static string Mutate(Random random, string text)
+        {
+            var characters = text.ToCharArray();
+            for (var times = random.Next(1, 6); times > 0; times--)
+            {
+                characters[random.Next(characters.Length)] = random.Next(4) switch { 0 => '"', 1 => (char)random.Next(0x20), 2 => (char)random.Next(0xd7f0, 0xe010), _ => "{}[]:,0-\\e"[random.Next(10)] };
+            }
+
+            return random.Next(4) == 0 ? new string(characters[..random.Next(characters.Length)]) : new string(characters);
+        }
+    }
+
     [Theory]
     [InlineData("<think>It could be {the prompt}.</think>\n")]
     [InlineData("```json\n")]
