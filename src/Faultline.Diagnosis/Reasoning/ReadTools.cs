@@ -41,7 +41,7 @@ internal sealed class ReadTools(Library library, Shown shown)
     public static IReadOnlyList<ToolSpec> Specs { get; } =
     [
         new("query_spans", $"Spans that match all that is given, newest first, at most {SpansMax}. Times are RFC 3339; without them from ten minutes before the onset until twenty after.", """
-            {"type":"object","properties":{"service":{"type":"string"},"operation":{"type":"string","enum":["chat","completion","embeddings","retrieval","rerank","tool","agent"]},"name":{"type":"string"},"text":{"type":"string","description":"any text in names, values, prompts or outputs"},"attribute":{"type":"string"},"value":{"type":"string","description":"of the attribute"},"errors_only":{"type":"boolean"},"seconds_min":{"type":"number"},"from":{"type":"string"},"to":{"type":"string"}},"additionalProperties":false}
+            {"type":"object","properties":{"service":{"type":"string"},"operation":{"type":"string","enum":["chat","completion","embeddings","retrieval","rerank","tool","agent","step","plan","memory","workflow"]},"name":{"type":"string"},"text":{"type":"string","description":"any text in names, values, prompts or outputs"},"attribute":{"type":"string"},"value":{"type":"string","description":"of the attribute"},"errors_only":{"type":"boolean"},"seconds_min":{"type":"number"},"from":{"type":"string"},"to":{"type":"string"}},"additionalProperties":false}
             """),
         new("read_trace", $"All spans of one trace with what was said in them, at most {TraceSpansMax}; with span_id only that span, at more length.", """
             {"type":"object","properties":{"trace_id":{"type":"string"},"span_id":{"type":"string"}},"required":["trace_id"],"additionalProperties":false}

@@ -2,6 +2,7 @@ using Faultline.ClickHouse;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Facts;
 using Faultline.Diagnosis.Reasoning.Chat;
+using Faultline.Metrics.PromQL;
 using Faultline.Store;
 using Faultline.Store.Samples;
 
@@ -59,7 +60,7 @@ public sealed class Reasoner
             var ended = End(about, conversation, outcome, Say(about, held, dropped));
             return ended with { Contribution = ended.Contribution with { Hypotheses = held, Dropped = dropped, Missing = Untrusted.OneLine(answer.Missing, 400) } };
         }
-        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancel.IsCancellationRequested)
+        catch (Exception ended) when (ended is OperationCanceledException or PromQlException && deadline.IsCancellationRequested && !cancel.IsCancellationRequested)
         {
             return End(about, conversation, ContributionOutcome.Failed, Fallback($"it took longer than {_options.TimeMax.TotalSeconds:0.##} s"));
         }

@@ -138,7 +138,7 @@ internal sealed class Server : IAsyncDisposable
         var model = OpenModel(models, time);
         var evaluation = new LiveEvaluation(
             Settings.Evaluators, LoadLanguageAsync, (batch, stopped) => store.Writer.WriteAsync(batch, stopped), time, _logs.CreateLogger<LiveEvaluation>(),
-            model is null || Settings.Judge.Rubrics.Count == 0 ? null : counts => new JudgeEvaluation(Settings.Judge, model, counts, time));
+            model is null || Settings.Judge.Rubrics.Count == 0 ? null : counts => new JudgeEvaluation(Settings.Judge, model, counts, time, _logs.CreateLogger<JudgeEvaluation>()));
         var live = new LiveFeed(time);
         _close.Push(() =>
         {

@@ -1,8 +1,9 @@
-using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Faultline.Diagnosis.Evaluators.Live;
 using Faultline.Diagnosis.Reasoning.Chat;
 using Faultline.Telemetry.Spans;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Faultline.Diagnosis.Evaluators.Judge;
 
@@ -34,22 +35,24 @@ public sealed class JudgeEvaluation
     private readonly IReadOnlyList<Rubric> _rubrics;
     private readonly EvaluatorFigures _figures;
     private readonly TimeProvider _time;
+    private readonly ILogger _log;
     private readonly TokenBucket _budget;
     private readonly Channel<(PendingCall Call, EvaluatedCall Asked, Rubric Rubric, double? Local)> _waiting =
         Channel.CreateBounded<(PendingCall, EvaluatedCall, Rubric, double?)>(new BoundedChannelOptions(WaitingMax));
-    private readonly ConcurrentQueue<JudgedCall> _judged = new();
+    private readonly Channel<JudgedCall> _judged = Channel.CreateBounded<JudgedCall>(WaitingMax);
     private readonly Lock _failing = new();
     private int _failures;
     private long? _pausedSince;
 
     /// <param name="figures">Those of the evaluators: a judge's skips and scores stand beside theirs.</param>
-    public JudgeEvaluation(JudgeOptions options, ChatEndpoint endpoint, EvaluatorFigures figures, TimeProvider time)
+    public JudgeEvaluation(JudgeOptions options, ChatEndpoint endpoint, EvaluatorFigures figures, TimeProvider time, ILogger<JudgeEvaluation>? log = null)
     {
         _options = options;
         _endpoint = endpoint;
         _rubrics = options.Load();
         _figures = figures;
         _time = time;
+        _log = log ?? NullLogger<JudgeEvaluation>.Instance;
         _budget = new TokenBucket(options.TokensPerHour, TimeSpan.FromHours(1), time);
     }
 
@@ -85,7 +88,7 @@ public sealed class JudgeEvaluation
     }
 
     /// <summary>A judgement that is ready to be written.</summary>
-    internal bool TryTake(out JudgedCall? judged) => _judged.TryDequeue(out judged);
+    internal bool TryTake([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out JudgedCall? judged) => _judged.Reader.TryRead(out judged);
 
     internal static bool IsAppScored(Rubric rubric, Func<string, bool> appScores) =>
         appScores(rubric.ScoreName) || appScores(rubric.Name) || (rubric.ComparesWith.Length > 0 && appScores(rubric.ComparesWith));
@@ -112,10 +115,10 @@ public sealed class JudgeEvaluation
 
     private async Task JudgeAsync(PendingCall call, EvaluatedCall asked, Rubric rubric, double? local, CancellationToken cancel)
     {
-        var evaluation = IsPaused() ? Evaluation.Skipped(rubric.ScoreName, Failing, rubric.Version) : await Of(rubric)(asked, cancel);
-        if (evaluation.IsSkipped)
+        var evaluation = IsPaused() ? Evaluation.Skipped(rubric.ScoreName, Failing, rubric.Version) : await TryAsync(asked, rubric, cancel);
+        if (evaluation.IsSkipped || !_judged.Writer.TryWrite(new JudgedCall(call, rubric, evaluation)))
         {
-            _figures.Skip(rubric.ScoreName, evaluation.Explanation);
+            _figures.Skip(rubric.ScoreName, evaluation.IsSkipped ? evaluation.Explanation : SkipReason.Overloaded);
             return;
         }
 
@@ -124,8 +127,20 @@ public sealed class JudgeEvaluation
         {
             Agreement.Add(rubric.Name, rubric.ComparesWith, evaluation.Score, score);
         }
+    }
 
-        _judged.Enqueue(new JudgedCall(call, rubric, evaluation));
+    private async Task<Evaluation> TryAsync(EvaluatedCall asked, Rubric rubric, CancellationToken cancel)
+    {
+        try
+        {
+            return await Of(rubric)(asked, cancel);
+        }
+        catch (Exception failure) when (!cancel.IsCancellationRequested)
+        {
+            // Texts of strangers, judged by a stranger: whatever goes wrong with one call, the server goes on.
+            _log.Failed(failure, rubric.ScoreName);
+            return Evaluation.Skipped(rubric.ScoreName, SkipReason.Failed, rubric.Version);
+        }
     }
 
     /// <summary>A rubric as an evaluator.</summary>

@@ -65,8 +65,8 @@ public sealed class LiveEvaluation : IBatchReader
     private long _waitingBytes;
     private TimeSpan _debt;
 
-    /// <param name="judge">Makes the language model's part, which counts among the same figures.</param>
     /// <param name="load">Called once, when the first call comes; says in <see cref="LanguageResources.Missing"/> what it did not get, and never fails.</param>
+    /// <param name="judge">Makes the language model's part, which counts among the same figures.</param>
     public LiveEvaluation(EvaluatorOptions options, Func<CancellationToken, Task<LanguageResources>> load, WriteScores write, TimeProvider time, ILogger<LiveEvaluation>? log = null, Func<EvaluatorFigures, JudgeEvaluation>? judge = null)
     {
         _options = options;
@@ -153,7 +153,7 @@ public sealed class LiveEvaluation : IBatchReader
     // An application's own score may have come while the model thought.
     private void TakeJudged()
     {
-        for (var taken = 0; taken < ScoresPerWrite && Judge is not null && Judge.TryTake(out var judged) && judged is not null; taken++)
+        for (var taken = 0; taken < ScoresPerWrite && Judge is not null && Judge.TryTake(out var judged); taken++)
         {
             if (JudgeEvaluation.IsAppScored(judged.Rubric, name => AppScores(judged.Call, name)))
             {

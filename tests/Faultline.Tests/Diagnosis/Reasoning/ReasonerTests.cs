@@ -128,6 +128,34 @@ public sealed class ReasonerTests(ReasonerTests.StaleIndex played) : IClassFixtu
         Assert.True(await WithAsync("retrieval_top_score") < await WithAsync());
     }
 
+    [Fact]
+    public async Task A_past_case_counts_only_when_it_looked_like_this_one_and_was_of_that_cause_and_a_change_only_when_it_came_before()
+    {
+        PastCase Past(string id, string cause, IReadOnlyList<double> signature, int helpful = 1) =>
+            new(id, "support-bot", FailureClass.RETRIEVAL_DRIFT, cause, "help-centre", "re-indexed", signature, helpful, played.Case.Finding.OnsetAt.AddDays(-3));
+        var like = played.Case.Verdict.Signature;
+        var about = played.Case with
+        {
+            Past = [Past("CASE-1", "index_stale", like), Past("CASE-2", "model_replaced", like), Past("CASE-3", "index_stale", [.. like.Select(value => -value)]), Past("CASE-4", "index_stale", like, helpful: -2)],
+            Changes = [.. played.Case.Changes, new ChangeEvent("chg-later", "default", "deploy", "support-bot", "2.5", played.Case.Finding.OnsetAt.AddMinutes(10), new Dictionary<string, string>(StringComparer.Ordinal))],
+        };
+        await using var model = await ScriptedModel.StartAsync(request => request.Number switch
+        {
+            1 => ScriptedReply.Call(("similar_cases", "{}")),
+            _ => ScriptedReply.Json(Answer(("index_stale", "help-centre", 0.8, [For("case", "CASE-1"), For("case", "CASE-2"), For("case", "CASE-3"), For("case", "CASE-4"), For("change", "chg-later")]))),
+        });
+
+        var added = (await ReasonAsync(model, about: about)).Contribution;
+
+        Assert.Equal("CASE-1", Assert.Single(Assert.Single(added.Hypotheses).Claims).Fact.Ref);
+        Assert.Equal(
+            [
+                "the case that it cites was model_replaced", "the case that it cites did not look like this one (similarity -1.00)",
+                "what the case that it cites taught was found not helpful", "the change that it cites came after the onset",
+            ],
+            added.Dropped.Select(one => one.Reason));
+    }
+
     public static TheoryData<string, string> Useless => new()
     {
         { "prose", "has not the form" },
