@@ -1,22 +1,10 @@
-using System.Text;
-
 namespace Faultline.Metrics.PromQL.Syntax;
 
 /// <summary>Cuts an expression into tokens, in the same places and with the same complaints as Prometheus' lexer.</summary>
 internal sealed class Lexer(string input)
 {
-    private const int EndRune = -1;
-
-    /// <summary>What broken text becomes on its way here.</summary>
-    private const int Replacement = 0xFFFD;
-
-    private const string InvalidRune = "invalid UTF-8 rune";
-
-    private readonly string _input = input;
+    private readonly RuneCursor _cursor = new(input);
     private State _state = State.Statements;
-    private int _position;
-    private int _start;
-    private int _width;
     private int _parenDepth;
     private bool _braceOpen;
     private bool _bracketOpen;
@@ -31,9 +19,6 @@ internal sealed class Lexer(string input)
         DurationExpression,
         Finished,
     }
-
-    /// <summary>Where the current token began; a lexical error is reported there.</summary>
-    public int Start => _start;
 
     /// <summary>The next token that is not a comment. After an error or the end: the end.</summary>
     public Token Next()
@@ -56,76 +41,33 @@ internal sealed class Lexer(string input)
         return _emitted.Value;
     }
 
-    private static bool IsSpace(int rune) => rune is ' ' or '\t' or '\n' or '\r';
-
-    private static bool IsDigit(int rune) => rune is >= '0' and <= '9';
-
-    private static bool IsAlpha(int rune) => rune is '_' or (>= 'a' and <= 'z') or (>= 'A' and <= 'Z');
-
-    private static bool IsAlphaNumeric(int rune) => IsAlpha(rune) || IsDigit(rune);
+    private static TokenKind? CommaOrArithmetic(int rune) => rune switch
+    {
+        ',' => TokenKind.Comma,
+        '*' => TokenKind.Multiply,
+        '/' => TokenKind.Divide,
+        '%' => TokenKind.Modulo,
+        '+' => TokenKind.Add,
+        '-' => TokenKind.Subtract,
+        '^' => TokenKind.Power,
+        _ => null,
+    };
 
     private static bool StartsDurationWord(int rune) => rune is 's' or 'S' or 'r' or 'R' or 'm' or 'M';
 
-    private static Rune AsRune(int rune) => rune == EndRune ? Rune.ReplacementChar : new Rune(rune);
-
-    private static int DigitValue(int rune) => rune switch
-    {
-        >= '0' and <= '9' => rune - '0',
-        >= 'a' and <= 'f' => rune - 'a' + 10,
-        >= 'A' and <= 'F' => rune - 'A' + 10,
-        _ => 16,
-    };
-
-    private int Read()
-    {
-        if (_position >= _input.Length)
-        {
-            _width = 0;
-            return EndRune;
-        }
-
-        Rune.DecodeFromUtf16(_input.AsSpan(_position), out var rune, out _width);
-        _position += _width;
-        return rune.Value;
-    }
-
-    private int Peek()
-    {
-        var rune = Read();
-        Back();
-        return rune;
-    }
-
-    private void Back() => _position -= _width;
+    private static string Shown(int rune) => GoText.QuoteRune(RuneCursor.AsRune(rune));
 
     private void Emit(TokenKind kind)
     {
-        _emitted = new Token(kind, _start, _input[_start.._position]);
-        _start = _position;
+        _emitted = new Token(kind, _cursor.Start, _cursor.Text);
+        _cursor.StartToken();
     }
 
+    /// <summary>Reports what is wrong where the current token began, and reads no further.</summary>
     private void Fail(string message)
     {
-        _emitted = new Token(TokenKind.Error, _start, message);
+        _emitted = new Token(TokenKind.Error, _cursor.Start, message);
         _state = State.Finished;
-    }
-
-    private bool Accept(string valid)
-    {
-        var rune = Read();
-        if (rune is not EndRune and < 128 && valid.Contains((char)rune, StringComparison.Ordinal))
-        {
-            return true;
-        }
-
-        Back();
-        return false;
-    }
-
-    private bool Is(string valid)
-    {
-        var rune = Peek();
-        return rune is not EndRune and < 128 && valid.Contains((char)rune, StringComparison.Ordinal);
     }
 
     private void LexStatements()
@@ -136,149 +78,168 @@ internal sealed class Lexer(string input)
             return;
         }
 
-        if (Peek() == '#')
+        if (_cursor.Peek() == '#')
         {
             LexLineComment();
             return;
         }
 
-        var rune = Read();
+        var rune = _cursor.Read();
         switch (rune)
         {
-            case EndRune:
-                if (_parenDepth != 0)
-                {
-                    Fail("unclosed left parenthesis");
-                }
-                else if (_bracketOpen)
-                {
-                    Fail("unclosed left bracket");
-                }
-                else
-                {
-                    Emit(TokenKind.EndOfInput);
-                    _state = State.Finished;
-                }
-
-                break;
-            case ',': Emit(TokenKind.Comma); break;
+            case RuneCursor.End: LexEnd(); break;
             case ' ' or '\t' or '\n' or '\r': SkipSpaces(); break;
-            case '*': Emit(TokenKind.Multiply); break;
-            case '/': Emit(TokenKind.Divide); break;
-            case '%': Emit(TokenKind.Modulo); break;
-            case '+': Emit(TokenKind.Add); break;
-            case '-': Emit(TokenKind.Subtract); break;
-            case '^': Emit(TokenKind.Power); break;
             case '@': Emit(TokenKind.At); break;
             case '=': LexEquals(); break;
-            case '!':
-                var afterBang = Read();
-                if (afterBang == '=')
-                {
-                    Emit(TokenKind.NotEqual);
-                }
-                else
-                {
-                    Fail($"unexpected character after '!': {GoText.QuoteRune(AsRune(afterBang))}");
-                }
-
-                break;
-            case '<': Emit(Accept("=") ? TokenKind.LessOrEqual : Accept("/") ? TokenKind.TrimUpper : TokenKind.Less); break;
-            case '>': Emit(Accept("=") ? TokenKind.GreaterOrEqual : Accept("/") ? TokenKind.TrimLower : TokenKind.Greater); break;
-            case '"' or '\'': LexString(rune); break;
-            case '`': LexRawString(); break;
-            case '(':
-                Emit(TokenKind.LeftParen);
-                _parenDepth++;
-                break;
-            case ')':
-                CloseParen();
-                break;
-            case '{':
-                Emit(TokenKind.LeftBrace);
-                _braceOpen = true;
-                _state = State.InsideBraces;
-                break;
-            case '[':
-                OpenBracket();
-                break;
-            case ']':
-                if (!_bracketOpen)
-                {
-                    Fail("unexpected right bracket ']'");
-                    break;
-                }
-
-                Emit(TokenKind.RightBracket);
-                _bracketOpen = false;
-                break;
+            case '!': LexNotEqual(); break;
+            case '<': Emit(_cursor.Accept("=") ? TokenKind.LessOrEqual : _cursor.Accept("/") ? TokenKind.TrimUpper : TokenKind.Less); break;
+            case '>': Emit(_cursor.Accept("=") ? TokenKind.GreaterOrEqual : _cursor.Accept("/") ? TokenKind.TrimLower : TokenKind.Greater); break;
+            case '"' or '\'' or '`': LexString(rune); break;
+            case '(': OpenParen(); break;
+            case ')': CloseParen(); break;
+            case '{': OpenBrace(); break;
+            case '[': OpenBracket(); break;
+            case ']' when !_bracketOpen: Fail("unexpected right bracket ']'"); break;
+            case ']': CloseBracket(); break;
             default:
-                if (IsDigit(rune) || (rune == '.' && IsDigit(Peek())))
+                if (CommaOrArithmetic(rune) is { } sign)
                 {
-                    Back();
-                    if (rune == '.')
-                    {
-                        _position = _start;
-                    }
-
+                    Emit(sign);
+                }
+                else if (StartsNumber(rune))
+                {
                     LexNumberOrDuration();
                 }
-                else if (IsAlpha(rune) || rune == ':')
+                else if (RuneCursor.IsAlpha(rune) || rune == ':')
                 {
                     LexWord(rune);
                 }
                 else
                 {
-                    Fail($"unexpected character: {GoText.QuoteRune(AsRune(rune))}");
+                    Fail($"unexpected character: {Shown(rune)}");
                 }
 
                 break;
         }
     }
 
-    private void LexEquals()
+    private void LexInsideBraces()
     {
-        switch (Peek())
+        if (_cursor.Peek() == '#')
         {
-            case '=':
-                Read();
-                Emit(TokenKind.EqualTo);
-                break;
-            case '~':
-                Fail("unexpected character after '=': '~'");
+            LexLineComment();
+            return;
+        }
+
+        var rune = _cursor.Read();
+        switch (rune)
+        {
+            case RuneCursor.End: Fail("unexpected end of input inside braces"); break;
+            case ' ' or '\t' or '\n' or '\r': SkipSpaces(); break;
+            case ',': Emit(TokenKind.Comma); break;
+            case '"' or '\'' or '`': LexString(rune); break;
+            case '=': Emit(_cursor.Accept("~") ? TokenKind.EqualRegex : TokenKind.Equal); break;
+            case '!': LexNotEqualMatcher(); break;
+            case '{': Fail("unexpected left brace '{'"); break;
+            case '}': CloseBrace(); break;
+            case var letter when RuneCursor.IsAlpha(letter): LexLabelName(); break;
+            default: Fail($"unexpected character inside braces: {Shown(rune)}"); break;
+        }
+    }
+
+    private void LexDurationExpression()
+    {
+        var rune = _cursor.Read();
+        switch (rune)
+        {
+            case RuneCursor.End: Fail("unexpected end of input in duration expression"); break;
+            case ' ' or '\t' or '\n' or '\r': SkipSpaces(); break;
+            case '(': OpenParen(); break;
+            case ')': CloseParen(); break;
+            case ':': LexSubqueryColon(); break;
+            case ']':
+                CloseBracket();
+                _gotColon = false;
+                _state = State.Statements;
                 break;
             default:
-                Emit(TokenKind.Equal);
+                if (CommaOrArithmetic(rune) is { } sign)
+                {
+                    Emit(sign);
+                }
+                else if (StartsNumber(rune))
+                {
+                    _gotDuration = true;
+                    _state = State.Statements;
+                    LexNumberOrDuration();
+                }
+                else if (!StartsDurationWord(rune) || !TryDurationWord())
+                {
+                    Fail($"unexpected character in duration expression: {Shown(rune)}");
+                }
+
                 break;
         }
     }
 
-    private void LexWord(int rune)
+    private void LexEnd()
     {
-        if (!_bracketOpen)
+        if (_parenDepth != 0)
         {
-            Back();
-            LexKeywordOrIdentifier();
+            Fail("unclosed left parenthesis");
+        }
+        else if (_bracketOpen)
+        {
+            Fail("unclosed left bracket");
+        }
+        else
+        {
+            Emit(TokenKind.EndOfInput);
+            _state = State.Finished;
+        }
+    }
+
+    private void LexEquals()
+    {
+        if (_cursor.Peek() == '~')
+        {
+            Fail("unexpected character after '=': '~'");
             return;
         }
 
-        if (rune == ':')
-        {
-            if (_gotColon)
-            {
-                Fail("unexpected colon ':'");
-                return;
-            }
+        Emit(_cursor.Accept("=") ? TokenKind.EqualTo : TokenKind.Equal);
+    }
 
-            Emit(TokenKind.Colon);
-            _gotColon = true;
-            return;
-        }
-
-        if (!StartsDurationWord(rune) || !TryDurationWord())
+    private void LexNotEqual()
+    {
+        var next = _cursor.Read();
+        if (next == '=')
         {
-            Fail($"unexpected character: {GoText.QuoteRune(AsRune(rune))}, expected ':'");
+            Emit(TokenKind.NotEqual);
         }
+        else
+        {
+            Fail($"unexpected character after '!': {Shown(next)}");
+        }
+    }
+
+    private void LexNotEqualMatcher()
+    {
+        var next = _cursor.Read();
+        if (next is '~' or '=')
+        {
+            Emit(next == '~' ? TokenKind.NotEqualRegex : TokenKind.NotEqual);
+        }
+        else
+        {
+            Fail($"unexpected character after '!' inside braces: {Shown(next)}");
+        }
+    }
+
+    private void OpenParen()
+    {
+        Emit(TokenKind.LeftParen);
+        _parenDepth++;
     }
 
     private void CloseParen()
@@ -291,6 +252,20 @@ internal sealed class Lexer(string input)
         }
     }
 
+    private void OpenBrace()
+    {
+        Emit(TokenKind.LeftBrace);
+        _braceOpen = true;
+        _state = State.InsideBraces;
+    }
+
+    private void CloseBrace()
+    {
+        Emit(TokenKind.RightBrace);
+        _braceOpen = false;
+        _state = State.Statements;
+    }
+
     private void OpenBracket()
     {
         if (_bracketOpen)
@@ -301,377 +276,122 @@ internal sealed class Lexer(string input)
 
         _gotColon = false;
         Emit(TokenKind.LeftBracket);
-        var bracket = _emitted;
         SkipSpaces();
-        _emitted = bracket;
         _bracketOpen = true;
         _state = State.DurationExpression;
     }
 
-    private void LexInsideBraces()
+    private void CloseBracket()
     {
-        if (Peek() == '#')
-        {
-            LexLineComment();
-            return;
-        }
-
-        var rune = Read();
-        switch (rune)
-        {
-            case EndRune: Fail("unexpected end of input inside braces"); break;
-            case ' ' or '\t' or '\n' or '\r': SkipSpaces(); break;
-            case ',': Emit(TokenKind.Comma); break;
-            case '"' or '\'': LexString(rune); break;
-            case '`': LexRawString(); break;
-            case '=': Emit(Accept("~") ? TokenKind.EqualRegex : TokenKind.Equal); break;
-            case '!':
-                var next = Read();
-                if (next is '~' or '=')
-                {
-                    Emit(next == '~' ? TokenKind.NotEqualRegex : TokenKind.NotEqual);
-                }
-                else
-                {
-                    Fail($"unexpected character after '!' inside braces: {GoText.QuoteRune(AsRune(next))}");
-                }
-
-                break;
-            case '{': Fail("unexpected left brace '{'"); break;
-            case '}':
-                Emit(TokenKind.RightBrace);
-                _braceOpen = false;
-                _state = State.Statements;
-                break;
-            default:
-                if (!IsAlpha(rune))
-                {
-                    Fail($"unexpected character inside braces: {GoText.QuoteRune(AsRune(rune))}");
-                    break;
-                }
-
-                while (IsAlphaNumeric(Peek()))
-                {
-                    Read();
-                }
-
-                Emit(TokenKind.Identifier);
-                break;
-        }
+        Emit(TokenKind.RightBracket);
+        _bracketOpen = false;
     }
 
-    private void LexDurationExpression()
+    private void LexSubqueryColon()
     {
-        var rune = Read();
-        switch (rune)
+        Emit(TokenKind.Colon);
+        if (!_gotDuration)
         {
-            case EndRune: Fail("unexpected end of input in duration expression"); break;
-            case ']':
-                Emit(TokenKind.RightBracket);
-                _bracketOpen = false;
-                _gotColon = false;
-                _state = State.Statements;
-                break;
-            case ':':
-                Emit(TokenKind.Colon);
-                if (!_gotDuration)
-                {
-                    Fail("unexpected colon before duration in duration expression");
-                }
-                else if (_gotColon)
-                {
-                    Fail("unexpected repeated colon in duration expression");
-                }
-                else
-                {
-                    _gotColon = true;
-                }
-
-                break;
-            case '(':
-                Emit(TokenKind.LeftParen);
-                _parenDepth++;
-                break;
-            case ')': CloseParen(); break;
-            case ' ' or '\t' or '\n' or '\r': SkipSpaces(); break;
-            case '+': Emit(TokenKind.Add); break;
-            case '-': Emit(TokenKind.Subtract); break;
-            case '*': Emit(TokenKind.Multiply); break;
-            case '/': Emit(TokenKind.Divide); break;
-            case '%': Emit(TokenKind.Modulo); break;
-            case '^': Emit(TokenKind.Power); break;
-            case ',': Emit(TokenKind.Comma); break;
-            default:
-                if (IsDigit(rune) || (rune == '.' && IsDigit(Peek())))
-                {
-                    _position = _start;
-                    _gotDuration = true;
-                    _state = State.Statements;
-                    LexNumberOrDuration();
-                }
-                else if (!StartsDurationWord(rune) || !TryDurationWord())
-                {
-                    Fail($"unexpected character in duration expression: {GoText.QuoteRune(AsRune(rune))}");
-                }
-
-                break;
+            Fail("unexpected colon before duration in duration expression");
         }
-    }
-
-    private bool TryDurationWord()
-    {
-        while (IsAlpha(Peek()))
+        else if (_gotColon)
         {
-            Read();
+            Fail("unexpected repeated colon in duration expression");
         }
-
-        var word = _input[_start.._position];
-        if (Token.Keywords.TryGetValue(word, out var kind) && kind is TokenKind.Step or TokenKind.Range or TokenKind.MaxOf or TokenKind.MinOf)
+        else
         {
-            Emit(kind);
-            return true;
+            _gotColon = true;
         }
-
-        return false;
-    }
-
-    private void SkipSpaces()
-    {
-        while (IsSpace(Peek()))
-        {
-            Read();
-        }
-
-        _start = _position;
     }
 
     private void LexLineComment()
     {
-        int rune;
-        do
+        while (_cursor.Peek() is not ('\r' or '\n' or RuneCursor.End))
         {
-            rune = Read();
+            _cursor.Read();
         }
-        while (rune is not ('\r' or '\n' or EndRune));
-        Back();
+
         Emit(TokenKind.Comment);
+    }
+
+    private void SkipSpaces()
+    {
+        while (RuneCursor.IsSpace(_cursor.Peek()))
+        {
+            _cursor.Read();
+        }
+
+        _cursor.StartToken();
     }
 
     private void LexString(int quote)
     {
-        while (true)
+        if (StringScanner.Scan(_cursor, quote) is { } fault)
         {
-            var rune = Read();
-            if (rune == quote)
-            {
-                Emit(TokenKind.Text);
-                return;
-            }
-
-            switch (rune)
-            {
-                case EndRune or '\n':
-                    Fail("unterminated quoted string");
-                    return;
-                case Replacement:
-                    Fail(InvalidRune);
-                    return;
-                case '\\':
-                    if (EscapeFault(quote) is { } fault)
-                    {
-                        Fail(fault);
-                        return;
-                    }
-
-                    break;
-                default:
-                    break;
-            }
+            Fail(fault);
+        }
+        else
+        {
+            Emit(TokenKind.Text);
         }
     }
 
-    private string? EscapeFault(int quote)
-    {
-        var rune = Read();
-        if (rune is 'a' or 'b' or 'f' or 'n' or 'r' or 't' or 'v' or '\\' || rune == quote)
-        {
-            return null;
-        }
-
-        int digits;
-        uint radix;
-        uint max;
-        switch (rune)
-        {
-            case >= '0' and <= '7': (digits, radix, max) = (3, 8, 255); break;
-            case 'x': (digits, radix, max, rune) = (2, 16, 255, Read()); break;
-            case 'u': (digits, radix, max, rune) = (4, 16, 0x10FFFF, Read()); break;
-            case 'U': (digits, radix, max, rune) = (8, 16, 0x10FFFF, Read()); break;
-            case EndRune: return "escape sequence not terminated";
-            default: return $"unknown escape sequence {GoText.UnicodeName(AsRune(rune))}";
-        }
-
-        uint code = 0;
-        while (true)
-        {
-            var digit = (uint)DigitValue(rune);
-            if (digit >= radix)
-            {
-                return rune == EndRune ? "escape sequence not terminated" : $"illegal character {GoText.UnicodeName(AsRune(rune))} in escape sequence";
-            }
-
-            code = (code * radix) + digit;
-            if (--digits == 0)
-            {
-                break;
-            }
-
-            rune = Read();
-        }
-
-        return code > max || code is >= 0xD800 and < 0xE000 ? "escape sequence is an invalid Unicode code point" : null;
-    }
-
-    private void LexRawString()
-    {
-        int rune;
-        do
-        {
-            rune = Read();
-            if (rune == EndRune)
-            {
-                Fail("unterminated raw string");
-                return;
-            }
-
-            if (rune == Replacement)
-            {
-                Fail(InvalidRune);
-                return;
-            }
-        }
-        while (rune != '`');
-        Emit(TokenKind.Text);
-    }
+    private bool StartsNumber(int rune) => RuneCursor.IsDigit(rune) || (rune == '.' && RuneCursor.IsDigit(_cursor.Peek()));
 
     private void LexNumberOrDuration()
     {
-        if (ScanNumber())
+        _cursor.RestartToken();
+        if (NumberScanner.ScanNumber(_cursor))
         {
             Emit(TokenKind.Number);
         }
-        else if (ScanRestOfDuration())
+        else if (NumberScanner.ScanRestOfDuration(_cursor))
         {
-            Back();
             Emit(TokenKind.Duration);
         }
         else
         {
-            Fail($"bad number or duration syntax: {GoText.Quote(_input[_start.._position])}");
+            Fail($"bad number or duration syntax: {GoText.Quote(_cursor.Text)}");
         }
     }
 
-    private bool ScanRestOfDuration()
+    private void LexWord(int rune)
     {
-        if (!Accept("smhdwy"))
+        if (!_bracketOpen)
         {
-            return false;
+            LexKeywordOrIdentifier();
         }
-
-        Accept("s");       // ms; a bad unit such as hs is found when the duration is read
-        while (Accept("0123456789"))
+        else if (rune != ':')
         {
-            while (Accept("0123456789"))
+            if (!StartsDurationWord(rune) || !TryDurationWord())
             {
-            }
-
-            if (!Accept("smhdw"))
-            {
-                return false;
-            }
-
-            Accept("s");
-        }
-
-        return !IsAlphaNumeric(Read());
-    }
-
-    /// <summary>Scans a number, which need not be a valid one: that is found when it is read.</summary>
-    private bool ScanNumber()
-    {
-        var from = _position;
-        var digits = "0123456789";
-        if (Accept("0") && Accept("xX"))
-        {
-            Accept("_");
-            digits = "0123456789abcdefABCDEF";
-        }
-
-        Accept(".");
-        Accept(digits);
-        var dot = false;
-        var exponent = false;
-        while (Is(digits + "._eE"))
-        {
-            if (Is("."))
-            {
-                Accept(".");
-                if (dot)
-                {
-                    return false;
-                }
-
-                dot = true;
-                if (Accept("_.") || digits.Length > 10)
-                {
-                    return false;
-                }
-            }
-            else if (Is("eE") && exponent)
-            {
-                Accept("eE");
-                return false;
-            }
-            else if (Accept("eE"))
-            {
-                exponent = true;
-                Accept("+-");
-                if (Accept("._eE") || Peek() == EndRune)
-                {
-                    return false;
-                }
-            }
-            else if (Accept("_"))
-            {
-                if (Accept("._eE") || Peek() == EndRune)
-                {
-                    return false;
-                }
-            }
-            else
-            {
-                while (Accept(digits))
-                {
-                }
+                Fail($"unexpected character: {Shown(rune)}, expected ':'");
             }
         }
-
-        return _position != from && !IsAlphaNumeric(Peek());
+        else if (_gotColon)
+        {
+            Fail("unexpected colon ':'");
+        }
+        else
+        {
+            Emit(TokenKind.Colon);
+            _gotColon = true;
+        }
     }
 
     private void LexKeywordOrIdentifier()
     {
-        while (IsAlphaNumeric(Peek()) || Peek() == ':')
+        while (RuneCursor.IsAlphaNumeric(_cursor.Peek()) || _cursor.Peek() == ':')
         {
-            Read();
+            _cursor.Read();
         }
 
-        var word = _input[_start.._position];
+        var word = _cursor.Text;
         if (!Token.Keywords.TryGetValue(word, out var kind))
         {
             Emit(word.Contains(':', StringComparison.Ordinal) ? TokenKind.MetricIdentifier : TokenKind.Identifier);
         }
-        else if (kind is TokenKind.Fill or TokenKind.FillLeft or TokenKind.FillRight && !IsFollowedByLeftParen())
+        else if (kind is TokenKind.Fill or TokenKind.FillLeft or TokenKind.FillRight && !_cursor.Rest.TrimStart(" \t\r\n").StartsWith('('))
         {
             Emit(TokenKind.Identifier);     // an old metric may be called fill
         }
@@ -681,9 +401,29 @@ internal sealed class Lexer(string input)
         }
     }
 
-    private bool IsFollowedByLeftParen()
+    private void LexLabelName()
     {
-        var rest = _input.AsSpan(_position).TrimStart(" \t\r\n");
-        return rest.Length > 0 && rest[0] == '(';
+        while (RuneCursor.IsAlphaNumeric(_cursor.Peek()))
+        {
+            _cursor.Read();
+        }
+
+        Emit(TokenKind.Identifier);
+    }
+
+    private bool TryDurationWord()
+    {
+        while (RuneCursor.IsAlpha(_cursor.Peek()))
+        {
+            _cursor.Read();
+        }
+
+        if (Token.Keywords.TryGetValue(_cursor.Text, out var kind) && kind is TokenKind.Step or TokenKind.Range or TokenKind.MaxOf or TokenKind.MinOf)
+        {
+            Emit(kind);
+            return true;
+        }
+
+        return false;
     }
 }

@@ -214,6 +214,9 @@ internal readonly record struct TextRange(int Start, int End)
 {
     public static TextRange Merge(TextRange first, TextRange last) => new(first.Start, last.End);
 
+    /// <summary>What is wrong with this part of the query, as Prometheus says it: <c>1:5: parse error: …</c></summary>
+    public PromQlException FaultIn(string query, string message) => new("bad_data", $"{LineAndColumn(query)}: parse error: {message}");
+
     /// <summary><c>line:column</c>, both from 1, columns in UTF-8 bytes as Go counts them.</summary>
     public string LineAndColumn(string query)
     {

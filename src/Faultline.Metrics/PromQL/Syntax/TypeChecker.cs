@@ -40,7 +40,7 @@ internal sealed class TypeChecker(string input)
         }
     }
 
-    private PromQlException Fault(Expr at, string message) => Parser.FaultAt(input, at.Position, message);
+    private PromQlException Fault(Expr at, string message) => at.Position.FaultIn(input, message);
 
     private void Expect(Expr expr, ValueKind wanted, string context)
     {
@@ -135,7 +135,7 @@ internal sealed class TypeChecker(string input)
             start++;
         }
 
-        return Parser.FaultAt(input, new TextRange(start, start), message);
+        return new TextRange(start, start).FaultIn(input, message);
     }
 
     private void CheckCall(CallExpr call)
