@@ -16,7 +16,7 @@ internal static class Langfuse
             return;
         }
 
-        var texts = span.Run.System.Has(Abilities.Texts);
+        var texts = span.ShowsTexts;
         told.Set("langfuse.observation.level", span.Error is null ? null : "ERROR").Set("langfuse.observation.status_message", span.ErrorMessage);
         switch (span.Work)
         {
@@ -63,11 +63,7 @@ internal static class Langfuse
                 .Set("langfuse.observation.completion_start_time", first.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
         }
 
-        if (span.Run.System.TemplatesShown)
-        {
-            told.Set("langfuse.observation.prompt.name", call.Template).Set("langfuse.observation.prompt.version", call.TemplateVersion);
-        }
-
+        Plain.Template(span, call, told, "langfuse.observation.prompt.name", "langfuse.observation.prompt.version");
         Plain.Identity(span, told, "langfuse.session.id", "langfuse.user.id");
         if (!texts)
         {

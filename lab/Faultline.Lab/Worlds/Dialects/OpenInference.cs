@@ -15,7 +15,7 @@ internal static class OpenInference
             return;
         }
 
-        var texts = span.Run.System.Has(Abilities.Texts);
+        var texts = span.ShowsTexts;
         switch (span.Work)
         {
             case Work.Chat:
@@ -60,42 +60,23 @@ internal static class OpenInference
         {
             told.Set("llm.response.model_name", call.ResponseModel).Set("llm.finish_reason", call.Finish).Set("llm.token_count.prompt", call.InputTokens)
                 .Set("llm.token_count.completion", call.OutputTokens).Set("llm.token_count.total", call.InputTokens + call.OutputTokens);
-            if (span.Run.System.Has(Abilities.PromptCache))
-            {
-                told.Set("llm.token_count.prompt_details.cache_read", call.CachedTokens);
-            }
+            Plain.CachedTokens(span, call, told, "llm.token_count.prompt_details.cache_read");
         }
 
-        if (span.Run.System.TemplatesShown)
-        {
-            told.Set("prompt.id", call.Template).Set("llm.prompt_template.version", call.TemplateVersion);
-        }
-
+        Plain.Template(span, call, told, "prompt.id", "llm.prompt_template.version");
         Plain.Identity(span, told, "session.id", "user.id");
         if (!texts)
         {
             return;
         }
 
-        var i = 0;
-        foreach (var message in Told.Whole(call))
+        Indexed.Input(call, told, "llm.input_messages", ".message");
+        if (span.Error is null)
         {
-            told.Set($"llm.input_messages.{i}.message.role", message.Role).Set($"llm.input_messages.{i++}.message.content", message.Text);
+            told.Set("llm.output_messages.0.message.role", "assistant");
+            Indexed.Output(call, told, "llm.output_messages.0.message", "tool_call.function.");
+            told.Set("output.value", call.ToolName is null ? call.Output : null);
         }
-
-        if (span.Error is not null)
-        {
-            return;
-        }
-
-        told.Set("llm.output_messages.0.message.role", "assistant");
-        if (call.ToolName is { } tool)
-        {
-            told.Set("llm.output_messages.0.message.tool_calls.0.tool_call.function.name", tool).Set("llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments", call.ToolArguments);
-            return;
-        }
-
-        told.Set("llm.output_messages.0.message.content", call.Output).Set("output.value", call.Output);
     }
 
     private static void Documents(Span span, Told told, string prefix, IReadOnlyList<Passage>? passages, bool texts)

@@ -9,7 +9,7 @@ internal static class OpenLit
 {
     public static void Tell(Span span, Told told)
     {
-        var texts = span.Run.System.Has(Abilities.Texts);
+        var texts = span.ShowsTexts;
         switch (span.Work)
         {
             case Work.Chat:
@@ -43,17 +43,10 @@ internal static class OpenLit
             told.Set("gen_ai.response.model", call.ResponseModel).Set("gen_ai.response.id", call.ResponseId).Set("gen_ai.response.finish_reasons", new[] { call.Finish })
                 .Set("gen_ai.usage.input_tokens", call.InputTokens).Set("gen_ai.usage.output_tokens", call.OutputTokens).Set("gen_ai.server.ttft", Math.Round(call.FirstTokenSeconds, 4))
                 .Set("gen_ai.usage.cost", Math.Round(((call.InputTokens * 0.5) + (call.OutputTokens * 1.5)) / 1e6, 8));
-            if (span.Run.System.Has(Abilities.PromptCache))
-            {
-                told.Set("gen_ai.usage.cache_read.input_tokens", call.CachedTokens);
-            }
+            Plain.CachedTokens(span, call, told, "gen_ai.usage.cache_read.input_tokens");
         }
 
-        if (span.Run.System.TemplatesShown)
-        {
-            told.Set("gen_ai.prompt.name", call.Template).Set("gen_ai.prompt.version", call.TemplateVersion);
-        }
-
+        Plain.Template(span, call, told, "gen_ai.prompt.name", "gen_ai.prompt.version");
         Plain.Identity(span, told, "gen_ai.session.id", "gen_ai.request.user");
         if (texts)
         {

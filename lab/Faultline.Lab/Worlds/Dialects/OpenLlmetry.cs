@@ -15,7 +15,7 @@ internal static class OpenLlmetry
             return;
         }
 
-        var texts = span.Run.System.Has(Abilities.Texts);
+        var texts = span.ShowsTexts;
         switch (span.Work)
         {
             case Work.Chat:
@@ -82,41 +82,21 @@ internal static class OpenLlmetry
         {
             told.Set("gen_ai.response.model", call.ResponseModel).Set("gen_ai.response.id", call.ResponseId).Set("llm.response.finish_reason", call.Finish)
                 .Set("gen_ai.usage.prompt_tokens", call.InputTokens).Set("gen_ai.usage.completion_tokens", call.OutputTokens).Set("llm.usage.total_tokens", call.InputTokens + call.OutputTokens);
-            if (span.Run.System.Has(Abilities.PromptCache))
-            {
-                told.Set("gen_ai.usage.cache_read_input_tokens", call.CachedTokens);
-            }
+            Plain.CachedTokens(span, call, told, "gen_ai.usage.cache_read_input_tokens");
         }
 
-        if (span.Run.System.TemplatesShown)
-        {
-            told.Set("traceloop.prompt.key", call.Template).Set("traceloop.prompt.version", call.TemplateVersion);
-        }
-
+        Plain.Template(span, call, told, "traceloop.prompt.key", "traceloop.prompt.version");
         Plain.Identity(span, told, "traceloop.association.properties.session_id", "traceloop.association.properties.user_id");
         if (!texts)
         {
             return;
         }
 
-        var i = 0;
-        foreach (var message in Told.Whole(call))
+        Indexed.Input(call, told, "gen_ai.prompt", "");
+        if (span.Error is null)
         {
-            told.Set($"gen_ai.prompt.{i}.role", message.Role).Set($"gen_ai.prompt.{i++}.content", message.Text);
+            told.Set("gen_ai.completion.0.role", "assistant").Set("gen_ai.completion.0.finish_reason", call.Finish);
+            Indexed.Output(call, told, "gen_ai.completion.0", "");
         }
-
-        if (span.Error is not null)
-        {
-            return;
-        }
-
-        told.Set("gen_ai.completion.0.role", "assistant").Set("gen_ai.completion.0.finish_reason", call.Finish);
-        if (call.ToolName is { } tool)
-        {
-            told.Set("gen_ai.completion.0.tool_calls.0.name", tool).Set("gen_ai.completion.0.tool_calls.0.arguments", call.ToolArguments);
-            return;
-        }
-
-        told.Set("gen_ai.completion.0.content", call.Output);
     }
 }

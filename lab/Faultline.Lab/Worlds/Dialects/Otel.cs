@@ -21,7 +21,7 @@ internal static class Otel
             return;
         }
 
-        var texts = span.Run.System.Has(Abilities.Texts);
+        var texts = span.ShowsTexts;
         told.Set("error.type", span.Error);
         switch (span.Work)
         {
@@ -71,7 +71,6 @@ internal static class Otel
 
     private static void Chat(Span span, ModelCall call, Told told, OtelVersion version, bool texts)
     {
-        var system = span.Run.System;
         Operation(told, "chat", call.RequestModel, Told.Client)
             .Set(version == OtelVersion.V130 ? "gen_ai.system" : "gen_ai.provider.name", call.Route.Provider)
             .Set("gen_ai.request.model", call.RequestModel).Set("gen_ai.request.temperature", call.Temperature).Set("gen_ai.request.max_tokens", call.MaxTokens)
@@ -79,16 +78,13 @@ internal static class Otel
         if (span.Error is null)
         {
             told.Set("gen_ai.response.model", call.ResponseModel).Set("gen_ai.response.id", call.ResponseId).Set("gen_ai.response.finish_reasons", new[] { call.Finish })
-                .Set("gen_ai.usage.input_tokens", call.InputTokens).Set("gen_ai.usage.output_tokens", call.OutputTokens)
-                .Set("gen_ai.usage.cache_read.input_tokens", system.Has(Abilities.PromptCache) ? call.CachedTokens : null)
-                .Set(version == OtelVersion.V130 ? "gen_ai.server.time_to_first_token" : "gen_ai.response.time_to_first_chunk", Math.Round(call.FirstTokenSeconds, 4));
+                .Set("gen_ai.usage.input_tokens", call.InputTokens).Set("gen_ai.usage.output_tokens", call.OutputTokens);
+            Plain.CachedTokens(span, call, told, "gen_ai.usage.cache_read.input_tokens");
+            told.Set(version == OtelVersion.V130 ? "gen_ai.server.time_to_first_token" : "gen_ai.response.time_to_first_chunk", Math.Round(call.FirstTokenSeconds, 4));
         }
 
-        if (system.TemplatesShown)
-        {
-            told.Set(version == OtelVersion.V130 ? "prompt.name" : "gen_ai.prompt.name", call.Template).Set(version == OtelVersion.V130 ? "prompt.version" : "gen_ai.prompt.version", call.TemplateVersion);
-        }
-
+        var prompt = version == OtelVersion.V130 ? "prompt" : "gen_ai.prompt";
+        Plain.Template(span, call, told, $"{prompt}.name", $"{prompt}.version");
         Plain.Identity(span, told, "gen_ai.conversation.id", "user.id");
         if (!texts)
         {

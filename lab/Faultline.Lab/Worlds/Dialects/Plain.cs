@@ -60,6 +60,24 @@ internal static class Plain
         told.Set(key, key == "metadata" ? JsonSerializer.Serialize(new { tenant = request.Tenant }) : request.Tenant);
     }
 
+    /// <summary>How many input tokens the provider had cached, in systems that say so.</summary>
+    public static void CachedTokens(Span span, ModelCall call, Told told, string key)
+    {
+        if (span.Run.System.Has(Abilities.PromptCache))
+        {
+            told.Set(key, call.CachedTokens);
+        }
+    }
+
+    /// <summary>The prompt template and its version, in systems that show them.</summary>
+    public static void Template(Span span, ModelCall call, Told told, string nameKey, string versionKey)
+    {
+        if (span.Run.System.TemplatesShown)
+        {
+            told.Set(nameKey, call.Template).Set(versionKey, call.TemplateVersion);
+        }
+    }
+
     private static void Serve(Span span, Told told)
     {
         told.Kind = Told.Server;

@@ -10,7 +10,7 @@ internal static class Vercel
 {
     public static void Tell(Span span, Told told)
     {
-        var texts = span.Run.System.Has(Abilities.Texts);
+        var texts = span.ShowsTexts;
         switch (span.Work)
         {
             case Work.Chat:
@@ -55,17 +55,11 @@ internal static class Vercel
             told.Set("ai.response.model", call.ResponseModel).Set("ai.response.id", call.ResponseId).Set("ai.response.finishReason", call.Finish == "tool_calls" ? "tool-calls" : call.Finish)
                 .Set("ai.usage.inputTokens", call.InputTokens.ToString(CultureInfo.InvariantCulture)).Set("ai.usage.outputTokens", call.OutputTokens.ToString(CultureInfo.InvariantCulture))
                 .Set("ai.response.msToFirstChunk", Math.Round(call.FirstTokenSeconds * 1000, 1));
-            if (span.Run.System.Has(Abilities.PromptCache))
-            {
-                told.Set("ai.usage.cachedInputTokens", call.CachedTokens);
-            }
+            Plain.CachedTokens(span, call, told, "ai.usage.cachedInputTokens");
         }
 
-        if (span.Run.System.TemplatesShown)
-        {
-            told.Set("ai.telemetry.functionId", call.Template).Set("ai.telemetry.metadata.promptName", call.Template).Set("ai.telemetry.metadata.promptVersion", call.TemplateVersion);
-        }
-
+        told.Set("ai.telemetry.functionId", span.Run.System.TemplatesShown ? call.Template : null);
+        Plain.Template(span, call, told, "ai.telemetry.metadata.promptName", "ai.telemetry.metadata.promptVersion");
         Plain.Identity(span, told, "ai.telemetry.metadata.sessionId", "ai.telemetry.metadata.userId");
         if (!texts)
         {

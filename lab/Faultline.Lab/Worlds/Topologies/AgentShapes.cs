@@ -56,7 +56,7 @@ internal static class AgentShapes
     public static void PlanExecute(RequestRun run)
     {
         var root = run.Enter("runner", "job");
-        RagShapes.Prelude(run, "runner", root);
+        run.Prelude("runner", root);
         var agent = Begin(run, "runner", 0, root);
         var facts = true;
         foreach (var step in Plan(run, "runner", 0, agent))
@@ -69,28 +69,19 @@ internal static class AgentShapes
         run.Finish(root);
     }
 
-    public static void AgenticRag(RequestRun run)
+    public static void AgenticRag(RequestRun run) => run.Serve("bot", "POST /turn", root =>
     {
-        var root = run.Enter("bot", "POST /turn");
-        if (RagShapes.Prelude(run, "bot", root))
+        var agent = Begin(run, "bot", 0, root);
+        var passages = run.Search("search", "POST /search", agent);
+        if (!Gather(run, "bot", "bot", agent, run.Rng.Between(1, 2), 0) && run.Rng.Chance(0.6))
         {
-            var agent = Begin(run, "bot", 0, root);
-            var search = run.Hop("search", "POST /search", agent);
-            run.Embed("search", search);
-            var passages = run.Retrieve("search", run.System.Indexes[0], search);
-            run.Leave(search, agent);
-            if (!Gather(run, "bot", "bot", agent, run.Rng.Between(1, 2), 0) && run.Rng.Chance(0.6))
-            {
-                passages = [.. passages.Where(passage => !passage.Right)];
-            }
-
-            var reply = run.Generate("bot", run.System.Templates[0], agent, Ask.Answer, passages);
-            run.ScoreAnswer(reply);
-            run.Close(agent);
+            passages = [.. passages.Where(passage => !passage.Right)];
         }
 
-        run.Finish(root);
-    }
+        var reply = run.Generate("bot", run.System.Templates[0], agent, Ask.Answer, passages);
+        run.ScoreAnswer(reply);
+        run.Close(agent);
+    });
 
     private static Span Begin(RequestRun run, string role, int which, Span parent)
     {

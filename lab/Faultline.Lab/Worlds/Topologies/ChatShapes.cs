@@ -48,46 +48,40 @@ internal static class ChatShapes
         }
     }
 
-    private static void Converse(RequestRun run, string front, string modelRole, string entry)
+    private static void Converse(RequestRun run, string front, string modelRole, string entry) => run.Serve(front, entry, root =>
     {
-        var root = run.Enter(front, entry);
-        if (RagShapes.Prelude(run, front, root))
+        if (run.System.Has(Abilities.Http))
         {
-            if (run.System.Has(Abilities.Http))
-            {
-                run.CallDependency(front, root);
-            }
-
-            var poisoned = run.System.Has(Abilities.Memory) && run.Recall(front, root);
-            var hop = run.Hop(modelRole, "POST /v1/chat/completions", root);
-            if (run.System.Has(Abilities.SelfHosted))
-            {
-                WaitForGpu(run);
-            }
-
-            var reply = run.Generate(modelRole, run.System.Templates[0], hop, Ask.Answer, null, History(run));
-            if (poisoned && !reply.Failed)
-            {
-                reply.Span!.Model!.Output = $"{run.System.Words["inventions"][0]} {reply.Text}";
-                reply = reply with { Grounded = 0.2 };
-            }
-
-            run.Leave(hop, root);
-            if (reply.Failed)
-            {
-                root.Error = "model_unavailable";
-                root.ErrorMessage = "no reply";
-            }
-            else if (run.System.Has(Abilities.Guardrail) && !run.Guard(front, "output", root))
-            {
-                reply = reply with { Relevant = 0.1 };
-            }
-
-            run.ScoreAnswer(reply);
+            run.CallDependency(front, root);
         }
 
-        run.Finish(root);
-    }
+        var poisoned = run.System.Has(Abilities.Memory) && run.Recall(front, root);
+        var hop = run.Hop(modelRole, "POST /v1/chat/completions", root);
+        if (run.System.Has(Abilities.SelfHosted))
+        {
+            WaitForGpu(run);
+        }
+
+        var reply = run.Generate(modelRole, run.System.Templates[0], hop, Ask.Answer, null, History(run));
+        if (poisoned && !reply.Failed)
+        {
+            reply.Span!.Model!.Output = $"{run.System.Words["inventions"][0]} {reply.Text}";
+            reply = reply with { Grounded = 0.2 };
+        }
+
+        run.Leave(hop, root);
+        if (reply.Failed)
+        {
+            root.Error = "model_unavailable";
+            root.ErrorMessage = "no reply";
+        }
+        else if (run.System.Has(Abilities.Guardrail) && !run.Guard(front, "output", root))
+        {
+            reply = reply with { Relevant = 0.1 };
+        }
+
+        run.ScoreAnswer(reply);
+    });
 
     private static List<Message> History(RequestRun run)
     {

@@ -37,6 +37,16 @@ internal static class RetrievalSteps
         return passages;
     }
 
+    /// <summary>Embeds and looks up in a service of its own.</summary>
+    public static IReadOnlyList<Passage> Search(this RequestRun run, string role, string name, Span parent)
+    {
+        var search = run.Hop(role, name, parent);
+        run.Embed(role, search);
+        var passages = run.Retrieve(role, run.System.Indexes[0], search);
+        run.Leave(search, parent);
+        return passages;
+    }
+
     private static List<Passage> Draw(RequestRun run, int count, bool hit)
     {
         var (c, rng, system) = (run.Conditions, run.Rng, run.System);

@@ -75,6 +75,9 @@ internal sealed class Span
     public string? Arguments { get; set; }
     public string? Result { get; set; }
     public List<(string Name, double Value)>? Scores { get; set; }
+
+    /// <summary>Does the instrumentation of its system record prompts, answers and documents?</summary>
+    public bool ShowsTexts => Run.System.Has(Abilities.Texts);
 }
 
 /// <summary>One request of a user, before the system works on it.</summary>
