@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Faultline.Diagnosis.Attribution;
 
@@ -10,20 +9,17 @@ internal static class AttributionBench
 {
     public static BenchTask Task { get; } = new("attribution", "The attribute values that explain a rise: cases.jsonl and CSV files of counts.", RunAsync);
 
-    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static Task RunAsync(IReadOnlyList<string> folders, TextWriter output, CancellationToken cancel) =>
+        CaseFiles.PredictAsync(folders, output, folder => one => Predict(folder, one), cancel);
 
-    private static async Task RunAsync(IReadOnlyList<string> folders, TextWriter output, CancellationToken cancel)
+    private static object Predict(string folder, JsonElement one)
     {
-        foreach (var folder in folders)
+        var causes = RiseLocator.Locate(Read(folder, one));
+        return new
         {
-            foreach (var one in CaseFiles.Cases(folder))
-            {
-                cancel.ThrowIfCancellationRequested();
-                var causes = RiseLocator.Locate(Read(folder, one));
-                await output.WriteLineAsync(JsonSerializer.Serialize(
-                    new { id = one.Required("id", JsonValueKind.String).GetString(), causes = causes.Select(cause => new Dictionary<string, string>(cause.Values, StringComparer.Ordinal)) }, Json));
-            }
-        }
+            id = one.Required("id", JsonValueKind.String).GetString(),
+            causes = causes.Select(cause => new Dictionary<string, string>(cause.Values, StringComparer.Ordinal)),
+        };
     }
 
     private static RiseTable Read(string folder, JsonElement one)

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Faultline.Cli.Bench;
@@ -5,6 +6,27 @@ namespace Faultline.Cli.Bench;
 /// <summary>What the formats of several tasks have in common.</summary>
 internal static class CaseFiles
 {
+    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Reads the <c>cases.jsonl</c> of each folder and writes what is predicted for each case.</summary>
+    /// <param name="predictorOf">Gives for a folder the function from one of its cases to the prediction, an object of the task's format.</param>
+    public static async Task PredictAsync(
+        IReadOnlyList<string> folders, TextWriter output, Func<string, Func<JsonElement, object>> predictorOf, CancellationToken cancel)
+    {
+        foreach (var folder in folders)
+        {
+            var predict = predictorOf(folder);
+            foreach (var one in Cases(folder))
+            {
+                cancel.ThrowIfCancellationRequested();
+                await output.WritePredictionAsync(predict(one));
+            }
+        }
+    }
+
+    /// <summary>One line; letters that are not ASCII stay as they are.</summary>
+    public static Task WritePredictionAsync(this TextWriter output, object prediction) => output.WriteLineAsync(JsonSerializer.Serialize(prediction, Json));
+
     /// <summary>Reads <c>cases.jsonl</c>, one JSON object a line.</summary>
     /// <exception cref="CommandException">The file is missing or a line is not JSON.</exception>
     public static IEnumerable<JsonElement> Cases(string folder)

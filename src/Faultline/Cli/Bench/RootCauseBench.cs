@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Faultline.Diagnosis.Localisation;
 
@@ -10,36 +9,32 @@ internal static class RootCauseBench
 {
     public static BenchTask Task { get; } = new("rca", "The services that are the cause of a symptom: cases.jsonl with CSV files of calls, metrics, spans and logs.", RunAsync);
 
-    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static Task RunAsync(IReadOnlyList<string> folders, TextWriter output, CancellationToken cancel) =>
+        CaseFiles.PredictAsync(folders, output, Predictor, cancel);
 
-    private static async Task RunAsync(IReadOnlyList<string> folders, TextWriter output, CancellationToken cancel)
+    private static Func<JsonElement, object> Predictor(string folder)
     {
-        foreach (var folder in folders)
+        // Cases share their usual windows, mostly in a row, so the last one is kept.
+        (string Key, RecordedWindow Window) usual = ("", new RecordedWindow(MetricWindow.Empty, [], []));
+        return one =>
         {
-            // Cases share their usual windows, mostly in a row, so the last one is kept.
-            (string Key, RecordedWindow Window) usual = ("", new RecordedWindow(MetricWindow.Empty, [], []));
-            foreach (var one in CaseFiles.Cases(folder))
+            var key = string.Join('\n', File(one, "normal"), File(one, "normal_traces"), File(one, "normal_logs"));
+            if (key != usual.Key)
             {
-                cancel.ThrowIfCancellationRequested();
-                var key = string.Join('\n', File(one, "normal"), File(one, "normal_traces"), File(one, "normal_logs"));
-                if (key != usual.Key)
-                {
-                    usual = (key, Window(folder, File(one, "normal"), File(one, "normal_traces"), File(one, "normal_logs")));
-                }
-
-                var suspects = ServiceLocator.Locate(new Incident(
-                    Calls(Path.Combine(folder, one.Required("edges", JsonValueKind.String).GetString()!)),
-                    usual.Window, Window(folder, File(one, "abnormal"), File(one, "traces"), File(one, "logs")), Target(one)));
-                await output.WriteLineAsync(JsonSerializer.Serialize(
-                    new
-                    {
-                        id = one.Required("id", JsonValueKind.String).GetString(),
-                        ranked = suspects.Select(suspect => suspect.Service),
-                        causes = suspects.Select(suspect => suspect.Cause),
-                        evidence = suspects.Select(suspect => suspect.Evidence),
-                    }, Json));
+                usual = (key, Window(folder, File(one, "normal"), File(one, "normal_traces"), File(one, "normal_logs")));
             }
-        }
+
+            var suspects = ServiceLocator.Locate(new Incident(
+                Calls(Path.Combine(folder, one.Required("edges", JsonValueKind.String).GetString()!)),
+                usual.Window, Window(folder, File(one, "abnormal"), File(one, "traces"), File(one, "logs")), Target(one)));
+            return new
+            {
+                id = one.Required("id", JsonValueKind.String).GetString(),
+                ranked = suspects.Select(suspect => suspect.Service),
+                causes = suspects.Select(suspect => suspect.Cause),
+                evidence = suspects.Select(suspect => suspect.Evidence),
+            };
+        };
     }
 
     private static string? File(JsonElement one, string name) =>

@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Faultline.Diagnosis.Watchers.AgentRuns;
 
@@ -8,8 +7,6 @@ namespace Faultline.Cli.Bench;
 internal static class TraceErrorsBench
 {
     public static BenchTask Task { get; } = new("trace-errors", "The agent and the step that made a run of agents fail: JSON files, in folders of any depth.", RunAsync);
-
-    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private static async Task RunAsync(IReadOnlyList<string> folders, TextWriter output, CancellationToken cancel)
     {
@@ -22,16 +19,15 @@ internal static class TraceErrorsBench
                 cancel.ThrowIfCancellationRequested();
                 var (id, run) = await ReadAsync(file, cancel);
                 var critique = RunCritic.Critique(run);
-                await output.WriteLineAsync(JsonSerializer.Serialize(
-                    new
-                    {
-                        id,
-                        agent = critique?.Agent,
-                        step = critique?.Step,
-                        category = critique is null ? null : Category(critique.Errors[0].Kind),
-                        errors = (critique?.Errors ?? []).Select(error => new { step = error.Step, category = Category(error.Kind) }),
-                        reasons = critique?.Reasons ?? [],
-                    }, Json));
+                await output.WritePredictionAsync(new
+                {
+                    id,
+                    agent = critique?.Agent,
+                    step = critique?.Step,
+                    category = critique is null ? null : Category(critique.Errors[0].Kind),
+                    errors = (critique?.Errors ?? []).Select(error => new { step = error.Step, category = Category(error.Kind) }),
+                    reasons = critique?.Reasons ?? [],
+                });
             }
         }
     }
