@@ -96,6 +96,8 @@ public sealed class PagesTests
         Assert.Contains("first to change", html, StringComparison.Ordinal);
         Assert.Contains("#41", html, StringComparison.Ordinal);
         Assert.Contains("Mark fix applied", html, StringComparison.Ordinal);
+        // Razor drops white space beside a code block, so what joins the links has to be a sign.
+        Assert.Matches("Compare ages\\. · <a [^>]*>the symptom's series</a> · <a [^>]*>a bad trace</a>", html);
         // Its telemetry is gone: what was kept with it is shown.
         Assert.Contains("the kept prompt", html, StringComparison.Ordinal);
     }
