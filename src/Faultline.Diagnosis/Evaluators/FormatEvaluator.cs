@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Faultline.Telemetry.GenAi;
 
 namespace Faultline.Diagnosis.Evaluators;
 
@@ -19,7 +20,7 @@ public static class FormatEvaluator
     public static Evaluation Evaluate(EvaluatedCall call)
     {
         var text = call.Answer.Trim();
-        var body = Unfence(text);
+        var body = MarkdownFence.Inside(text).ToString();
         if (call.Schema is null && (body.Length == 0 || body[0] is not ('{' or '[')))
         {
             return Evaluation.Skipped(Name, "prose, and no schema to follow", Version);
@@ -57,19 +58,7 @@ public static class FormatEvaluator
     private static Evaluation Valid(bool fenced, string explanation) =>
         fenced ? new Evaluation(Name, FencedScore, "valid, fenced", explanation + " It stands in a code fence.", Version) : new Evaluation(Name, 1, "valid", explanation, Version);
 
-    private static string Unfence(string text)
-    {
-        var start = text.IndexOf("```", StringComparison.Ordinal);
-        var end = text.LastIndexOf("```", StringComparison.Ordinal);
-        if (start != 0 || end <= start)
-        {
-            return text;
-        }
-
-        var line = text.IndexOf('\n', StringComparison.Ordinal);
-        return line < 0 || line > end ? text : text[(line + 1)..end].Trim();
-    }
-
+    // Stricter than ContentTraits, which asks only whether a text was meant as JSON: here its parts are looked at, and a reason is given.
     private static bool TryParse(string text, out JsonDocument? document, out string problem)
     {
         (document, problem) = (null, "");

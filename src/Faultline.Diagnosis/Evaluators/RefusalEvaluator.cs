@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Faultline.Diagnosis.Features;
 
 namespace Faultline.Diagnosis.Evaluators;
 
@@ -33,7 +34,7 @@ public static partial class RefusalEvaluator
 
     private static Evaluation Of(string label, Match match) => new(Name, 0, label, $"It says \"{match.Value}\".", Version);
 
-    [GeneratedRegex(@"\b(i('m| am) (very |so |really )?sorry,? (but )?i (can't|cannot|am unable|am not able|won't)|i (can't|cannot|won't|will not|must decline to|am unable to|'m unable to|am not able to|'m not able to) (help|assist|comply|provide|fulfil|fulfill|answer|discuss|do that|create|generate|share|support|engage|continue)|(i'm|i am) (unable|not able) to (help|assist|comply|provide|answer|discuss|share|create)|as an ai( language model)?,? i (can't|cannot|am unable|don't|do not)|against my (guidelines|programming|policy)|i won't be able to (help|assist|do|answer|discuss|share)|(isn't|is not) something (that )?i('m able to| can) (help|assist|discuss|answer|do)|i('d| would) rather not (answer|say|discuss)|i (must|have to) decline|not (comfortable|appropriate for me))", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"\b(i('m| am) (very |so |really )?sorry,? (but )?i (can't|cannot|am unable|am not able|won't)|i (can't|cannot|won't|will not|must decline to|am unable to|'m unable to|am not able to|'m not able to) (" + AnswerWords.DeclinedVerbs + @"|do that)|(i'm|i am) (unable|not able) to (help|assist|comply|provide|answer|discuss|share|create)|as an ai( language model)?,? i (can't|cannot|am unable|don't|do not)|against my (guidelines|programming|policy)|i won't be able to (help|assist|do|answer|discuss|share)|(isn't|is not) something (that )?i('m able to| can) (help|assist|discuss|answer|do)|i('d| would) rather not (answer|say|discuss)|i (must|have to) decline|not (comfortable|appropriate for me))", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Declines();
 
     [GeneratedRegex(@"\b(i (don't|do not) (know|have (any |enough |the |that |access to )*(information|data|details|context|documents?))|(context|documents?|passages?|sources?|text|information)( that was| you)?( provided| given)? (does not|doesn't|do not|don't) (contain|mention|include|provide|say|specify)|no (relevant )?(information|documents?|results?) (was|were|is|are|could be)?\s?(found|available|provided)|there('s| is) (nothing|no (information|mention)) (about|on|of|in) |(could not|couldn't|cannot|can't) find (any |the )?(relevant |specific )?(information|answer|mention))", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]

@@ -4,8 +4,15 @@ using System.Text.RegularExpressions;
 namespace Faultline.Diagnosis.Features;
 
 /// <summary>What the first words of an answer, or of a guardrail's result, say.</summary>
+/// <remarks>
+/// Wider than <see cref="Evaluators.RefusalEvaluator"/>, which judges one answer by itself: here a share is held against what is usual, so words that are
+/// wrong as often before as after cost nothing, and a service that says "we" must not be missed.
+/// </remarks>
 internal static partial class AnswerWords
 {
+    /// <summary>What a model says it will not do: the verbs that this and the evaluator have in common.</summary>
+    internal const string DeclinedVerbs = "help|assist|comply|provide|fulfil|fulfill|answer|discuss|create|generate|share|support|engage|continue";
+
     /// <summary>The answer declines. A refusal says so at once, so its beginning is enough.</summary>
     public static bool Refuses(ReadOnlySpan<byte> beginning) => !beginning.IsEmpty && Refusal().IsMatch(Encoding.UTF8.GetString(beginning));
 
@@ -23,7 +30,7 @@ internal static partial class AnswerWords
     }
 
     [GeneratedRegex(
-        @"\b(sorry,? (but )?(i|we) (can't|cannot|can’t|am unable|am not able|won't|are unable|must)|(i|we)('m| am|’m| are) (not able|unable|not allowed|not permitted) to|(i|we) (can't|cannot|can’t|won't|won’t|will not|must decline|have to decline|must refuse)( to)? (help|assist|comply|provide|fulfil|fulfill|answer|discuss|do|create|generate|share|support|engage|continue|give|talk|respond|offer|advise|process|tell|say)|as an ai\b|against (my|our) (guidelines|programming|policy|policies)|not (appropriate|comfortable)|(i|we) (decline|refuse) to|(unable|not able) to (help|assist|answer|comply) with)",
+        @"\b(sorry,? (but )?(i|we) (can't|cannot|can’t|am unable|am not able|won't|are unable|must)|(i|we)('m| am|’m| are) (not able|unable|not allowed|not permitted) to|(i|we) (can't|cannot|can’t|won't|won’t|will not|must decline|have to decline|must refuse)( to)? (" + DeclinedVerbs + @"|do|give|talk|respond|offer|advise|process|tell|say)|as an ai\b|against (my|our) (guidelines|programming|policy|policies)|not (appropriate|comfortable)|(i|we) (decline|refuse) to|(unable|not able) to (help|assist|answer|comply) with)",
         RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
     private static partial Regex Refusal();
 

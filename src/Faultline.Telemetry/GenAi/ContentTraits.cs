@@ -68,7 +68,7 @@ public sealed partial class ContentTraits
 
     public static ContentForm FormOf(string text)
     {
-        var bare = Unfenced(text.AsSpan().Trim());
+        var bare = MarkdownFence.Inside(text.AsSpan().Trim());
         if (bare.IsEmpty || bare is "null" or "{}" or "[]" or "\"\"")
         {
             return ContentForm.Empty;
@@ -114,18 +114,6 @@ public sealed partial class ContentTraits
         }
 
         return texts == 0 ? double.NaN : characters / texts;
-    }
-
-    private static ReadOnlySpan<char> Unfenced(ReadOnlySpan<char> text)
-    {
-        if (!text.StartsWith("```"))
-        {
-            return text;
-        }
-
-        var line = text.IndexOf('\n');
-        var end = text.LastIndexOf("```");
-        return line < 0 || end <= line ? text : text[(line + 1)..end].Trim();
     }
 
     /// <summary>"[1] says so" and "{name}" begin like JSON and never meant to be.</summary>
