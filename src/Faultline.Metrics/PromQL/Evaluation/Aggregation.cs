@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Runtime.InteropServices;
 using Faultline.Metrics.PromQL.Syntax;
 using Faultline.Telemetry.Samples;
 
@@ -36,7 +34,7 @@ internal sealed class Aggregation(Evaluator evaluator, AggregateExpr expr, Grid 
         {
             evaluator.Reserve(grid.Count);
             var reduced = new StepSeries(group.Labels, StepSeries.AllAbsent(grid.Count));
-            Reduce(group.Members, parameters, reduced.Values);
+            Reduction.Reduce(expr.Op, group.Members, parameters, reduced.Values);
             foreach (var member in group.Members)
             {
                 reduced.DropName |= member.DropName;
@@ -70,161 +68,6 @@ internal sealed class Aggregation(Evaluator evaluator, AggregateExpr expr, Grid 
         }
 
         return groups;
-    }
-
-    private void Reduce(List<StepSeries> members, double[] parameters, double[] output)
-    {
-        switch (expr.Op)
-        {
-            case TokenKind.Sum: Sum(members, output); break;
-            case TokenKind.Avg: Average(members, output); break;
-            case TokenKind.StdDev or TokenKind.StdVar: Variance(members, output); break;
-            case TokenKind.Quantile: Quantile(members, parameters, output); break;
-            default: Fold(members, output); break;
-        }
-    }
-
-    private static void Sum(List<StepSeries> members, double[] output)
-    {
-        var compensation = new double[output.Length];
-        foreach (var member in members)
-        {
-            var values = member.Values;
-            for (var i = 0; i < output.Length; i++)
-            {
-                if (StepSeries.IsAbsent(values[i]))
-                {
-                    continue;
-                }
-
-                if (StepSeries.IsAbsent(output[i]))
-                {
-                    output[i] = values[i];
-                }
-                else
-                {
-                    GoMath.Add(values[i], ref output[i], ref compensation[i]);
-                }
-            }
-        }
-
-        for (var i = 0; i < output.Length; i++)
-        {
-            if (!StepSeries.IsAbsent(output[i]))
-            {
-                output[i] += compensation[i];
-            }
-        }
-    }
-
-    private static void Average(List<StepSeries> members, double[] output)
-    {
-        var means = new KahanMean[output.Length];
-        foreach (var member in members)
-        {
-            var values = member.Values;
-            for (var i = 0; i < output.Length; i++)
-            {
-                if (!StepSeries.IsAbsent(values[i]))
-                {
-                    means[i].Add(values[i]);
-                }
-            }
-        }
-
-        for (var i = 0; i < output.Length; i++)
-        {
-            if (means[i].Count > 0)
-            {
-                output[i] = means[i].Value;
-            }
-        }
-    }
-
-    private void Variance(List<StepSeries> members, double[] output)
-    {
-        var counts = new double[output.Length];
-        var means = new double[output.Length];
-        foreach (var member in members)
-        {
-            var values = member.Values;
-            for (var i = 0; i < output.Length; i++)
-            {
-                var value = values[i];
-                if (StepSeries.IsAbsent(value))
-                {
-                    continue;
-                }
-
-                counts[i]++;
-                if (counts[i] == 1)
-                {
-                    means[i] = value;
-                    output[i] = double.IsFinite(value) ? 0 : double.NaN;
-                    continue;
-                }
-
-                var delta = value - means[i];
-                means[i] += delta / counts[i];
-                output[i] += delta * (value - means[i]);
-            }
-        }
-
-        for (var i = 0; i < output.Length; i++)
-        {
-            if (counts[i] > 0)
-            {
-                output[i] = expr.Op == TokenKind.StdVar ? output[i] / counts[i] : Math.Sqrt(output[i] / counts[i]);
-            }
-        }
-    }
-
-    private static void Quantile(List<StepSeries> members, double[] parameters, double[] output)
-    {
-        var values = new List<double>(members.Count);
-        for (var i = 0; i < output.Length; i++)
-        {
-            values.Clear();
-            foreach (var member in members)
-            {
-                if (!StepSeries.IsAbsent(member.Values[i]))
-                {
-                    values.Add(member.Values[i]);
-                }
-            }
-
-            if (values.Count > 0)
-            {
-                output[i] = GoMath.Quantile(parameters[i], CollectionsMarshal.AsSpan(values));
-            }
-        }
-    }
-
-    private void Fold(List<StepSeries> members, double[] output)
-    {
-        foreach (var member in members)
-        {
-            var values = member.Values;
-            for (var i = 0; i < output.Length; i++)
-            {
-                var value = values[i];
-                if (StepSeries.IsAbsent(value))
-                {
-                    continue;
-                }
-
-                var known = output[i];
-                var first = StepSeries.IsAbsent(known);
-                output[i] = expr.Op switch
-                {
-                    TokenKind.Count => first ? 1 : known + 1,
-                    TokenKind.Group => 1,
-                    TokenKind.Max => first || known < value || double.IsNaN(known) ? value : known,
-                    TokenKind.Min => first || known > value || double.IsNaN(known) ? value : known,
-                    _ => throw new UnreachableException(expr.Op.ToString()),
-                };
-            }
-        }
     }
 
     private void CheckQuantile(double[] parameters)
@@ -415,68 +258,5 @@ internal sealed class Aggregation(Evaluator evaluator, AggregateExpr expr, Grid 
         }
 
         return output;
-    }
-}
-
-/// <summary>
-/// Keeps the k best of what it is offered, with the worst on top, as upstream's heap does, so that ties fall the same way.
-/// NaN is worse than everything.
-/// </summary>
-internal readonly struct SelectionHeap(List<(int Index, double Value)> heap, int k, bool largest)
-{
-    public void Offer(int index, double value)
-    {
-        if (heap.Count < k)
-        {
-            heap.Add((index, value));
-            Up(heap.Count - 1);
-        }
-        else if (IsWorse(heap[0].Value, value) && !double.IsNaN(value))
-        {
-            heap[0] = (index, value);
-            Down(0);
-        }
-    }
-
-    public void SortBestFirst()
-    {
-        // Insertion sort: stable, and k is small where the order of ties can be seen.
-        for (var i = 1; i < heap.Count; i++)
-        {
-            for (var j = i; j > 0 && IsWorse(heap[j - 1].Value, heap[j].Value); j--)
-            {
-                (heap[j], heap[j - 1]) = (heap[j - 1], heap[j]);
-            }
-        }
-    }
-
-    private bool IsWorse(double x, double y) => double.IsNaN(x) || (largest ? x < y : x > y);
-
-    private void Up(int child)
-    {
-        while (child > 0 && (child - 1) / 2 is var parent && IsWorse(heap[child].Value, heap[parent].Value))
-        {
-            (heap[child], heap[parent]) = (heap[parent], heap[child]);
-            child = parent;
-        }
-    }
-
-    private void Down(int parent)
-    {
-        while ((2 * parent) + 1 is var child && child < heap.Count)
-        {
-            if (child + 1 < heap.Count && IsWorse(heap[child + 1].Value, heap[child].Value))
-            {
-                child++;
-            }
-
-            if (!IsWorse(heap[child].Value, heap[parent].Value))
-            {
-                return;
-            }
-
-            (heap[child], heap[parent]) = (heap[parent], heap[child]);
-            parent = child;
-        }
     }
 }

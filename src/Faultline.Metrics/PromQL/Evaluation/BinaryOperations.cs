@@ -186,7 +186,6 @@ internal sealed class BinaryOperations(Evaluator evaluator, BinaryExpr expr, Gri
         Array.Fill(pairs, new Pair(-2, null!));
         for (var step = 0; step < grid.Count; step++)
         {
-            Array.Fill(oneAt, -1);
             Array.Clear(matched);
             var (anyMany, anyOne) = (AnyAt(many, step), AnyAt(one, step));
             if ((!anyMany && !anyOne) || ((!anyMany || !anyOne) && fillOne is null && fillMany is null))
@@ -194,22 +193,7 @@ internal sealed class BinaryOperations(Evaluator evaluator, BinaryExpr expr, Gri
                 continue;
             }
 
-            for (var i = 0; i < one.Count; i++)
-            {
-                if (StepSeries.IsAbsent(one[i].Values[step]))
-                {
-                    continue;
-                }
-
-                ref var slot = ref oneAt[oneSignatures[i]];
-                if (slot >= 0)
-                {
-                    throw Duplicate(one[i].Labels, one[slot].Labels, swapped ? "left" : "right");
-                }
-
-                slot = i;
-            }
-
+            FindOnes(one, oneSignatures, step, oneAt, swapped ? "left" : "right");
             for (var i = 0; i < many.Count; i++)
             {
                 var value = many[i].Values[step];
@@ -260,6 +244,22 @@ internal sealed class BinaryOperations(Evaluator evaluator, BinaryExpr expr, Gri
             {
                 result.Values[step] = expr.ReturnBool ? (keep ? 1 : 0) : value;
             }
+        }
+    }
+
+    /// <summary>Which series of the "one" side has a value at this time, by signature; -1: none has.</summary>
+    private void FindOnes(List<StepSeries> one, int[] signatures, int step, int[] oneAt, string side)
+    {
+        Array.Fill(oneAt, -1);
+        for (var i = 0; i < one.Count; i++)
+        {
+            if (StepSeries.IsAbsent(one[i].Values[step]))
+            {
+                continue;
+            }
+
+            ref var slot = ref oneAt[signatures[i]];
+            slot = slot < 0 ? i : throw Duplicate(one[i].Labels, one[slot].Labels, side);
         }
     }
 
