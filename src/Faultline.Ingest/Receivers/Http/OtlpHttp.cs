@@ -69,29 +69,41 @@ public static class OtlpHttp
             fault = plain.Gunzip(raw.Bytes, messageBytesMax);
         }
 
+        if (fault != BodyFault.None)
+        {
+            await RefuseAsync(http, json, pipeline, signal, fault, messageBytesMax);
+            return;
+        }
+
+        var admission = await pipeline.AcceptAsync(http.Identity(), signal, gzip ? plain.Bytes : raw.Bytes, json, Transport, http.RequestAborted);
+        await AnswerAsync(http, json, signal, admission);
+    }
+
+    private static async Task RefuseAsync(HttpContext http, bool json, IngestPipeline pipeline, Signal signal, BodyFault fault, int messageBytesMax)
+    {
         switch (fault)
         {
-            case BodyFault.None:
-                break;
             case BodyFault.TooLarge:
                 // The rest of the body may still be on its way; the connection is not worth reading it for.
                 http.Response.Headers.Connection = "close";
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.TooLarge);
                 await RefuseAsync(http, json, StatusCodes.Status413PayloadTooLarge, RpcCode.InvalidArgument, string.Create(CultureInfo.InvariantCulture, $"The request is larger than {messageBytesMax:N0} bytes (ingest.message_bytes_max), or compressed too well to be telemetry. Send smaller batches."));
-                return;
+                break;
             case BodyFault.NotGzip:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Malformed);
                 await RefuseAsync(http, json, StatusCodes.Status400BadRequest, RpcCode.InvalidArgument, "Content-Encoding says gzip, but the body is not, or not all of it.");
-                return;
+                break;
             case BodyFault.NoMemory:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Overloaded);
                 await TryLaterAsync(http, json, StatusCodes.Status429TooManyRequests, RpcCode.ResourceExhausted, Replies.Busy(pipeline.Reading), BusyDelay);
-                return;
+                break;
             default:
                 throw new UnreachableException(fault.ToString());
         }
+    }
 
-        var admission = await pipeline.AcceptAsync(http.Identity(), signal, gzip ? plain.Bytes : raw.Bytes, json, Transport, http.RequestAborted);
+    private static async Task AnswerAsync(HttpContext http, bool json, Signal signal, Admission admission)
+    {
         switch (admission)
         {
             case Admission.Durable durable:
