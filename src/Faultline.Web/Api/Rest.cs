@@ -99,38 +99,14 @@ internal static class Rest
             return Results.Json(new TraceSearchAnswer(found.Traces, found.Total), ApiJson.Options);
         }).Produces<TraceSearchAnswer>().ProducesValidationProblem().WithSummary("Traces that match, newest first").WithTags("traces");
 
-        api.MapGet("/traces/{trace_id}", async (HttpContext http, [FromRoute(Name = "trace_id")] string traceId) =>
-        {
-            if (!TraceId.TryParse(traceId, out var id))
-            {
-                return Problems.Invalid("trace_id", "A trace id is 32 hexadecimal digits.");
-            }
+        MapTrace(api, web, "", spans => Results.Bytes(OtlpTrace.Write(spans), "application/json"))
+            .Produces<JsonElement>().ProducesProblem(404).WithSummary("One trace as OTLP/JSON").WithTags("traces");
 
-            var spans = await web.Store.Traces.SpansOfAsync(web.Project, id, http.RequestAborted);
-            return spans.Count == 0 ? NoTrace(traceId) : Results.Bytes(OtlpTrace.Write(spans), "application/json");
-        }).Produces<JsonElement>().ProducesProblem(404).WithSummary("One trace as OTLP/JSON").WithTags("traces");
+        MapTrace(api, web, "/waterfall", spans => Results.Json(Waterfall.Of(spans, web.Time.GetUtcNow()), ApiJson.Options))
+            .Produces<Waterfall>().ProducesProblem(404).WithSummary("One trace laid out for a waterfall").WithTags("traces");
 
-        api.MapGet("/traces/{trace_id}/waterfall", async (HttpContext http, [FromRoute(Name = "trace_id")] string traceId) =>
-        {
-            if (!TraceId.TryParse(traceId, out var id))
-            {
-                return Problems.Invalid("trace_id", "A trace id is 32 hexadecimal digits.");
-            }
-
-            var spans = await web.Store.Traces.SpansOfAsync(web.Project, id, http.RequestAborted);
-            return spans.Count == 0 ? NoTrace(traceId) : Results.Json(Waterfall.Of(spans, web.Time.GetUtcNow()), ApiJson.Options);
-        }).Produces<Waterfall>().ProducesProblem(404).WithSummary("One trace laid out for a waterfall").WithTags("traces");
-
-        api.MapGet("/traces/{trace_id}/content", async (HttpContext http, [FromRoute(Name = "trace_id")] string traceId) =>
-        {
-            if (!TraceId.TryParse(traceId, out var id))
-            {
-                return Problems.Invalid("trace_id", "A trace id is 32 hexadecimal digits.");
-            }
-
-            var spans = await web.Store.Traces.SpansOfAsync(web.Project, id, http.RequestAborted);
-            return spans.Count == 0 ? NoTrace(traceId) : Results.Json(TraceContentAnswer.Of(spans), ApiJson.Options);
-        }).Produces<TraceContentAnswer>().ProducesProblem(404).WithSummary("What was said in a trace: conversations, documents, tool calls").WithTags("traces");
+        MapTrace(api, web, "/content", spans => Results.Json(TraceContentAnswer.Of(spans), ApiJson.Options))
+            .Produces<TraceContentAnswer>().ProducesProblem(404).WithSummary("What was said in a trace: conversations, documents, tool calls").WithTags("traces");
 
         api.MapGet("/services", async (HttpContext http, string? from, string? to) =>
             RangeProblem(from, to, web, out var range) is { } refusal
@@ -150,6 +126,20 @@ internal static class Rest
                 : Results.Json(new ScoresAnswer(await web.Store.Scores.ScoresAsync(web.Project, service, name, range.FromUnixNanos, range.ToUnixNanos, limit ?? 100, worst ?? false, http.RequestAborted)), ApiJson.Options);
         }).Produces<ScoresAnswer>().WithSummary("Evaluation scores, newest first").WithTags("scores");
     }
+
+    /// <param name="view">What follows the trace's id in the address.</param>
+    /// <param name="answer">Of a trace that is stored, from its spans.</param>
+    private static RouteHandlerBuilder MapTrace(RouteGroupBuilder api, WebDependencies web, string view, Func<IReadOnlyList<StoredSpan>, IResult> answer) =>
+        api.MapGet("/traces/{trace_id}" + view, async (HttpContext http, [FromRoute(Name = "trace_id")] string traceId) =>
+        {
+            if (!TraceId.TryParse(traceId, out var id))
+            {
+                return Problems.Invalid("trace_id", "A trace id is 32 hexadecimal digits.");
+            }
+
+            var spans = await web.Store.Traces.SpansOfAsync(web.Project, id, http.RequestAborted);
+            return spans.Count == 0 ? NoTrace(traceId) : answer(spans);
+        });
 
     private static void MapChanges(RouteGroupBuilder api, WebDependencies web)
     {
