@@ -144,8 +144,4 @@ public sealed class SpanBatch
     public int Count => Name.Count;
 
     public string ServiceName(int row) => Resources.ServiceName(Resource[row]);
-
-    /// <summary>A span's attribute, body or, failing both, its resource's attribute, as text.</summary>
-    public string? AttributeText(int row, ReadOnlySpan<byte> key) =>
-        Attributes.Text(row, key) ?? Bodies.Text(row, key) ?? Resources.Attributes.Text(Resource[row], key);
 }

@@ -56,8 +56,6 @@ internal static class Words
     /// <summary>Denies what comes after it.</summary>
     public static bool IsNegation(string lower) => Negations.Contains(lower) || lower.EndsWith("n't", StringComparison.Ordinal);
 
-    public static bool IsFunctionWord(string lower) => FunctionWords.Contains(lower);
-
     /// <summary>Words in order; a number and the multiplier behind it are one word.</summary>
     public static List<Word> Of(string sentence)
     {
