@@ -57,39 +57,17 @@ public sealed class TraceStore
         return [.. summaries.Select((summary, row) => reader.Span(row, scores[row].ToList()) with { LogEvents = [.. said[summary.SpanId]] })];
     }
 
-    /// <summary>All spans of some traces without their bodies, in any order.</summary>
+    /// <summary>All spans of some traces that start in a range, without their bodies, trace by trace.</summary>
     public async Task<IReadOnlyList<SpanSummary>> SummariesOfAsync(string project, IReadOnlyList<TraceId> traces, long fromUnixNanos, long toUnixNanos, CancellationToken cancel = default)
     {
-        var result = await _engine.QueryAsync(
-            $$"""
-            SELECT {{SpanReader.SummaryColumns}} FROM spans
-            WHERE project = {project:String} AND start_unix_nanos BETWEEN {from:Int64} AND {to:Int64}
-              AND trace_id IN (SELECT toFixedString(unhex(arrayJoin({traces:Array(String)})), 16))
-            ORDER BY trace_id, start_unix_nanos, span_id, received_unix_nanos DESC
-            LIMIT 1 BY trace_id, span_id
-            """,
-            new SqlParameters().Add("project", project).Add("from", fromUnixNanos).Add("to", toUnixNanos).Add("traces", traces.Select(trace => trace.ToString())),
-            Limits,
-            cancel);
-        var reader = new SpanReader(result);
+        var reader = await ReadTracesAsync(project, traces, fromUnixNanos, toUnixNanos, SpanReader.SummaryColumns, cancel);
         return [.. Enumerable.Range(0, reader.Count).Select(reader.Summary)];
     }
 
-    /// <summary>All spans of some traces that start in a range, with bodies, events and links, but without what came beside them: scores and log records.</summary>
+    /// <summary>As <see cref="SummariesOfAsync"/>, with bodies, events and links, but without what came beside them: scores and log records.</summary>
     public async Task<IReadOnlyList<StoredSpan>> SpansOfAsync(string project, IReadOnlyList<TraceId> traces, long fromUnixNanos, long toUnixNanos, CancellationToken cancel = default)
     {
-        var result = await _engine.QueryAsync(
-            $$"""
-            SELECT {{SpanReader.SummaryColumns}}, {{SpanReader.OtherColumns}} FROM spans
-            WHERE project = {project:String} AND start_unix_nanos BETWEEN {from:Int64} AND {to:Int64}
-              AND trace_id IN (SELECT toFixedString(unhex(arrayJoin({traces:Array(String)})), 16))
-            ORDER BY trace_id, start_unix_nanos, span_id, received_unix_nanos DESC
-            LIMIT 1 BY trace_id, span_id
-            """,
-            new SqlParameters().Add("project", project).Add("from", fromUnixNanos).Add("to", toUnixNanos).Add("traces", traces.Select(trace => trace.ToString())),
-            Limits,
-            cancel);
-        var reader = new SpanReader(result);
+        var reader = await ReadTracesAsync(project, traces, fromUnixNanos, toUnixNanos, $"{SpanReader.SummaryColumns}, {SpanReader.OtherColumns}", cancel);
         return [.. Enumerable.Range(0, reader.Count).Select(row => reader.Span(row, []))];
     }
 
@@ -270,6 +248,19 @@ public sealed class TraceStore
         return [.. result.Rows.Select(row => KeyValuePair.Create(row.Text("value"), row.Int64("spans")))];
     }
 
+    private async Task<SpanReader> ReadTracesAsync(string project, IReadOnlyList<TraceId> traces, long fromUnixNanos, long toUnixNanos, string columns, CancellationToken cancel) =>
+        new(await _engine.QueryAsync(
+            $$"""
+            SELECT {{columns}} FROM spans
+            WHERE project = {project:String} AND start_unix_nanos BETWEEN {from:Int64} AND {to:Int64}
+              AND trace_id IN (SELECT toFixedString(unhex(arrayJoin({traces:Array(String)})), 16))
+            ORDER BY trace_id, start_unix_nanos, span_id, received_unix_nanos DESC
+            LIMIT 1 BY trace_id, span_id
+            """,
+            new SqlParameters().Add("project", project).Add("from", fromUnixNanos).Add("to", toUnixNanos).Add("traces", traces.Select(trace => trace.ToString())),
+            Limits,
+            cancel));
+
     /// <summary>Rows of a page of traces, computed from all of each trace's spans, newest first.</summary>
     private async Task<IReadOnlyList<TraceSummary>> TraceRowsAsync(string project, IReadOnlyList<TraceId> traces, long fromUnixNanos, long toUnixNanos, CancellationToken cancel)
     {
@@ -351,38 +342,10 @@ public sealed class TraceStore
         return SpanFilter.Of(project, filter, keys.Rows.Select(row => row.Text("key")).ToHashSet(StringComparer.Ordinal));
     }
 
-    /// <summary>What decides whether a score is a span's.</summary>
-    private sealed record ScorePlace(SpanId Span, SpanId Parent, string ResponseId, bool Counted);
-
-    /// <summary>A score belongs to the span it names; else to the model call with its response id; else, of the whole trace, to the root.</summary>
-    /// <param name="spans">Of one trace, by start time.</param>
+    /// <summary>The scores of each of a trace's spans, by its place in the list.</summary>
     private async Task<ILookup<int, StoredScore>> ScoresBySpanAsync(string project, TraceId trace, List<ScorePlace> spans, CancellationToken cancel)
     {
         var responses = spans.Select(span => span.ResponseId).Where(id => id.Length > 0).Distinct(StringComparer.Ordinal).ToList();
-        var scores = await _scores.OfTraceAsync(project, trace, responses, cancel);
-        var bySpan = new Dictionary<SpanId, int>();
-        var byResponse = new Dictionary<string, int>(StringComparer.Ordinal);
-        for (var row = 0; row < spans.Count; row++)
-        {
-            bySpan.TryAdd(spans[row].Span, row);
-            if (spans[row] is { ResponseId: { Length: > 0 } response, Counted: var counted })
-            {
-                // Wrappers repeat the id of the call they wrap; the call whose tokens count is the one that was judged.
-                if (counted)
-                {
-                    byResponse[response] = row;
-                }
-                else
-                {
-                    byResponse.TryAdd(response, row);
-                }
-            }
-        }
-
-        var root = Math.Max(0, spans.FindIndex(span => span.Parent.IsNone));
-        return scores.ToLookup(score =>
-            !score.SpanId.IsNone && bySpan.TryGetValue(score.SpanId, out var row) ? row
-            : byResponse.TryGetValue(score.ResponseId, out row) ? row
-            : root);
+        return ScorePlace.Assign(await _scores.OfTraceAsync(project, trace, responses, cancel), spans);
     }
 }
