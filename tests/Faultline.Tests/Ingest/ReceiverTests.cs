@@ -11,9 +11,7 @@ using Faultline.Store;
 using Faultline.Store.Writes;
 using Faultline.Telemetry.Spans;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -24,24 +22,23 @@ public sealed class ReceiverTests : IAsyncLifetime
 {
     private const int MessageBytesMax = 1 << 20;
 
-    private readonly List<WebApplication> _apps = [];
     private static readonly HttpClient Http = new();
     private readonly IngestFigures _figures = new();
     private TelemetryStore _store = null!;
-    private Uri _httpDoor = null!;
-    private Uri _grpcDoor = null!;
+    private Door _httpDoor = null!;
+    private Door _grpcDoor = null!;
 
     public async Task InitializeAsync()
     {
         _store = await TelemetryStore.OpenAsync(await EngineFixture.OpenDatabaseAsync(), new WriterOptions(TimeSpan.FromMilliseconds(5)), TimeProvider.System);
         var auth = new GatewayAuth(new GatewayOptions(false, ["key"], []));
         var pipeline = new IngestPipeline(_store.Writer, new IngestOptions(TimeSpan.FromDays(365)), _figures, TimeProvider.System);
-        _httpDoor = await DoorAsync(HttpProtocols.Http1, app =>
+        _httpDoor = await Door.OpenAsync(HttpProtocols.Http1, app =>
         {
             app.UseGateway(auth, NullLogger.Instance);
             app.MapOtlpHttp(pipeline, MessageBytesMax);
         });
-        _grpcDoor = await DoorAsync(HttpProtocols.Http2, app =>
+        _grpcDoor = await Door.OpenAsync(HttpProtocols.Http2, app =>
         {
             app.UseGateway(auth, NullLogger.Instance);
             app.MapOtlpGrpc(pipeline, MessageBytesMax);
@@ -50,11 +47,8 @@ public sealed class ReceiverTests : IAsyncLifetime
 
     public async Task DisposeAsync()
     {
-        foreach (var app in _apps)
-        {
-            await app.DisposeAsync();
-        }
-
+        await _httpDoor.DisposeAsync();
+        await _grpcDoor.DisposeAsync();
         await _store.Writer.StopAsync();
         await _store.Engine.DisposeAsync();
     }
@@ -231,7 +225,7 @@ public sealed class ReceiverTests : IAsyncLifetime
 
     private async Task<HttpResponseMessage> PostAsync(byte[] body, string contentType, string? encoding)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_httpDoor, "/v1/traces")) { Content = new ByteArrayContent(body) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_httpDoor.Address, "/v1/traces")) { Content = new ByteArrayContent(body) };
         request.Headers.Add("X-API-Key", "key");
         request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(contentType);
         if (encoding is not null)
@@ -242,44 +236,9 @@ public sealed class ReceiverTests : IAsyncLifetime
         return await Http.SendAsync(request);
     }
 
-    private async Task<int> CallAsync(string path, byte[] body, string? key, string? encoding = null)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_grpcDoor, path))
-        {
-            Version = HttpVersion.Version20,
-            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = new ByteArrayContent(body),
-        };
-        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
-        request.Headers.Add("te", "trailers");
-        if (encoding is not null)
-        {
-            request.Headers.Add("grpc-encoding", encoding);
-        }
-
-        if (key is not null)
-        {
-            request.Headers.Add("x-api-key", key);
-        }
-
-        using var response = await Http.SendAsync(request);
-        await response.Content.ReadAsByteArrayAsync();
-        var headers = response.TrailingHeaders.Contains("grpc-status") ? response.TrailingHeaders : response.Headers;
-        return int.Parse(headers.GetValues("grpc-status").Single(), System.Globalization.CultureInfo.InvariantCulture);
-    }
+    private async Task<int> CallAsync(string path, byte[] body, string? key, string? encoding = null) =>
+        int.Parse((await GrpcCall.SendAsync(_grpcDoor.Address, path, body, key, encoding)).Status!, System.Globalization.CultureInfo.InvariantCulture);
 
     private async Task<IReadOnlyList<Faultline.Store.Traces.StoredSpan>> SpansAsync(string traceId) =>
         TraceId.TryParse(traceId, out var id) ? await _store.Traces.SpansOfAsync("default", id) : [];
-
-    private async Task<Uri> DoorAsync(HttpProtocols protocols, Action<WebApplication> map)
-    {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = protocols));
-        var app = builder.Build();
-        map(app);
-        await app.StartAsync();
-        _apps.Add(app);
-        return new Uri(app.Urls.First());
-    }
 }

@@ -162,7 +162,7 @@ public sealed class RetryTests : StoreTest
     private static byte[] Frame(byte[] message, bool compressed = false) =>
         [compressed ? (byte)1 : (byte)0, (byte)(message.Length >> 24), (byte)(message.Length >> 16), (byte)(message.Length >> 8), (byte)message.Length, .. message];
 
-    private static string Details(Call call) =>
+    private static string Details(GrpcCall call) =>
         Encoding.Latin1.GetString(Convert.FromBase64String(call.Details!.PadRight((call.Details!.Length + 3) / 4 * 4, '=')));
 
     private static GatewayAuth Auth() => new(new GatewayOptions(false, ["key"], []));
@@ -182,41 +182,13 @@ public sealed class RetryTests : StoreTest
         return (response.StatusCode, response.Headers.RetryAfter?.ToString(), await response.Content.ReadAsStringAsync());
     }
 
-    private static async Task<Call> CallAsync(IngestPipeline pipeline, byte[] body, string? encoding = null, string? timeout = null, string contentType = "application/grpc")
+    private static async Task<GrpcCall> CallAsync(IngestPipeline pipeline, byte[] body, string? encoding = null, string? timeout = null, string contentType = "application/grpc")
     {
         await using var door = await Door.OpenAsync(HttpProtocols.Http2, app =>
         {
             app.UseGateway(Auth(), NullLogger.Instance);
             app.MapOtlpGrpc(pipeline, 1 << 20);
         });
-        using var client = new HttpClient();
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(door.Address, TraceExport))
-        {
-            Version = HttpVersion.Version20,
-            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = new ByteArrayContent(body),
-        };
-        request.Content.Headers.ContentType = new MediaTypeHeaderValue(contentType);
-        request.Headers.Add("te", "trailers");
-        request.Headers.Add("x-api-key", "key");
-        if (encoding is not null)
-        {
-            request.Headers.Add("grpc-encoding", encoding);
-        }
-
-        if (timeout is not null)
-        {
-            request.Headers.Add("grpc-timeout", timeout);
-        }
-
-        using var response = await client.SendAsync(request);
-        await response.Content.ReadAsByteArrayAsync();
-        var headers = response.TrailingHeaders.Contains("grpc-status") ? response.TrailingHeaders : response.Headers;
-        return new Call(
-            response.StatusCode,
-            headers.TryGetValues("grpc-status", out var status) ? status.Single() : null,
-            headers.TryGetValues("grpc-status-details-bin", out var details) ? details.Single() : null);
+        return await GrpcCall.SendAsync(door.Address, TraceExport, body, "key", encoding, timeout, contentType);
     }
-
-    private sealed record Call(HttpStatusCode Http, string? Status, string? Details);
 }
