@@ -1,3 +1,5 @@
+using System.Net;
+using System.Text.RegularExpressions;
 using Faultline.Cases.Projections;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Reasoning;
@@ -18,7 +20,7 @@ using static Faultline.Tests.Web.Samples;
 namespace Faultline.Tests.Web;
 
 /// <summary>Pages rendered as the server does it, from records.</summary>
-public sealed class PagesTests
+public sealed partial class PagesTests
 {
     private static readonly TimeRange Hour = TimeRange.Parse(null, null, Now);
 
@@ -97,7 +99,8 @@ public sealed class PagesTests
         Assert.Contains("#41", html, StringComparison.Ordinal);
         Assert.Contains("Mark fix applied", html, StringComparison.Ordinal);
         // Razor drops white space beside a code block, so what joins the links has to be a sign.
-        Assert.Matches("Compare ages\\. · <a [^>]*>the symptom's series</a> · <a [^>]*>a bad trace</a>", html);
+        var words = WordsOf(html);
+        Assert.StartsWith("Compare ages. · the symptom's series · a bad trace", words[words.IndexOf("Compare ages.", StringComparison.Ordinal)..], StringComparison.Ordinal);
         // Its telemetry is gone: what was kept with it is shown.
         Assert.Contains("the kept prompt", html, StringComparison.Ordinal);
     }
@@ -191,4 +194,11 @@ public sealed class PagesTests
             return html.Replace("&#xA;", "\n", StringComparison.Ordinal).Replace("&#x2192;", "→", StringComparison.Ordinal).Replace("&#x2013;", "–", StringComparison.Ordinal);
         });
     }
+
+    /// <summary>A page's text as a browser shows it.</summary>
+    private static string WordsOf(string html) =>
+        string.Join(' ', WebUtility.HtmlDecode(Tag().Replace(html, "")).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+
+    [GeneratedRegex("<[^>]*>", RegexOptions.ExplicitCapture)]
+    private static partial Regex Tag();
 }
