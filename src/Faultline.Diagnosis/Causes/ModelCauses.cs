@@ -50,7 +50,7 @@ internal static class ModelCauses
             yield return quantized;
         }
 
-        var sampling = facts.Differs("gen_ai.request.temperature", "gen_ai.request.top_p", "gen_ai.request.seed", "llm.temperature", "llm.request.temperature", "ai.settings.temperature", "ai.settings.topP");
+        var sampling = facts.Differs(RequestParameters.Temperature, RequestParameters.TopP, RequestParameters.Seed);
         if (sampling is not null)
         {
             yield return new Candidate(
@@ -59,7 +59,7 @@ internal static class ModelCauses
         }
 
         var cut = facts.Of(FeatureTable.FinishLength);
-        var limit = facts.Differs("gen_ai.request.max_tokens", "llm.request.max_tokens", "gen_ai.request.max_output_tokens", "ai.settings.maxTokens", "ai.settings.maxOutputTokens", "gen_ai.request.max_completion_tokens");
+        var limit = facts.Differs(RequestParameters.MaxTokens);
         if (cut is { IsBad: true } || limit is not null)
         {
             yield return new Candidate("max_tokens_lowered", facts.Finding.Service, $"Answers of {facts.Finding.Service} are cut off at the limit on output tokens.", -1)

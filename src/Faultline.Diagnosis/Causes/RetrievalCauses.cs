@@ -12,8 +12,8 @@ internal static class RetrievalCauses
         var top = facts.Of(FeatureTable.RetrievalTopScore) is { Fell: true } fell ? fell : facts.Of(FeatureTable.RetrievalMeanScore) is { Fell: true } mean ? mean : null;
         var documents = facts.Of(FeatureTable.RetrievalDocuments);
         var source = DataSource(facts);
-        var embedding = facts.Differs(AttributeNames.EmbeddingModel, "gen_ai.embeddings.dimension.count", "embedding.model_name");
-        var parameters = facts.Differs("gen_ai.retrieval.top_k", "gen_ai.request.top_k", "db.vector.query.top_k", "retrieval.top_k", "retrieval.score_threshold", "gen_ai.retrieval.score_threshold");
+        var embedding = facts.Differs(AttributeNames.EmbeddingModel, RequestParameters.EmbeddingDimension);
+        var parameters = facts.Differs(RequestParameters.TopK, RequestParameters.ScoreThreshold);
         var weak = facts.Example(
             span => span.GenAi.Operation is "retrieval" && span.GenAi.DocumentTopScore is { } score && top is not null && score < (top.Before + top.After) / 2,
             span => $"Retrieval in a bad trace: best score {Findings.Sentences.Number(span.GenAi.DocumentTopScore ?? double.NaN)}.");

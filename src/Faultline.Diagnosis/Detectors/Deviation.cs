@@ -20,21 +20,17 @@ internal enum Turn
 /// baseline from the windows that turned out to be usual.
 /// </summary>
 /// <remarks>
-/// A one-sided CUSUM over standardised deviations (Page 1954, "Continuous Inspection Schemes"): it adds up how far each
-/// window is beyond half of the smallest change worth a word, less a drift, never below nought, and fires over a threshold
-/// when the mean of the windows since the onset is beyond the whole of it. One window counts for no more than a cap, so
-/// that a single wild window is never enough; three clear ones are.
+/// Two sums look at the same windows (<see cref="Excursion"/>): <see cref="Sudden"/> fires within three clear windows and asks for more
+/// than chance brings in so few; <see cref="Slow"/> sees what is small beside the noise of one window, or comes and goes, and needs longer.
+/// Their constants were chosen together on the laboratory's dev worlds: docs/detection.md.
 /// </remarks>
 internal sealed class Deviation(Feature feature)
 {
-    /// <summary>Standard deviations that a window may be off without adding anything.</summary>
-    public const double Drift = 1;
+    /// <summary>Three windows at the cap; half of the smallest change worth a word is taken off first.</summary>
+    private static readonly ExcursionRule Sudden = new(Drift: 1, Cap: 5.5, Threshold: 12, EffectOff: 0.5);
 
-    /// <summary>Most standard deviations that one window adds, before the drift is taken off.</summary>
-    public const double Cap = 5.5;
-
-    /// <summary>Sum at which it fires: three windows at the cap.</summary>
-    public const double Threshold = 12;
+    /// <summary>At least five windows at the cap, or a shift of one standard deviation over some twenty.</summary>
+    private static readonly ExcursionRule Slow = new(Drift: 0.5, Cap: 3, Threshold: 11, EffectOff: 0);
 
     /// <summary>Usual windows with data in a row that end it.</summary>
     public const int UsualToClear = 6;
@@ -52,12 +48,11 @@ internal sealed class Deviation(Feature feature)
     private const long LearnAgainWindows = 24 * 3600 / FeatureWindows.LengthSeconds;
 
     private readonly Queue<(long End, double Scaled, double Count)> _held = new();
-    private double _sum;
-    private int _excursion;
+    private readonly Excursion _sudden = new(Sudden, feature.WindowsMin);
+    private readonly Excursion _slow = new(Slow, feature.WindowsMin);
+    private Excursion? _fired;
     private int _usualRun;
     private long _lastIndex = long.MinValue;
-    private double _observedWeight;
-    private double _countWeight;
     private double _rate;
 
     /// <summary>Observations a window lately, windows without data included; two minutes' memory.</summary>
@@ -70,19 +65,19 @@ internal sealed class Deviation(Feature feature)
     public bool Abnormal { get; private set; }
 
     /// <summary>First abnormal window.</summary>
-    public long OnsetIndex { get; private set; }
+    public long OnsetIndex => _fired?.OnsetIndex ?? 0;
 
     /// <summary>Last window judged; <see cref="long.MinValue"/> before the first.</summary>
     public long LastIndex => _lastIndex;
 
     /// <summary>What was expected when it began, for a window of the usual size.</summary>
-    public Expectation Expected { get; private set; }
+    public Expectation Expected => _fired?.Expected ?? default;
 
     /// <summary>Mean of the abnormal windows, on the scale.</summary>
-    public double ObservedScaled { get; private set; }
+    public double ObservedScaled => _fired?.Observed ?? 0;
 
     /// <summary>Mean observations a window since the onset.</summary>
-    public double ObservedCount { get; private set; }
+    public double ObservedCount => _fired?.ObservedCount ?? 0;
 
     /// <param name="learn">False while a finding of the service is open: what happens then is not usual.</param>
     public Turn Step(long index, double value, double count, bool learn)
@@ -112,84 +107,63 @@ internal sealed class Deviation(Feature feature)
         var expected = Baseline.Expect(end, count);
         var deviation = feature.BadWhen == BadWhen.Falls ? expected.Centre - scaled : scaled - expected.Centre;
         var floor = feature.EffectFloor(expected.Centre);
+        var window = new JudgedWindow(index, end, scaled, count, deviation, floor, expected.Sigma * expected.Inflation);
         return Abnormal
-            ? StepAbnormal(index, end, scaled, count, learn, deviation < floor || deviation < UsualSigma * expected.Sigma)
-            : StepUsual(index, end, scaled, count, learn, gap, expected, (deviation - (floor / 2)) / (expected.Sigma * expected.Inflation));
+            ? StepAbnormal(window, learn, deviation < floor || deviation < UsualSigma * expected.Sigma)
+            : StepUsual(window, learn, gap);
     }
 
-    private Turn StepUsual(long index, long end, double scaled, double count, bool learn, long gap, Expectation expected, double beyond)
+    private Turn StepUsual(in JudgedWindow window, bool learn, long gap)
     {
         if (gap > GapWindowsMax)
         {
-            _sum = 0;
+            _sudden.Reset();
+            _slow.Reset();
         }
 
-        var before = _sum;
-        _sum = Math.Max(0, _sum + Math.Min(beyond, Cap) - Drift);
         if (learn)
         {
-            _held.Enqueue((end, scaled, count));
+            _held.Enqueue((window.End, window.Scaled, window.Count));
         }
 
-        if (_sum <= 0)
+        // Both see every window; the sudden one, which knows the onset better, is asked first.
+        var isSudden = _sudden.Step(window, Baseline);
+        var isSlow = feature.AddsUp && _slow.Step(window, Baseline);
+        if (!isSudden && !isSlow)
         {
-            _excursion = 0;
-            LearnHeld(0);
+            LearnHeld(_sudden.IsAtRest ? 0 : HeldMax);
             return Turn.None;
         }
 
-        if (before <= 0)
-        {
-            OnsetIndex = index;
-            _excursion = 0;
-            _observedWeight = _countWeight = 0;
-            ObservedScaled = ObservedCount = 0;
-            Expected = Baseline.Expect(end, Math.Max(1, Baseline.UsualCount));
-        }
-
-        _excursion++;
-        Observe(scaled, count);
-        LearnHeld(HeldMax);
-        if (_sum < Threshold || _excursion < feature.WindowsMin)
-        {
-            return Turn.None;
-        }
-
-        if (Math.Abs(ObservedScaled - expected.Centre) < feature.EffectFloor(expected.Centre))
-        {
-            // Certain, but too small to matter: keep looking, and do not let the sum grow without end.
-            _sum = Threshold;
-            return Turn.None;
-        }
-
+        _fired = isSudden ? _sudden : _slow;
         Abnormal = true;
         _usualRun = 0;
         _held.Clear();
         return Turn.Raised;
     }
 
-    private Turn StepAbnormal(long index, long end, double scaled, double count, bool learn, bool usual)
+    private Turn StepAbnormal(in JudgedWindow window, bool learn, bool usual)
     {
-        if (learn || index - OnsetIndex > LearnAgainWindows)
+        if (learn || window.Index - OnsetIndex > LearnAgainWindows)
         {
-            Baseline.Learn(end, scaled, count);
+            Baseline.Learn(window.End, window.Scaled, window.Count);
         }
 
         if (!usual)
         {
-            _usualRun = 0;
-            Observe(scaled, count);
-            return Turn.None;
+            _fired!.Observe(window);
         }
 
-        if (++_usualRun < UsualToClear)
+        // What was seen only by adding up is over only when it adds up to nothing: each of its windows alone may look usual.
+        _usualRun = usual ? _usualRun + 1 : 0;
+        if (!(ReferenceEquals(_fired, _slow) ? _slow.FallsBack(window) : _usualRun >= UsualToClear))
         {
             return Turn.None;
         }
 
         Abnormal = false;
-        _sum = 0;
-        _excursion = 0;
+        _sudden.Reset();
+        _slow.Reset();
         return Turn.Cleared;
     }
 
@@ -208,15 +182,6 @@ internal sealed class Deviation(Feature feature)
 
     /// <summary>Windows after which a change of rate is seen by two thirds.</summary>
     private const double RateWindows = 12;
-
-    private void Observe(double scaled, double count)
-    {
-        var weight = Math.Max(count, 1);
-        _observedWeight += weight;
-        ObservedScaled += (scaled - ObservedScaled) * weight / _observedWeight;
-        _countWeight++;
-        ObservedCount += (count - ObservedCount) / _countWeight;
-    }
 
     private void LearnHeld(int keep)
     {

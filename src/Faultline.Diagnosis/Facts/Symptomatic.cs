@@ -31,8 +31,6 @@ internal static class Symptomatic
         static bool IsDependency(SpanSummary span) => span is { GenAi.Operation: "", Kind: SpanKind.Client, ParentSpanId.IsNone: false };
         static double? Seconds(SpanSummary span) => span.DurationNanos / 1e9;
         static bool Failed(SpanSummary span) => span.Status == SpanStatus.Error;
-        static bool? Whether(bool? known) => known;
-
         return feature.Name switch
         {
             _ when ReferenceEquals(feature, FeatureTable.MaxToolRepeats) => trace => trace.MaxToolRepeats() >= symptom.High,
@@ -54,15 +52,15 @@ internal static class Symptomatic
             _ when ReferenceEquals(feature, FeatureTable.FinishLength) => trace => Any(trace, IsCall, static span => span.GenAi.FinishReasons.Contains("length", StringComparer.Ordinal)),
             _ when ReferenceEquals(feature, FeatureTable.FinishFiltered) => trace => Any(trace, IsCall, static span => span.GenAi.FinishReasons.Contains("content_filter", StringComparer.Ordinal)),
             _ when ReferenceEquals(feature, FeatureTable.Refusals) => trace => Any(trace, IsCall, static span => AnswerWords.Refuses(Encoding.UTF8.GetBytes(span.GenAi.OutputPreview))),
-            _ when ReferenceEquals(feature, FeatureTable.Blocked) => trace => Any(trace, static span => span.GenAi.Operation is "guardrail", static span => Failed(span) || AnswerWords.Blocks(Encoding.UTF8.GetBytes(span.GenAi.OutputPreview))),
+            _ when ReferenceEquals(feature, FeatureTable.Blocked) => trace => Any(trace, Guardrails.IsOne, Guardrails.Blocked),
             _ when ReferenceEquals(feature, FeatureTable.ToolErrorRate) => trace => Any(trace, IsTool, Failed),
             _ when ReferenceEquals(feature, FeatureTable.ToolLatency) => trace => Beyond(trace, IsTool, Seconds),
             _ when ReferenceEquals(feature, FeatureTable.DependencyErrorRate) => trace => Any(trace, IsDependency, Failed),
             _ when ReferenceEquals(feature, FeatureTable.DependencyLatency) => trace => Beyond(trace, IsDependency, Seconds),
-            _ when ReferenceEquals(feature, FeatureTable.ToolCalls) => trace => Whether(beyond(trace.Spans.Count(IsTool))),
-            _ when ReferenceEquals(feature, FeatureTable.ModelCalls) => trace => Whether(beyond(trace.Spans.Count(IsCall))),
-            _ when ReferenceEquals(feature, FeatureTable.AgentTurns) => trace => Whether(beyond(trace.Spans.Count(static span => span.GenAi.Operation is "agent"))),
-            _ when ReferenceEquals(feature, FeatureTable.Plans) => trace => Whether(beyond(trace.Spans.Count(static span => span.GenAi.Operation is "plan"))),
+            _ when ReferenceEquals(feature, FeatureTable.ToolCalls) => trace => beyond(trace.Spans.Count(IsTool)),
+            _ when ReferenceEquals(feature, FeatureTable.ModelCalls) => trace => beyond(trace.Spans.Count(IsCall)),
+            _ when ReferenceEquals(feature, FeatureTable.AgentTurns) => trace => beyond(trace.Spans.Count(static span => span.GenAi.Operation is "agent")),
+            _ when ReferenceEquals(feature, FeatureTable.Plans) => trace => beyond(trace.Spans.Count(static span => span.GenAi.Operation is "plan")),
             _ => static _ => true,
         };
     }

@@ -82,7 +82,14 @@ internal sealed class TraceFacts(TraceId id)
 
             foreach (var attribute in span.Attributes)
             {
-                if (attribute.Value.Length is > 0 and <= ValueCharactersMax && !AttributeNames.IsCovered(attribute.Key))
+                var isParameter = false;
+                foreach (var (name, value) in RequestParameters.Of(genAi.Operation, attribute.Key, attribute.Value))
+                {
+                    isParameter = true;
+                    Add(values, name, value);
+                }
+
+                if (!isParameter && attribute.Value.Length is > 0 and <= ValueCharactersMax && !AttributeNames.IsCovered(attribute.Key))
                 {
                     Add(values, attribute.Key, attribute.Value);
                 }

@@ -71,6 +71,11 @@ internal sealed record Feature(
     /// <summary>No window is so quiet that a smaller spread than this is believed.</summary>
     public double SpreadFloor(double centre) => (Logarithmic ? EffectMin : EffectFloor(centre)) / 4;
 
+    /// <summary>Whether small deviations may add up to an alarm. What needs many windows in a row does so because it is usual now and then.</summary>
+    public bool AddsUp => WindowsMin <= WindowsUsual;
+
+    private const int WindowsUsual = 3;
+
     public bool MayAlarm => BadWhen != BadWhen.Never;
 
     /// <summary>A microsecond, or a millionth of a token: keeps the logarithm finite.</summary>
@@ -99,10 +104,13 @@ internal static class FeatureTable
     /// <summary>Requests in which a stage that requests usually have left no span.</summary>
     public static readonly Feature StageMissing = new("stage_missing_share", "share of requests without", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.3, "stage", WindowsMin: 12);
 
+    /// <summary>Rises when a cache that answered some requests is lost; where every request needs the model it cannot.</summary>
+    public static readonly Feature ReachesModel = new("model_reached_share", "share of requests that need the model", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.15);
+
     public static readonly Feature RetrievalTopScore = new("retrieval_top_score", "best retrieval score", Statistic.Mean, "1", BadWhen.Falls, Stage.Retrieve, false, 1, 0.03);
     public static readonly Feature RetrievalMeanScore = new("retrieval_mean_score", "mean retrieval score", Statistic.Mean, "1", BadWhen.Falls, Stage.Retrieve, false, 1, 0.03);
-    public static readonly Feature RetrievalDocuments = new("retrieval_documents", "retrieved documents", Statistic.Mean, "documents", BadWhen.Never, Stage.Retrieve, true, 1, 0.2);
-    public static readonly Feature ChunkLength = new("chunk_length", "mean length of retrieved chunks", Statistic.Mean, "characters", BadWhen.Never, Stage.Retrieve, true, 1, 0.3);
+    public static readonly Feature RetrievalDocuments = new("retrieval_documents", "retrieved documents", Statistic.Mean, "documents", BadWhen.Falls, Stage.Retrieve, true, 1, 0.2);
+    public static readonly Feature ChunkLength = new("chunk_length", "mean length of retrieved chunks", Statistic.Mean, "characters", BadWhen.Falls, Stage.Retrieve, true, 1, 0.3);
     public static readonly Feature RetrievalEmpty = new("retrieval_empty_share", "share of empty retrievals", Statistic.Share, "1", BadWhen.Rises, Stage.Retrieve, false, 1, 0.08);
     public static readonly Feature RetrievalErrorRate = new("retrieval_error_rate", "error rate of retrieval", Statistic.Share, "1", BadWhen.Rises, Stage.Retrieve, false, 1, 0.08);
     public static readonly Feature RetrievalLatency = new("retrieval_latency_p50", "median retrieval latency", Statistic.Median, "s", BadWhen.Rises, Stage.Retrieve, true, 1, 0.4, UnitsMin: 0.1);
@@ -144,7 +152,7 @@ internal static class FeatureTable
 
     public static readonly IReadOnlyList<Feature> Fixed =
     [
-        Calls, ErrorRate, LatencyP50, LatencyP95, Wait, DependencyLatency, DependencyErrorRate, StageMissing,
+        Calls, ErrorRate, LatencyP50, LatencyP95, Wait, DependencyLatency, DependencyErrorRate, StageMissing, ReachesModel,
         RetrievalTopScore, RetrievalMeanScore, RetrievalDocuments, ChunkLength, RetrievalEmpty, RetrievalErrorRate, RetrievalLatency, RerankErrorRate, RerankLatency,
         InputTokens, ContextSize, SystemPromptLength, InputMessages, UnfilledShare,
         OutputTokens, ModelLatency, FirstToken, ModelErrorRate, FinishLength, CachedInput,

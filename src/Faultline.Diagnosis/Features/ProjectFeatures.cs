@@ -15,6 +15,7 @@ internal sealed class ProjectFeatures(string project)
     private readonly List<ServiceFeatures> _services = [];
     private readonly Dictionary<(ServiceFeatures, ServiceFeatures), int> _links = [];
     private readonly Utf8Names _names = new();
+    private readonly Guardrails _guardrails = new();
     private readonly TraceTable _traces = new();
     private readonly List<LoopingTrace> _loops = [];
     private readonly List<Root> _roots = [];
@@ -192,10 +193,10 @@ internal sealed class ProjectFeatures(string project)
         {
             memory.Plans++;
         }
-        else if (operation.SequenceEqual("guardrail"u8))
+        else if (!isRoot && spans.Kind[row] is not (SpanKind.Client or SpanKind.Server) && _guardrails.IsOne(operation, _names[spans.Name[row]]))
         {
             memory.Stages |= TraceStages.Guardrail;
-            StageFolds.Guardrail(genAi, row, service, trace, end, failed, _names[spans.Name[row]]);
+            StageFolds.Guardrail(spans, row, service, trace, end, failed, _names[spans.Name[row]]);
         }
         else if (operation.IsEmpty && !isRoot && spans.Kind[row] == SpanKind.Client)
         {
@@ -281,6 +282,11 @@ internal sealed class ProjectFeatures(string project)
         Count(FeatureTable.ModelCalls, memory.ModelCalls);
         Count(FeatureTable.AgentTurns, memory.AgentTurns);
         Count(FeatureTable.Plans, memory.Plans);
+        if (memory.Stages.HasFlag(TraceStages.Model) || service.Find(FeatureTable.ReachesModel, "") is not null)
+        {
+            service.Observe(FeatureTable.ReachesModel, "", end, memory.Stages.HasFlag(TraceStages.Model) ? 1 : 0, trace);
+        }
+
         if (memory.FirstChildStartUnixNanos is var first && first >= start && first <= end)
         {
             service.Observe(FeatureTable.Wait, "", end, (first - start) / 1e9, trace);

@@ -103,12 +103,12 @@ internal static class StageFolds
         }
     }
 
-    public static void Guardrail(GenAiColumns genAi, int row, ServiceFeatures service, TraceId trace, long end, double failed, string name)
+    public static void Guardrail(SpanBatch spans, int row, ServiceFeatures service, TraceId trace, long end, double failed, string name)
     {
-        var result = genAi.OutputPreview[row];
-        if (!result.IsEmpty || failed > 0)
+        var said = Guardrails.Decision(spans.GenAi.OutputPreview[row], spans.Attributes, row);
+        if (said.Length > 0 || failed > 0)
         {
-            service.Observe(FeatureTable.Blocked, name, end, failed > 0 || AnswerWords.Blocks(result) ? 1 : 0, trace);
+            service.Observe(FeatureTable.Blocked, name, end, failed > 0 || AnswerWords.Blocks(said) ? 1 : 0, trace);
         }
     }
 

@@ -1,0 +1,101 @@
+using System.Buffers;
+using System.Text;
+using Faultline.Store.Traces;
+using Faultline.Telemetry.Columns;
+using Faultline.Telemetry.Spans;
+
+namespace Faultline.Diagnosis.Features;
+
+/// <summary>Which spans are a guardrail's, and whether it let pass what it looked at.</summary>
+/// <remarks>
+/// Few instrumentations have a kind of span for guardrails: the others write a task or a plain span whose name says so, and put what was
+/// decided into an attribute of their own. Names are matched by words, decisions by what <see cref="AnswerWords.Blocks"/> reads.
+/// </remarks>
+internal sealed class Guardrails
+{
+    /// <summary>Names remembered; later ones are looked at anew.</summary>
+    private const int NamesMax = 10_000;
+
+    private static readonly SearchValues<string> Words = SearchValues.Create(
+        ["guardrail", "guard_", "guard-", "guard ", "moderation", "content-safety", "content_safety", "content-filter", "content_filter", "pii-filter", "pii_filter", "jailbreak", "prompt-shield", "prompt_shield", "toxicity"],
+        StringComparison.OrdinalIgnoreCase);
+
+    private static readonly SearchValues<string> DecisionWords = SearchValues.Create(
+        ["verdict", "decision", "outcome", "result", "action", "blocked", "denied", "flagged", "triggered", "passed", "allowed"], StringComparison.OrdinalIgnoreCase);
+
+    private readonly Dictionary<string, bool> _byName = new(StringComparer.Ordinal);
+
+    /// <param name="name">The span's, interned by the caller.</param>
+    public bool IsOne(ReadOnlySpan<byte> operation, string name)
+    {
+        if (operation.SequenceEqual("guardrail"u8))
+        {
+            return true;
+        }
+
+        if (!MayBe(operation))
+        {
+            return false;
+        }
+
+        if (!_byName.TryGetValue(name, out var known))
+        {
+            known = IsNamedSo(name);
+            if (_byName.Count < NamesMax)
+            {
+                _byName.Add(name, known);
+            }
+        }
+
+        return known;
+    }
+
+    /// <summary>What it said: its output, or the attribute that names a decision, as <c>name=value</c>; empty when it said nothing.</summary>
+    public static string Decision(ReadOnlySpan<byte> output, AttributeColumn attributes, int row)
+    {
+        if (!output.IsEmpty)
+        {
+            return Encoding.UTF8.GetString(output);
+        }
+
+        for (var i = attributes.Start(row); i < attributes.End(row); i++)
+        {
+            var key = Encoding.UTF8.GetString(attributes.Keys[i]);
+            if (IsDecision(key))
+            {
+                return Said(key, Encoding.UTF8.GetString(attributes.Values[i]));
+            }
+        }
+
+        return "";
+    }
+
+    public static bool IsOne(SpanSummary span) =>
+        span.GenAi.Operation is "guardrail" || (span.GenAi.Operation is "" or "step" or "workflow" or "unknown" && span.Kind is not (SpanKind.Client or SpanKind.Server) && IsNamedSo(span.Name));
+
+    public static bool Blocked(SpanSummary span)
+    {
+        if (span.Status == SpanStatus.Error)
+        {
+            return true;
+        }
+
+        var said = span.GenAi.OutputPreview;
+        if (said.Length == 0 && span.Attributes.FirstOrDefault(attribute => IsDecision(attribute.Key)) is { Key.Length: > 0 } decision)
+        {
+            said = Said(decision.Key, decision.Value);
+        }
+
+        return AnswerWords.Blocks(said);
+    }
+
+    private static bool MayBe(ReadOnlySpan<byte> operation) =>
+        operation.IsEmpty || operation.SequenceEqual("step"u8) || operation.SequenceEqual("workflow"u8) || operation.SequenceEqual("unknown"u8);
+
+    private static bool IsNamedSo(string name) => name.AsSpan().ContainsAny(Words);
+
+    /// <summary>The last word of a name is what is meant: <c>guard.verdict</c>, not <c>result.count</c>.</summary>
+    private static bool IsDecision(string key) => key.AsSpan(key.LastIndexOf('.') + 1).ContainsAny(DecisionWords);
+
+    private static string Said(string key, string value) => $"{key[(key.LastIndexOf('.') + 1)..]}={value}";
+}
