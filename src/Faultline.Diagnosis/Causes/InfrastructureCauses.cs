@@ -49,18 +49,22 @@ internal static class InfrastructureCauses
             }
 
             // Whatever more special sets the bad traces apart came with the release and says more about it.
-            if (facts.Differs(AttributeNames.Prompt, AttributeNames.ModelRequested, AttributeNames.ModelResponded, AttributeNames.EmbeddingModel, "gen_ai.retrieval.top_k", "gen_ai.request.max_tokens", "gen_ai.request.temperature") is { } special)
+            if (facts.Differs(AttributeNames.Prompt, AttributeNames.ModelRequested, AttributeNames.ModelResponded, AttributeNames.EmbeddingModel, RequestParameters.TopK, RequestParameters.MaxTokens, RequestParameters.Temperature) is { } special)
             {
                 candidate.Contradicts(1.8, facts.Cite(special));
             }
 
-            return candidate;
+            return candidate.Contradicts(2, OnlySilent(facts));
         }
 
         return facts.Change("deploy") is { } change && change.Nearness > 0.3
-            ? new Candidate("deploy_regressed", service, $"{service} was deployed shortly before the onset.", -1).Supports(1.5 * change.Nearness, facts.Cite(change.Change))
+            ? new Candidate("deploy_regressed", service, $"{service} was deployed shortly before the onset.", -1).Supports(1.5 * change.Nearness, facts.Cite(change.Change)).Contradicts(2, OnlySilent(facts))
             : null;
     }
+
+    /// <summary>A stage that is silent while requests are answered as before: the release may have silenced it, it broke nothing.</summary>
+    private static Evidence? OnlySilent(CaseFacts facts) =>
+        !facts.IsBad(FeatureTable.ErrorRate) && !facts.IsBad(FeatureTable.LatencyP50) && !facts.BadScores.Any() ? facts.Worse(FeatureTable.StageMissing)?.Evidence : null;
 
     private static Candidate? Queueing(CaseFacts facts)
     {
@@ -108,6 +112,7 @@ internal static class InfrastructureCauses
 
         return new Candidate("cache_lost", facts.Finding.Service, $"{facts.Finding.Service} no longer finds in its cache what it used to find there.", -0.5)
             .Supports(4, cached?.Evidence)
+            .Contradicts(2.5, facts.Fell(FeatureTable.InputTokens)?.Evidence)          // a shorter prompt has less that could be cached
             .Supports(3, hit is null ? null : facts.Cite(hit))
             .Supports(2.5, called is null ? null : new Evidence("series", called.Evidence.Ref, $"Fewer requests are answered without a call of the model: {AttributeNames.Percent(called.Before)} before, {AttributeNames.Percent(called.After)} now."))
             .Supports(3, rate?.Evidence);

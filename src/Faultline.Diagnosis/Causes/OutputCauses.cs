@@ -61,7 +61,8 @@ internal static class OutputCauses
     {
         var format = facts.Fell(FeatureTable.JsonShare);
         var score = facts.BadScores.FirstOrDefault(one => one.HasWord("format", "json", "schema", "parse"));
-        if (format is null && score is null)
+        var unread = facts.IsBad(FeatureTable.ErrorRate) || facts.IsBad(FeatureTable.ModelCalls) ? facts.Example(CouldNotRead, span => $"What came back could not be read: {span.StatusMessage}") : null;
+        if (format is null && score is null && unread is null)
         {
             return null;
         }
@@ -69,10 +70,16 @@ internal static class OutputCauses
         return new Candidate("output_format_broken", facts.Finding.Service, $"Answers of {facts.Finding.Service} no longer have the form they should have.", -0.7)
             .Supports(3.5, format?.Evidence)
             .Supports(format is null ? 3 : 0.5, score?.Evidence)
+            .Supports(format is null ? 3.3 : 0.5, unread)
             .Contradicts(2, facts.Worse(FeatureTable.FinishLength)?.Evidence)          // cut off, which is another fault
             .Contradicts(1.5, facts.Worse(FeatureTable.Refusals)?.Evidence)
             .Contradicts(1, facts.Differs(AttributeNames.ModelRequested, AttributeNames.ModelResponded) is { } model ? facts.Cite(model) : null);
     }
+
+    /// <summary>A step after the model that failed on what it was given; the model's own failures say such things of requests.</summary>
+    private static bool CouldNotRead(Store.Traces.SpanSummary span) =>
+        span.Status == Telemetry.Spans.SpanStatus.Error && span.GenAi.Operation is not ("chat" or "completion" or "tool" or "retrieval" or "embeddings" or "rerank")
+        && span.StatusMessage.ContainsAny("json", "parse", "parsing", "schema", "deserial", "unexpected token", "malformed", "format");
 
     /// <summary>Scores moved, texts did not.</summary>
     private static Candidate? Evaluator(CaseFacts facts)

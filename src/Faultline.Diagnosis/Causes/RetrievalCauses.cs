@@ -118,7 +118,8 @@ internal static class RetrievalCauses
         candidate.Supports(2.5, Aged(facts));
         if (facts.Change("data", "index") is { } change)
         {
-            candidate.Supports(1.8 * change.Nearness, facts.Cite(change.Change));
+            // An index that was embedded anew is as fresh as can be.
+            _ = SaysEmbedded(change.Change) ? candidate.Contradicts(2 * change.Nearness, facts.Cite(change.Change)) : candidate.Supports(1.8 * change.Nearness, facts.Cite(change.Change));
         }
 
         return Otherwise(facts, candidate);
@@ -141,19 +142,17 @@ internal static class RetrievalCauses
         candidate.Supports(3.5, embedding is null ? null : facts.Cite(embedding))
             .Supports(1.5, top?.Evidence)
             .Supports(0.2, weak);
-        if (embedding is null)
+        var told = facts.Change("model", "config", "index") is { } change && SaysEmbedded(change.Change) ? change : ((Telemetry.Changes.ChangeEvent Change, double Nearness)?)null;
+        if (embedding is null && told is null)
         {
-            // Every embedding span names its model: were it another one, it would be seen.
+            // Every embedding span names its model: were it another one, it would be seen. What the index was built with, no span says.
             candidate.Lacks(facts.Bad.Any(trace => trace.Spans.Exists(span => span.GenAi.Operation is "embeddings")) ? 2 : 0.5);
         }
 
-        if (facts.Change("model", "config", "index") is { } change && change.Change.Detail.Contains("embed", StringComparison.OrdinalIgnoreCase))
-        {
-            candidate.Supports(2 * change.Nearness, facts.Cite(change.Change));
-        }
-
-        return candidate;
+        return told is { } recorded ? candidate.Supports(3 * recorded.Nearness, facts.Cite(recorded.Change)) : candidate;
     }
+
+    private static bool SaysEmbedded(Telemetry.Changes.ChangeEvent change) => change.Detail.ContainsAny("embed", "vectoriz", "vectoris");
 
     /// <summary>What speaks against any cause in retrieval: a later stage that changed by itself.</summary>
     private static Candidate Otherwise(CaseFacts facts, Candidate candidate)

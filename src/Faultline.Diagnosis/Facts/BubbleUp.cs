@@ -13,8 +13,12 @@ internal static class BubbleUp
     /// <summary>Standard errors from which a difference is no chance, with hundreds of values compared.</summary>
     private const double ZMin = 3;
 
+    /// <summary>Good traces right before the onset that are asked whether a value was there already.</summary>
+    private const int LateMax = 12;
+
     /// <summary>Most telling first. A value that the bad traces lack is told by what they have instead, or by its own falling share.</summary>
-    public static IReadOnlyList<Distinction> Compare(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good)
+    /// <param name="onsetUnixNanos">What the last good traces before it have like the bad ones sets nothing apart: it was there and did no harm.</param>
+    public static IReadOnlyList<Distinction> Compare(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good, long onsetUnixNanos = long.MaxValue)
     {
         if (bad.Count < 2 || good.Count < 2)
         {
@@ -23,11 +27,13 @@ internal static class BubbleUp
 
         var inBad = Count(bad);
         var inGood = Count(good);
+        var late = good.Where(trace => trace.StartUnixNanos < onsetUnixNanos).OrderByDescending(trace => trace.StartUnixNanos).Take(LateMax).ToList();
+        var inLate = Count(late);
         List<(Distinction Distinction, double Z)> found = [];
         foreach (var key in inBad.Keys.Union(inGood.Keys))
         {
             double p = inBad.GetValueOrDefault(key) / (double)bad.Count, q = inGood.GetValueOrDefault(key) / (double)good.Count;
-            if (Math.Abs(p - q) < DifferenceMin)
+            if (Math.Abs(p - q) < DifferenceMin || (late.Count >= LateMax / 2 && Math.Abs(p - (inLate.GetValueOrDefault(key) / (double)late.Count)) < Math.Abs(p - q) / 2))
             {
                 continue;
             }

@@ -78,7 +78,7 @@ internal sealed class FactsReader(TelemetrySource source)
 
         var good = before.Values.Concat(well).ToList();
         var whole = await WholeAsync(finding, bad, good, cancel);
-        var distinctions = BubbleUp.Compare(bad, good);
+        var distinctions = BubbleUp.Compare(bad, good, Nanos(finding.OnsetAt));
         return new CaseFacts
         {
             Finding = finding,
