@@ -37,7 +37,7 @@ internal sealed class CaseProjection(BlobStore blobs)
         ?? _cases.Values.LastOrDefault(view => view.State != CaseState.RESOLVED
             && view.Project == finding.Project && view.Environment == finding.Environment && view.Service == finding.Service
             && ((finding.OnsetAt - view.OnsetAt).Duration() <= SameFaultWithin
-                || (view.FailureClass == finding.FailureClass && (view.SymptomsClearedAt is not { } cleared || finding.OnsetAt - cleared <= FlapsWithin))));
+                || ((view.FailureClass == finding.FailureClass || view.OpenedAs == finding.FailureClass) && (view.SymptomsClearedAt is not { } cleared || finding.OnsetAt - cleared <= FlapsWithin))));
 
     /// <summary>Symptoms of one service that begin this close together are of one fault.</summary>
     public static readonly TimeSpan SameFaultWithin = TimeSpan.FromMinutes(10);
@@ -175,6 +175,7 @@ internal sealed class CaseProjection(BlobStore blobs)
             FindingId = opened.FindingId,
             State = CaseState.DETECTED,
             FailureClass = opened.FailureClass,
+            OpenedAs = opened.FailureClass,
             Symptoms = context?.Finding.Symptoms ?? [],
             Snapshot = context?.Snapshot ?? new ContextSnapshot([], [], [], [], [], []),
             RecentChanges = context?.Changes ?? [],

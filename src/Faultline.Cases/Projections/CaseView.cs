@@ -78,6 +78,9 @@ public sealed record CaseView
 
     public required FailureClass FailureClass { get; init; }
 
+    /// <summary>The class that the symptoms alone pointed to; diagnosis may have named another.</summary>
+    public required FailureClass OpenedAs { get; init; }
+
     public required IReadOnlyList<Symptom> Symptoms { get; init; }
 
     public required ContextSnapshot Snapshot { get; init; }

@@ -90,7 +90,8 @@ internal static class OutputCauses
             return null;
         }
 
-        var judge = facts.Distinctions.FirstOrDefault(one => one.ShareOfBad > one.ShareOfGood && one.Attribute.ContainsAny("judge", "evaluator", "evaluation"));
+        // Only what replaced another judge: that bad traces were judged at all says nothing.
+        var judge = facts.Distinctions.FirstOrDefault(one => one.ShareOfBad > one.ShareOfGood && one.Attribute.ContainsAny("judge", "evaluator", "evaluation") && facts.InsteadOf(one) is not null);
         var elsewhere = facts.Shifts.Where(shift => shift.IsBad && shift.Feature.Stage is not Stage.Output and not Stage.Whole).ToList();
         var candidate = new Candidate("evaluator_changed", judge?.Value ?? scores[0].Feature.Words, "The scores moved and the answers did not: who judges them changed.", -1.2)
             .Supports(4, judge is null ? null : facts.Cite(judge))

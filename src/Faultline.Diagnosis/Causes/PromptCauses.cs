@@ -117,7 +117,7 @@ internal static class PromptCauses
             .Contradicts(2.5, facts.Fell(FeatureTable.RetrievalTopScore)?.Evidence)
             .Contradicts(1.5, facts.Worse(FeatureTable.Refusals)?.Evidence)        // refusing has a name of its own
             .Contradicts(1.5, facts.Worse(FeatureTable.UnfilledShare)?.Evidence)
-            .Contradicts(1.5, ToolErrors(facts))
+            .Contradicts(2, ToolErrors(facts))
             .Contradicts(1, prompt is not null && facts.Differs(AttributeNames.ModelResponded) is { } model ? facts.Cite(model) : null);
     }
 

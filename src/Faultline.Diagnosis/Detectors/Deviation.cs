@@ -29,8 +29,11 @@ internal sealed class Deviation(Feature feature)
     /// <summary>Three windows at the cap; half of the smallest change worth a word is taken off first.</summary>
     private static readonly ExcursionRule Sudden = new(Drift: 1, Cap: 5.5, Threshold: 12, EffectOff: 0.5);
 
-    /// <summary>At least five windows at the cap, or a shift of one standard deviation over some twenty.</summary>
-    private static readonly ExcursionRule Slow = new(Drift: 0.5, Cap: 3, Threshold: 11, EffectOff: 0);
+    /// <summary>
+    /// At least five windows at the cap, or a shift of one and a half standard deviations over some ten. What is taken off first keeps a
+    /// baseline that is a little wrong for hours, where there is much traffic, from adding up to an alarm.
+    /// </summary>
+    private static readonly ExcursionRule Slow = new(Drift: 0.4, Cap: 3, Threshold: 11, EffectOff: 0.4);
 
     /// <summary>Usual windows with data in a row that end it.</summary>
     public const int UsualToClear = 6;

@@ -41,6 +41,7 @@ internal static class Samples
         FindingId = "finding",
         State = state,
         FailureClass = FailureClass.RETRIEVAL_DRIFT,
+        OpenedAs = FailureClass.RETRIEVAL_DRIFT,
         Symptoms = [new Symptom("score:relevance", "relevance fell", "avg(faultline_feature{feature=\"score:relevance\"})", 0.87, 0.79, 0.94, 0.41, "1")],
         Snapshot = new ContextSnapshot([], [new SnapshotItem("x", "the kept prompt")], [], [], [], []),
         RecentChanges = [new CaseChange("chg-1", "deploy", "checkout", "checkout 2.3.1", Now.AddMinutes(-20))],

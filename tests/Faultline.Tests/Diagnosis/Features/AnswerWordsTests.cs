@@ -24,6 +24,9 @@ public sealed class AnswerWordsTests
     [InlineData("{\"flagged\": false}", false)]
     [InlineData("pass", false)]
     [InlineData("{\"passed\": true}", false)]
+    [InlineData("verdict=block", true)]
+    [InlineData("denied=false", false)]
+    [InlineData("denied=true", true)]
     [InlineData("", false)]
-    public void A_guardrail_that_blocks_is_told_from_one_that_lets_pass(string result, bool blocks) => Assert.Equal(blocks, AnswerWords.Blocks(Encoding.UTF8.GetBytes(result)));
+    public void A_guardrail_that_blocks_is_told_from_one_that_lets_pass(string result, bool blocks) => Assert.Equal(blocks, AnswerWords.Blocks(result));
 }
