@@ -52,6 +52,9 @@ public sealed class CaseBook
     /// <summary>Raised after each append, with the case that changed, or null for a change event. Handlers must not block.</summary>
     public event Action<CaseView?>? Changed;
 
+    /// <summary>Raised with each change of the observed system once it is recorded. Handlers must not block.</summary>
+    public event Action<ChangeEvent>? ChangeNoted;
+
     /// <summary>Replays the ledger.</summary>
     public static async Task<CaseBook> OpenAsync(LedgerFile ledger, string blobDirectory, TimeProvider time, CancellationToken cancel = default)
     {
@@ -100,7 +103,9 @@ public sealed class CaseBook
         var id = "chg-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
         var words = await BlobAsync(new ChangeWords(detail, attributes), cancel);
         await AppendAsync(() => [new ChangeRecorded(id, project, type, service, at, actor, words)], cancel);
-        return new ChangeEvent(id, project, type, service, detail, at, attributes);
+        var change = new ChangeEvent(id, project, type, service, detail, at, attributes);
+        ChangeNoted?.Invoke(change);
+        return change;
     }
 
     public Task<CaseAnswer> TriageAsync(string? project, CaseId id, string actor, CancellationToken cancel = default) =>

@@ -5,6 +5,7 @@ using Faultline.Metrics.PromQL;
 using Faultline.Store;
 using Faultline.Store.Samples;
 using Faultline.Telemetry;
+using Faultline.Telemetry.Changes;
 using Faultline.Telemetry.Samples;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -114,6 +115,18 @@ public sealed class Detection : IBatchReader
             }
 
             project.Fold(batch, _time.GetUtcNow());
+        }
+    }
+
+    /// <summary>Notes a recorded change; a project or service that sent nothing yet has nothing to compare.</summary>
+    public void Changed(ChangeEvent change)
+    {
+        lock (_lock)
+        {
+            if (_projects.TryGetValue(change.Project, out var project))
+            {
+                project.Changed(change.Service, change.At);
+            }
         }
     }
 

@@ -35,6 +35,9 @@ internal sealed class Deviation(Feature feature)
     /// </summary>
     private static readonly ExcursionRule Slow = new(Drift: 0.4, Cap: 3, Threshold: 11, EffectOff: 0.4);
 
+    /// <summary>Part of the thresholds that is enough after a change.</summary>
+    private const double ChangedShare = 0.6;
+
     /// <summary>Usual windows with data in a row that end it.</summary>
     public const int UsualToClear = 6;
 
@@ -83,7 +86,8 @@ internal sealed class Deviation(Feature feature)
     public double ObservedCount => _fired?.ObservedCount ?? 0;
 
     /// <param name="learn">False while a finding of the service is open: what happens then is not usual.</param>
-    public Turn Step(long index, double value, double count, bool learn)
+    /// <param name="changed">Something of the service was changed shortly before: less evidence is needed, as after a release a human looks closer too.</param>
+    public Turn Step(long index, double value, double count, bool learn, bool changed = false)
     {
         if (count < feature.CountMin || !double.IsFinite(value))
         {
@@ -113,10 +117,10 @@ internal sealed class Deviation(Feature feature)
         var window = new JudgedWindow(index, end, scaled, count, deviation, floor, expected.Sigma * expected.Inflation);
         return Abnormal
             ? StepAbnormal(window, learn, deviation < floor || deviation < UsualSigma * expected.Sigma)
-            : StepUsual(window, learn, gap);
+            : StepUsual(window, learn, gap, changed ? ChangedShare : 1);
     }
 
-    private Turn StepUsual(in JudgedWindow window, bool learn, long gap)
+    private Turn StepUsual(in JudgedWindow window, bool learn, long gap, double thresholdShare)
     {
         if (gap > GapWindowsMax)
         {
@@ -130,8 +134,8 @@ internal sealed class Deviation(Feature feature)
         }
 
         // Both see every window; the sudden one, which knows the onset better, is asked first.
-        var isSudden = _sudden.Step(window, Baseline);
-        var isSlow = feature.AddsUp && _slow.Step(window, Baseline);
+        var isSudden = _sudden.Step(window, Baseline, thresholdShare);
+        var isSlow = feature.AddsUp && _slow.Step(window, Baseline, thresholdShare);
         if (!isSudden && !isSlow)
         {
             LearnHeld(_sudden.IsAtRest ? 0 : HeldMax);

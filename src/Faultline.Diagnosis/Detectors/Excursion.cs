@@ -43,9 +43,11 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin)
 
     public void Reset() => _sum = 0;
 
+    /// <param name="thresholdShare">Part of the threshold that is enough: less than 1 while something is known to have changed.</param>
     /// <returns>Whether it fires.</returns>
-    public bool Step(in JudgedWindow window, Baseline baseline)
+    public bool Step(in JudgedWindow window, Baseline baseline, double thresholdShare = 1)
     {
+        var threshold = rule.Threshold * thresholdShare;
         var before = _sum;
         _sum = Math.Max(0, _sum + Adds(window));
         if (_sum <= 0)
@@ -62,7 +64,7 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin)
         }
 
         Observe(window);
-        if (_sum < rule.Threshold || _windows < windowsMin)
+        if (_sum < threshold || _windows < windowsMin)
         {
             return false;
         }
@@ -70,7 +72,7 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin)
         if (_deviation < window.EffectFloor)
         {
             // Certain, but too small to matter: keep looking, and do not let the sum grow without end.
-            _sum = rule.Threshold;
+            _sum = Math.Min(_sum, rule.Threshold);
             return false;
         }
 

@@ -107,6 +107,17 @@ internal sealed class ServiceFeatures(string service, string environment)
     /// <summary>Recent traces with tool calls, for comparison with a looping one.</summary>
     public RecentTraces ToolTraces { get; } = new();
 
+    /// <summary>Windows after a change in which less evidence is needed: half an hour.</summary>
+    private const long ChangedWindows = 1800 / FeatureWindows.LengthSeconds;
+
+    private long _changedWindow = long.MinValue / 2;
+
+    /// <summary>Notes that something of the service, or of one it works with, was changed.</summary>
+    public void Changed(DateTimeOffset at) => _changedWindow = Math.Max(_changedWindow, FeatureWindows.IndexOf(at.ToUnixTimeMilliseconds() * 1_000_000));
+
+    /// <summary>Clocks differ: a change may be recorded a minute later than it shows.</summary>
+    private bool IsChanged(long window) => window >= _changedWindow - (60 / FeatureWindows.LengthSeconds) && window <= _changedWindow + ChangedWindows;
+
     public void Observe(Feature feature, string dimension, long unixNanos, double value, TraceId trace, int weight = 1)
     {
         if (unixNanos <= 0)
@@ -253,7 +264,7 @@ internal sealed class ServiceFeatures(string service, string environment)
             if (first)
             {
                 series.Remember(window.Index, slot.WorstTrace, slot.BestTrace);
-                var turn = series.Detector.Step(window.Index, value, slot.Count, learn);
+                var turn = series.Detector.Step(window.Index, value, slot.Count, learn, IsChanged(window.Index));
                 if (turn != Turn.None)
                 {
                     sink.Turned(this, series, turn, window.Index);

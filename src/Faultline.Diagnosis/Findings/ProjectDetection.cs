@@ -87,6 +87,21 @@ internal sealed class ProjectDetection(string project) : IWindowSink
         Tell();
     }
 
+    /// <summary>Notes a change of a service: it and those that work with it are looked at more closely for a while.</summary>
+    public void Changed(string service, DateTimeOffset at)
+    {
+        foreach (var changed in Features.Services.Where(one => string.Equals(one.Service, service, StringComparison.Ordinal)).ToList())
+        {
+            foreach (var other in Features.Services)
+            {
+                if (ReferenceEquals(changed, other) || Features.Linked(changed, other))
+                {
+                    other.Changed(at);
+                }
+            }
+        }
+    }
+
     /// <summary>Event time up to which a service's windows are over.</summary>
     private static long Watermark(ServiceFeatures service, DateTimeOffset now)
     {

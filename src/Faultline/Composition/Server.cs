@@ -134,6 +134,7 @@ internal sealed class Server : IAsyncDisposable
         // What sees every committed batch.
         var derived = new DerivedMetrics(DerivedOptions(), _logs.CreateLogger("Faultline.Metrics"));
         var detection = new Detection(store, time, _logs.CreateLogger<Detection>());
+        cases.ChangeNoted += detection.Changed;
         var models = new LlmFigures();
         var model = OpenModel(models, time);
         var evaluation = new LiveEvaluation(

@@ -58,6 +58,7 @@ internal sealed class WorldReplay : IAsyncDisposable
         _ledger = ledger;
         _cases = cases;
         _detection = new Detection(KeepFeaturesAsync, store.Samples.SelectAsync, clock);
+        cases.ChangeNoted += _detection.Changed;
         _pipeline = new IngestPipeline(store.Writer, new IngestOptions(TimeSpan.FromDays(3650)), new IngestFigures(), clock);
         _worker = new CaseWorker(
             cases, _detection.News, new Diagnostician(store, clock).DiagnoseAsync, store, new PromQlEngine(store.Samples.SelectAsync), clock, NullLogger<CaseWorker>.Instance);
