@@ -1,5 +1,6 @@
 using Faultline.Ingest.Gateway;
 using Faultline.Metrics.Exposition;
+using Faultline.Telemetry.Redaction;
 using Faultline.Telemetry.Samples;
 
 namespace Faultline.Ingest.Pipeline;
@@ -36,6 +37,12 @@ public static class IngestMetrics
         families.Add(Latency(figures));
         return families;
     }
+
+    /// <summary>What was redacted, by class and mode.</summary>
+    public static MetricFamily Family(RedactionFigures redacted) => MetricFamily.Counter(
+        "faultline_redacted_values",
+        "Values that were masked, hashed or dropped before anything was stored.",
+        [.. redacted.All().Select(count => MetricFamily.Of(count.Values, ("class", count.Class), ("mode", RedactionWords.Of(count.Mode))))]);
 
     private static MetricFamily Latency(IngestFigures figures)
     {

@@ -7,22 +7,30 @@ using Faultline.Store.Writes;
 using Faultline.Telemetry;
 using Faultline.Telemetry.GenAi;
 using Faultline.Telemetry.Otlp;
+using Faultline.Telemetry.Redaction;
 
 namespace Faultline.Ingest.Pipeline;
 
 /// <param name="MaxAge">What started longer ago is rejected.</param>
 /// <param name="ReadingBytesMax">Most bytes of requests that are being read or decoded at one time; more is answered with "try later".</param>
-public sealed record IngestOptions(TimeSpan MaxAge, long ReadingBytesMax = 512L << 20);
+public sealed record IngestOptions(TimeSpan MaxAge, long ReadingBytesMax = 512L << 20)
+{
+    /// <summary>What is taken out of every request before anything else sees it.</summary>
+    public RedactionOptions Redaction { get; init; } = new();
+}
 
 /// <summary>
-/// decode → normalise → write → acknowledge. What it returns as <see cref="Admission.Durable"/> is on the disk; nothing is kept
+/// decode → redact → normalise → write → acknowledge. What it returns as <see cref="Admission.Durable"/> is on the disk; nothing is kept
 /// here in between, so a request that gets no answer was either written whole or not at all.
 /// </summary>
 public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, IngestFigures figures, TimeProvider time)
 {
     private readonly CountedSpans _counted = new();
+    private readonly Redactor _redactor = new(options.Redaction);
 
     public IngestFigures Figures => figures;
+
+    public RedactionFigures Redacted => _redactor.Figures;
 
     /// <summary>What the receivers' buffers take of <see cref="IngestOptions.ReadingBytesMax"/>.</summary>
     public BytesBudget Reading { get; } = new(options.ReadingBytesMax);
@@ -62,7 +70,7 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
         return new Admission.Durable(decoding.Accepted, decoding.Rejected, decoding.RejectedReason);
     }
 
-    /// <summary>Everything that happens to a request before it is written: decoded and normalised.</summary>
+    /// <summary>Everything that happens to a request before it is written: decoded, redacted and normalised.</summary>
     public (TelemetryBatch Batch, OtlpDecoding Decoding) Prepare(GatewayIdentity identity, Signal signal, ReadOnlySpan<byte> body, bool json)
     {
         var batch = new TelemetryBatch
@@ -74,6 +82,8 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
         var decoding = Decode(signal, body, json, batch);
         if (!decoding.Malformed)
         {
+            // First, so that whatever is read out of the text or copied from it has never held what must not be kept.
+            _redactor.Redact(batch);
             Normalise(batch);
         }
 

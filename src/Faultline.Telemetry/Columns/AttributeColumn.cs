@@ -29,19 +29,23 @@ public enum AttributeType : byte
     Bytes = (byte)'y',
 }
 
+/// <summary>What becomes of one entry of an <see cref="AttributeColumn"/>.</summary>
+/// <param name="Value">Null: the entry goes.</param>
+public readonly record struct AttributeChange(int Entry, byte[]? Value, AttributeType Type);
+
 /// <summary>One map of attributes a row: keys and values as text, and the OTLP type of each value, in the order sent.</summary>
 /// <remarks>Append the entries of a row, then <see cref="EndRow"/>. Duplicate keys are kept; a lookup finds the first.</remarks>
 public sealed class AttributeColumn
 {
-    private readonly FixedColumn<int> _ends = new();
+    private FixedColumn<int> _ends = new();
 
     public int Count => _ends.Count;
 
-    public ByteColumn Keys { get; } = new();
+    public ByteColumn Keys { get; private set; } = new();
 
-    public ByteColumn Values { get; } = new();
+    public ByteColumn Values { get; private set; } = new();
 
-    public FixedColumn<AttributeType> Types { get; } = new();
+    public FixedColumn<AttributeType> Types { get; private set; } = new();
 
     /// <summary>Index of the entry just behind each row's last.</summary>
     public ReadOnlySpan<int> Ends => _ends.Values;
@@ -73,6 +77,37 @@ public sealed class AttributeColumn
     {
         _ends.Truncate(rows);
         AbandonRow();
+    }
+
+    /// <summary>Replaces and removes entries.</summary>
+    /// <param name="changes">Entries rising.</param>
+    public void Change(IReadOnlyList<AttributeChange> changes)
+    {
+        if (changes.Count == 0)
+        {
+            return;
+        }
+
+        var changed = new AttributeColumn();
+        var next = 0;
+        for (var row = 0; row < Count; row++)
+        {
+            for (var entry = Start(row); entry < End(row); entry++)
+            {
+                if (next == changes.Count || changes[next].Entry != entry)
+                {
+                    changed.Add(Keys[entry], Values[entry], Types[entry]);
+                }
+                else if (changes[next++] is { Value: { } value } change)
+                {
+                    changed.Add(Keys[entry], value, change.Type);
+                }
+            }
+
+            changed.EndRow();
+        }
+
+        (_ends, Keys, Values, Types) = (changed._ends, changed.Keys, changed.Values, changed.Types);
     }
 
     /// <summary>Finds the first entry of <paramref name="row"/> named <paramref name="key"/>.</summary>

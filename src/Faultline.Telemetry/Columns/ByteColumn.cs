@@ -51,6 +51,25 @@ public sealed class ByteColumn
         _count = rows;
     }
 
+    /// <summary>Puts other values in the place of some rows'.</summary>
+    /// <param name="changes">Rows rising.</param>
+    public void Replace(IReadOnlyList<(int Row, byte[] Value)> changes)
+    {
+        if (changes.Count == 0)
+        {
+            return;
+        }
+
+        var replaced = new ByteColumn();
+        var next = 0;
+        for (var row = 0; row < _count; row++)
+        {
+            replaced.Add(next < changes.Count && changes[next].Row == row ? changes[next++].Value : this[row]);
+        }
+
+        (_bytes, _ends) = (replaced._bytes, replaced._ends);
+    }
+
     private int Reserve(int length)
     {
         var start = _count == 0 ? 0 : _ends[_count - 1];

@@ -24,6 +24,7 @@ using Faultline.Metrics.Scrape;
 using Faultline.Settings;
 using Faultline.Store;
 using Faultline.Store.Writes;
+using Faultline.Telemetry.Redaction;
 using Faultline.Web;
 using Faultline.Web.Live;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -154,9 +155,9 @@ internal sealed class Server : IAsyncDisposable
         // How telemetry gets in, and what is said about it.
         var auth = new GatewayAuth(new GatewayOptions(Settings.GatewayMethod is "basic-auth", Settings.ApiKeys, Settings.BasicCredentials));
         var figures = new IngestFigures();
-        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(Settings.IngestMaxAge), figures, time);
+        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(Settings.IngestMaxAge) { Redaction = Redaction() }, figures, time);
         var process = new ProcessMetrics(store.Writer, Settings.QueueBytesMax, time);
-        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), .. derived.Internals(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? []];
+        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? []];
         var promQl = new PromQlEngine(store.Samples.SelectAsync);
         var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));
 
@@ -315,6 +316,11 @@ internal sealed class Server : IAsyncDisposable
         "http://" + Address("listen.victoriametrics"),
         Settings.ApiKeys.Contains(FaultlineSettings.PlaceholderKey, StringComparer.Ordinal) ? FaultlineSettings.PlaceholderKey : "a key from ENVOY_API_KEYS",
         Settings.DataDirectory);
+
+    // A key of its own where the operator gave none, kept so that hashes stay comparable over restarts.
+    private RedactionOptions Redaction() => !Settings.Redaction.Hashes || !Settings.Redaction.HashKey.IsEmpty
+        ? Settings.Redaction
+        : Settings.Redaction with { HashKey = HashKeyFile.Ensure(Settings.DataDirectory) };
 
     private DerivedMetricsOptions DerivedOptions() => new()
     {

@@ -2,6 +2,7 @@ using Faultline.Diagnosis.Evaluators.Judge;
 using Faultline.Diagnosis.Evaluators.Live;
 using Faultline.Diagnosis.Reasoning;
 using Faultline.Diagnosis.Reasoning.Chat;
+using Faultline.Telemetry.Redaction;
 
 namespace Faultline.Settings;
 
@@ -44,6 +45,8 @@ public sealed record FaultlineSettings
     public TimeSpan CommitDelay { get; init; } = TimeSpan.FromMilliseconds(25);
 
     public long QueueBytesMax { get; init; } = 256L << 20;
+
+    public RedactionOptions Redaction { get; init; } = new();
 
     public long EngineMemoryBytesMax { get; init; } = 2L << 30;
 
@@ -129,7 +132,7 @@ public sealed record FaultlineSettings
             }
         }
 
-        foreach (var problem in (IEnumerable<string>)[.. Evaluators.Problems(), .. Llm.Problems(), .. Reasoning.Problems(), .. Judge.Problems()])
+        foreach (var problem in (IEnumerable<string>)[.. Redaction.Problems(), .. Evaluators.Problems(), .. Llm.Problems(), .. Reasoning.Problems(), .. Judge.Problems()])
         {
             yield return problem;
         }

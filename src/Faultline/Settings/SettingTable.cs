@@ -39,6 +39,12 @@ internal static class SettingTable
         new("ingest.message_bytes_max", "Largest request after decompression, e.g. 32MiB.", (s, v) => s with { MessageBytesMax = checked((int)Bytes(v)) }),
         new("ingest.commit_delay", "How long a request waits for company before its commit, e.g. 25ms.", (s, v) => s with { CommitDelay = Duration(v) }),
         new("ingest.queue_bytes_max", "Most bytes waiting for a commit; more is answered with 'try later'.", (s, v) => s with { QueueBytesMax = Bytes(v) }),
+        new("redaction.enabled", "Whether sensitive text is taken out before anything is stored: true or false.", (s, v) => s with { Redaction = s.Redaction with { Enabled = Truth(v) } }),
+        new("redaction.classes", "What is looked for, each CLASS or CLASS=MODE (mask, hash, drop), or none.", (s, v) => s with { Redaction = s.Redaction with { Kinds = RedactionWriting.Kinds(v) } }, IsList: true),
+        new("redaction.attributes", "Attributes by key, KEY=MODE (keep, mask, hash, drop), * in front or at the end.", (s, v) => s with { Redaction = s.Redaction with { Attributes = RedactionWriting.Rules(v) } }, IsList: true),
+        new("redaction.events", "Events by name, NAME=MODE: their attributes, and a log event's body.", (s, v) => s with { Redaction = s.Redaction with { Events = RedactionWriting.Rules(v) } }, IsList: true),
+        new("redaction.patterns", "Patterns of your own, NAME=EXPRESSION or NAME:MODE=EXPRESSION.", (s, v) => s with { Redaction = s.Redaction with { Patterns = RedactionWriting.Patterns(v) } }, IsList: true),
+        new("redaction.hash_key", "Key of the hashes, 16 characters or more (default: made at first use).", (s, v) => s with { Redaction = s.Redaction with { HashKey = RedactionWriting.Key(One(v)) } }),
         new("store.memory_bytes_max", "Most memory the ClickHouse engine may take, e.g. 2GiB.", (s, v) => s with { EngineMemoryBytesMax = Bytes(v) }),
         new("metrics.derived.namespace", "First word of the derived metrics' names.", (s, v) => s with { DerivedNamespace = One(v) }),
         new("metrics.derived.buckets_seconds", "Latency bounds, or the word infra or genai.", (s, v) => s with { BucketsSeconds = Buckets(v) }, IsList: true),
@@ -79,6 +85,9 @@ internal static class SettingTable
         known.MinBy(candidate => Distance(name, candidate)) ?? "";
 
     private static string One(IReadOnlyList<string> values) => values is [var value] ? value : throw new FormatException("one value is wanted, not a list");
+
+    private static bool Truth(IReadOnlyList<string> values) =>
+        bool.TryParse(One(values), out var truth) ? truth : throw new FormatException($"'{One(values)}' is neither true nor false");
 
     private static ListenAddress Listen(IReadOnlyList<string> values) =>
         ListenAddress.TryParse(One(values), out var address) ? address : throw new FormatException($"'{One(values)}' is not host:port (for example 127.0.0.1:4318)");
