@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using Faultline.Ingest.Gateway;
@@ -26,6 +27,7 @@ public sealed record IngestOptions(TimeSpan MaxAge, long ReadingBytesMax = 512L 
 public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, IngestFigures figures, TimeProvider time)
 {
     private readonly CountedSpans _counted = new();
+    private readonly ConcurrentDictionary<string, DeltaSeries> _deltas = new(StringComparer.Ordinal);
     private readonly Redactor _redactor = new(options.Redaction);
 
     public IngestFigures Figures => figures;
@@ -99,11 +101,14 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
             (Signal.Traces, true) => OtlpDecoder.DecodeTracesJson(body, batch.Spans, limits),
             (Signal.Logs, false) => OtlpDecoder.DecodeLogs(body, batch.Logs, limits),
             (Signal.Logs, true) => OtlpDecoder.DecodeLogsJson(body, batch.Logs, limits),
-            (Signal.Metrics, false) => OtlpDecoder.DecodeMetrics(body, batch.Samples, limits),
-            (Signal.Metrics, true) => OtlpDecoder.DecodeMetricsJson(body, batch.Samples, limits),
+            (Signal.Metrics, false) => OtlpDecoder.DecodeMetrics(body, batch.Samples, limits, Deltas(batch.Project)),
+            (Signal.Metrics, true) => OtlpDecoder.DecodeMetricsJson(body, batch.Samples, limits, Deltas(batch.Project)),
             _ => throw new System.Diagnostics.UnreachableException(signal.ToString()),
         };
     }
+
+    // Projects come from the gateway's keys, so there are few.
+    private DeltaSeries Deltas(string project) => _deltas.GetOrAdd(project, _ => new DeltaSeries());
 
     private void Normalise(TelemetryBatch batch)
     {

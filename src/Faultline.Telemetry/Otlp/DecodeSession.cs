@@ -22,6 +22,9 @@ internal sealed class DecodeSession(OtlpLimits limits)
 
     public OtlpLimits Limits { get; } = limits;
 
+    /// <summary>Totals of series with delta temporality; null where there are none to add to.</summary>
+    public DeltaSeries? Deltas { get; init; }
+
     public int Accepted { get; set; }
 
     public void Reject(string reason, int count = 1) => _reasons[reason] = _reasons.GetValueOrDefault(reason) + count;

@@ -386,6 +386,12 @@ internal static class JsonTranscoder
             case FieldKind.UInt32 when integer >= 0 && integer <= uint.MaxValue:
                 output.Varint((ulong)integer);
                 return true;
+            case FieldKind.UInt64 when integer >= 0 && integer <= ulong.MaxValue:
+                output.Varint((ulong)integer);
+                return true;
+            case FieldKind.SInt32 when integer >= int.MinValue && integer <= int.MaxValue:
+                output.Varint((uint)(((int)integer << 1) ^ ((int)integer >> 31)));
+                return true;
             case FieldKind.Enum when integer >= int.MinValue && integer <= int.MaxValue:
                 output.Varint((ulong)(long)integer);
                 return true;

@@ -68,16 +68,18 @@ public static class OtlpDecoder
         return protobuf.Problem is { } problem ? Malformed(problem) : DecodeLogs(protobuf.Message, into, limits);
     }
 
-    public static OtlpDecoding DecodeMetrics(ReadOnlySpan<byte> protobuf, SampleBatch into, OtlpLimits limits)
+    /// <param name="deltas">The project's totals of series with delta temporality; without them such points are rejected.</param>
+    public static OtlpDecoding DecodeMetrics(ReadOnlySpan<byte> protobuf, SampleBatch into, OtlpLimits limits, DeltaSeries? deltas = null)
     {
-        var session = new DecodeSession(limits);
+        var session = new DecodeSession(limits) { Deltas = deltas };
         return session.Finish(MetricDecoder.Append(protobuf, into, session));
     }
 
-    public static OtlpDecoding DecodeMetricsJson(ReadOnlySpan<byte> json, SampleBatch into, OtlpLimits limits)
+    /// <inheritdoc cref="DecodeMetrics"/>
+    public static OtlpDecoding DecodeMetricsJson(ReadOnlySpan<byte> json, SampleBatch into, OtlpLimits limits, DeltaSeries? deltas = null)
     {
         using var protobuf = JsonTranscoder.ToProtobuf(json, OtlpSchema.Metrics);
-        return protobuf.Problem is { } problem ? Malformed(problem) : DecodeMetrics(protobuf.Message, into, limits);
+        return protobuf.Problem is { } problem ? Malformed(problem) : DecodeMetrics(protobuf.Message, into, limits, deltas);
     }
 
     private static OtlpDecoding Malformed(string reason) => new(true, reason, 0, 0, null, 0);

@@ -15,6 +15,10 @@ internal enum FieldKind
     Bool,
     Int64,
     UInt32,
+
+    /// <summary>A varint that is zigzag-coded in protobuf.</summary>
+    SInt32,
+    UInt64,
     Enum,
     Double,
     Fixed64,
@@ -43,7 +47,7 @@ internal sealed class FieldSchema(int number, string name, FieldKind kind, Func<
     /// <summary>As in OTLP/JSON: <c>startTimeUnixNano</c>.</summary>
     public byte[] JsonName { get; } = Encoding.UTF8.GetBytes(CamelCase(name));
 
-    public bool IsPacked => Repeated && Kind is FieldKind.Double or FieldKind.Fixed64;
+    public bool IsPacked => Repeated && Kind is FieldKind.Double or FieldKind.Fixed64 or FieldKind.UInt64;
 
     private static string CamelCase(string name)
     {
@@ -160,8 +164,35 @@ internal static class OtlpSchema
         new(7, "explicit_bounds", FieldKind.Double, null, true),
         new(10, "flags", FieldKind.UInt32));
 
-    // Points of kinds that are refused are only counted, so none of their fields is needed.
-    private static readonly MessageSchema s_refusedPoint = new();
+    private static readonly MessageSchema s_exponentialBuckets = new(
+        new(1, "offset", FieldKind.SInt32),
+        new(2, "bucket_counts", FieldKind.UInt64, null, true));
+
+    private static readonly MessageSchema s_exponentialPoint = new(
+        new(1, "attributes", FieldKind.Message, () => s_keyValue, true),
+        new(2, "start_time_unix_nano", FieldKind.Fixed64),
+        new(3, "time_unix_nano", FieldKind.Fixed64),
+        new(4, "count", FieldKind.Fixed64),
+        new(5, "sum", FieldKind.Double),
+        new(6, "scale", FieldKind.SInt32),
+        new(7, "zero_count", FieldKind.Fixed64),
+        new(8, "positive", FieldKind.Message, () => s_exponentialBuckets),
+        new(9, "negative", FieldKind.Message, () => s_exponentialBuckets),
+        new(10, "flags", FieldKind.UInt32),
+        new(14, "zero_threshold", FieldKind.Double));
+
+    private static readonly MessageSchema s_quantile = new(
+        new(1, "quantile", FieldKind.Double),
+        new(2, "value", FieldKind.Double));
+
+    private static readonly MessageSchema s_summaryPoint = new(
+        new(7, "attributes", FieldKind.Message, () => s_keyValue, true),
+        new(2, "start_time_unix_nano", FieldKind.Fixed64),
+        new(3, "time_unix_nano", FieldKind.Fixed64),
+        new(4, "count", FieldKind.Fixed64),
+        new(5, "sum", FieldKind.Double),
+        new(6, "quantile_values", FieldKind.Message, () => s_quantile, true),
+        new(8, "flags", FieldKind.UInt32));
 
     private static readonly MessageSchema s_metric = new(
         new(1, "name", FieldKind.String),
@@ -170,8 +201,8 @@ internal static class OtlpSchema
         new(5, "gauge", FieldKind.Message, () => Points(s_numberPoint)),
         new(7, "sum", FieldKind.Message, () => Points(s_numberPoint)),
         new(9, "histogram", FieldKind.Message, () => Points(s_histogramPoint)),
-        new(10, "exponential_histogram", FieldKind.Message, () => Points(s_refusedPoint)),
-        new(11, "summary", FieldKind.Message, () => Points(s_refusedPoint)));
+        new(10, "exponential_histogram", FieldKind.Message, () => Points(s_exponentialPoint)),
+        new(11, "summary", FieldKind.Message, () => Points(s_summaryPoint)));
 
     public static MessageSchema AnyValue { get; } = new(
         new(1, "string_value", FieldKind.String),

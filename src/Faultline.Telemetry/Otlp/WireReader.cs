@@ -52,6 +52,9 @@ internal ref struct WireReader(ReadOnlySpan<byte> message)
 
     public WireFault Fault { get; private set; }
 
+    /// <summary>Whether anything is left to read; for packed numbers, which have no tags.</summary>
+    public readonly bool HasMore => _at < _message.Length && Fault == WireFault.None;
+
     /// <summary>Reads the next tag; false at the end of the message or after a fault.</summary>
     public bool TryReadTag(out uint tag)
     {

@@ -56,18 +56,73 @@ public class MetricDecoderTests
     }
 
     [Theory]
-    [InlineData(10, 2, "exponential")]
-    [InlineData(11, 0, "summar")]
-    [InlineData(7, 1, "delta")]
-    [InlineData(9, 1, "delta")]
-    public void What_is_not_taken_yet_is_rejected_by_name_and_counted(int kind, ulong temporality, string reason)
+    [InlineData(7, 0)]
+    [InlineData(9, 0)]
+    [InlineData(10, 7)]
+    public void A_sum_or_histogram_without_temporality_is_rejected_by_name_and_counted(int kind, ulong temporality)
     {
         var (batch, decoding) = Decode(metric => metric.Text(1, "named.metric").Message(kind, data => data.Varint(2, temporality)
             .Message(1, point => point.Fixed64(3, Now)).Message(1, point => point.Fixed64(3, Now))));
         Assert.Equal((0, 2), (decoding.Accepted, decoding.Rejected));
-        Assert.Contains(reason, decoding.RejectedReason, StringComparison.Ordinal);
-        Assert.Contains("named.metric", decoding.RejectedReason, StringComparison.Ordinal);
+        Assert.Contains("without temporality (metric named.metric)", decoding.RejectedReason, StringComparison.Ordinal);
         Assert.Equal(0, batch.Count);
+    }
+
+    [Fact]
+    public void An_exponential_histogram_becomes_buckets_with_bounds_that_come_again()
+    {
+        // Scale 3: eight buckets to a power of two; at scale 2 every two of them are one. Offset -2 is 2^(-2/8).
+        var (batch, decoding) = Decode(metric => metric.Text(1, "rpc.duration").Text(3, "s").Message(10, histogram => histogram.Varint(2, 2)
+            .Message(1, point => point.Fixed64(3, Now).Fixed64(4, 21).Double(5, 30.5).Varint(6, ZigZag(3)).Fixed64(7, 1)
+                .Message(8, positive => positive.Varint(1, ZigZag(-2)).Bytes(2, [2, 3, 4, 0, 5])).Message(9, negative => negative.Varint(1, ZigZag(0)).Varint(2, 6)))));
+        Assert.Equal((1, 0), (decoding.Accepted, decoding.Rejected));
+        Assert.Equal(
+            ["_bucket le=-1 6", "_bucket le=0 7", "_bucket le=1 12", $"_bucket le={Math.Pow(2, 0.25):R} 16", $"_bucket le={Math.Pow(2, 0.5):R} 21", "_bucket le=+Inf 21", "_count le= 21", "_sum le= 30.5"],
+            Bounds(batch, "rpc_duration_seconds"));
+        Assert.Equal("histogram", batch.Metadata[0].Type);
+    }
+
+    [Fact]
+    public void An_exponential_histogram_with_any_scale_and_offset_has_rising_bounds_and_counts()
+    {
+        var seed = Environment.TickCount;
+        var random = new Random(seed);
+        for (var round = 0; round < 2_000; round++)
+        {
+            var (batch, _) = Decode(metric => metric.Text(1, "h").Message(10, histogram => histogram.Varint(2, 2).Message(1, point => point
+                .Fixed64(3, Now).Fixed64(4, 50).Varint(6, ZigZag(random.Next(-12, 22))).Fixed64(7, (ulong)random.Next(2))
+                .Message(8, buckets => Buckets(buckets, random)).Message(9, buckets => Buckets(buckets, random)))));
+            var bounds = Enumerable.Range(0, batch.Count).Where(i => batch.Series[batch.SeriesIndex[i]]["le"] is { Length: > 0 } and not "+Inf")
+                .Select(i => (Bound: double.Parse(batch.Series[batch.SeriesIndex[i]]["le"], System.Globalization.CultureInfo.InvariantCulture), Count: batch.Value[i])).ToArray();
+            Assert.True(bounds.Zip(bounds.Skip(1)).All(pair => pair.First.Bound < pair.Second.Bound && pair.First.Count <= pair.Second.Count), $"seed {seed}, round {round}");
+            Assert.DoesNotContain(bounds, bound => !double.IsFinite(bound.Bound));
+        }
+    }
+
+    [Fact]
+    public void A_summary_becomes_quantiles_a_count_and_a_sum()
+    {
+        var (batch, decoding) = Decode(metric => metric.Text(1, "gc.pause").Text(3, "s").Message(11, summary => summary.Message(1, point => point
+            .Fixed64(3, Now).Fixed64(4, 9).Double(5, 4.5).Message(6, q => q.Double(1, 0.5).Double(2, 0.4)).Message(6, q => q.Double(1, 0.99).Double(2, 1.2)))));
+        Assert.Equal((1, 0), (decoding.Accepted, decoding.Rejected));
+        Assert.Equal(
+            ["gc_pause_seconds q=0.5 0.4", "gc_pause_seconds q=0.99 1.2", "gc_pause_seconds_count q= 9", "gc_pause_seconds_sum q= 4.5"],
+            Enumerable.Range(0, batch.Count).Select(i => $"{batch.Series[batch.SeriesIndex[i]].Name} q={batch.Series[batch.SeriesIndex[i]]["quantile"]} {batch.Value[i]}"));
+        Assert.Equal("summary", batch.Metadata[0].Type);
+    }
+
+    [Fact]
+    public void Json_gives_the_same_exponential_histogram_and_summary()
+    {
+        var batch = new SampleBatch();
+        var decoding = OtlpDecoder.DecodeMetricsJson("""
+            {"resourceMetrics":[{"resource":{},"scopeMetrics":[{"metrics":[
+             {"name":"h","exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[{"timeUnixNano":"1800000000000000000","count":"5","sum":7,"scale":-1,"zeroCount":"1","zeroThreshold":0.001,"positive":{"offset":-1,"bucketCounts":["1","3"]}}]}},
+             {"name":"s","summary":{"dataPoints":[{"timeUnixNano":"1800000000000000000","count":"2","sum":3,"quantileValues":[{"quantile":0.5,"value":1.5}]}]}}]}]}]}
+            """u8, batch, s_limits);
+        Assert.Equal(new OtlpDecoding(false, null, 2, 0, null, 0), decoding);
+        Assert.Equal(["_bucket le=0.001 1", "_bucket le=1 2", "_bucket le=4 5", "_bucket le=+Inf 5", "_count le= 5", "_sum le= 7"], Bounds(batch, "h").Take(6));
+        Assert.Equal(9, batch.Count);
     }
 
     [Fact]
@@ -97,6 +152,20 @@ public class MetricDecoderTests
                 "i{job=\"svc\",service_name=\"svc\"} -4", "i{a=\"1\",job=\"svc\",service_name=\"svc\"} NaN"],
             Lines(batch));
     }
+
+    private static ulong ZigZag(int value) => (uint)((value << 1) ^ (value >> 31));
+
+    private static void Buckets(ProtoWriter buckets, Random random)
+    {
+        buckets.Varint(1, ZigZag(random.Next(8) == 0 ? random.Next(int.MinValue, int.MaxValue) : random.Next(-400, 400)));
+        for (var count = random.Next(40); count > 0; count--)
+        {
+            buckets.Varint(2, (ulong)random.Next(3));
+        }
+    }
+
+    private static IEnumerable<string> Bounds(SampleBatch batch, string name) =>
+        Enumerable.Range(0, batch.Count).Select(i => batch.Series[batch.SeriesIndex[i]]).Zip(batch.Value.Values.ToArray(), (series, value) => $"{series.Name[Math.Min(series.Name.Length, name.Length)..]} le={series["le"]} {value}");
 
     private static (SampleBatch Batch, OtlpDecoding Decoding) Decode(Action<ProtoWriter> metric)
     {
