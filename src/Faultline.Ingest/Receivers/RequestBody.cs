@@ -15,6 +15,7 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
     public const int RatioFreeBytes = 64 * 1024;
 
     private const int BufferBytesMin = 4096;
+    private const int ZstdWindowBytesMax = 1 << Zstd.WindowLogMax;
 
     private byte[] _buffer = [];
     private int _length;
@@ -57,14 +58,21 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
     }
 
     /// <summary>Fills this with what <paramref name="compressed"/> stands for.</summary>
-    public BodyFault Gunzip(ReadOnlyMemory<byte> compressed, int bytesMax)
+    public BodyFault Unpack(Packing packing, ReadOnlyMemory<byte> compressed, int bytesMax) => packing switch
+    {
+        Packing.Gzip => Gunzip(compressed, bytesMax),
+        Packing.Zstd => UnpackZstd(compressed.Span, bytesMax),
+        _ => throw new System.Diagnostics.UnreachableException(packing.ToString()),
+    };
+
+    internal BodyFault Gunzip(ReadOnlyMemory<byte> compressed, int bytesMax)
     {
         if (!MemoryMarshal.TryGetArray(compressed, out var bytes) || !LooksLikeGzip(compressed.Span))
         {
-            return BodyFault.NotGzip;
+            return BodyFault.NotPacked;
         }
 
-        var limit = Math.Min(bytesMax, Math.Max(RatioFreeBytes, (long)compressed.Length * RatioMax));
+        var limit = UnpackedMax(compressed.Length, bytesMax);
         using var source = new MemoryStream(bytes.Array!, bytes.Offset, bytes.Count, writable: false);
         using var gzip = new GZipStream(source, CompressionMode.Decompress);
         try
@@ -80,7 +88,7 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
                 var read = gzip.Read(_buffer, _length, (int)Math.Min(_buffer.Length - _length, limit - _length + 1));
                 if (read == 0)
                 {
-                    return GzipTrailer.Fits(compressed.Span, Bytes.Span) ? BodyFault.None : BodyFault.NotGzip;
+                    return GzipTrailer.Fits(compressed.Span, Bytes.Span) ? BodyFault.None : BodyFault.NotPacked;
                 }
 
                 _length += read;
@@ -92,9 +100,66 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
         }
         catch (InvalidDataException)
         {
-            return BodyFault.NotGzip;
+            return BodyFault.NotPacked;
         }
     }
+
+    private BodyFault UnpackZstd(ReadOnlySpan<byte> compressed, int bytesMax)
+    {
+        // The decoder's own memory, known only once it has seen the header, counts like the buffers.
+        if (!budget.TryTake(ZstdWindowBytesMax))
+        {
+            return BodyFault.NoMemory;
+        }
+
+        try
+        {
+            using var zstd = new Zstd();
+            return UnpackZstd(zstd, compressed, UnpackedMax(compressed.Length, bytesMax));
+        }
+        finally
+        {
+            budget.Release(ZstdWindowBytesMax);
+        }
+    }
+
+    private BodyFault UnpackZstd(Zstd zstd, ReadOnlySpan<byte> compressed, long limit)
+    {
+        while (true)
+        {
+            if (_length == _buffer.Length && Grow(_length + 1) is var full and not BodyFault.None)
+            {
+                return full;
+            }
+
+            // One byte more than may come is asked for, as above.
+            var room = _buffer.AsSpan(_length, (int)Math.Min(_buffer.Length - _length, limit - _length + 1));
+            if (!zstd.TryUnpack(compressed, room, out var consumed, out var written, out var isFrameEnd))
+            {
+                return BodyFault.NotPacked;
+            }
+
+            compressed = compressed[consumed..];
+            _length += written;
+            if (_length > limit)
+            {
+                return BodyFault.TooLarge;
+            }
+
+            if (compressed.IsEmpty && isFrameEnd)
+            {
+                return BodyFault.None;
+            }
+
+            // With room left and nothing more to read or write, the rest of a frame is missing.
+            if (written < room.Length && (compressed.IsEmpty || consumed + written == 0))
+            {
+                return BodyFault.NotPacked;
+            }
+        }
+    }
+
+    private static long UnpackedMax(int compressedBytes, int bytesMax) => Math.Min(bytesMax, Math.Max(RatioFreeBytes, (long)compressedBytes * RatioMax));
 
     // Ten bytes of header and eight of trailer at least.
     private static bool LooksLikeGzip(ReadOnlySpan<byte> bytes) => bytes is [0x1f, 0x8b, 8, ..] && bytes.Length >= 18;
@@ -138,7 +203,9 @@ internal enum BodyFault
 {
     None,
     TooLarge,
-    NotGzip,
+
+    /// <summary>Not what its encoding says, or not all of it.</summary>
+    NotPacked,
 
     /// <summary>Too much is being read already; the same may be sent again.</summary>
     NoMemory,

@@ -56,7 +56,7 @@ public sealed class RequestBodyTests
         for (var length = 0; length < compressed.Length; length++)
         {
             using var body = new RequestBody(_budget);
-            Assert.True(body.Gunzip(compressed.AsMemory(0, length), 1 << 20) == BodyFault.NotGzip, $"The first {length} of {compressed.Length} bytes were taken.");
+            Assert.True(body.Gunzip(compressed.AsMemory(0, length), 1 << 20) == BodyFault.NotPacked, $"The first {length} of {compressed.Length} bytes were taken.");
         }
     }
 
@@ -71,7 +71,7 @@ public sealed class RequestBodyTests
             using var body = new RequestBody(_budget);
 
             // In a long run of equal bytes another code can mean the same: then nothing is wrong.
-            Assert.True(body.Gunzip(compressed, 1 << 20) == BodyFault.NotGzip || body.Bytes.Span.SequenceEqual(bytes), $"Byte {at} was wrong and nobody saw it.");
+            Assert.True(body.Gunzip(compressed, 1 << 20) == BodyFault.NotPacked || body.Bytes.Span.SequenceEqual(bytes), $"Byte {at} was wrong and nobody saw it.");
             compressed[at] ^= 0x40;
         }
     }

@@ -61,7 +61,7 @@ public static class OtlpGrpc
             return;
         }
 
-        http.Response.Headers["grpc-accept-encoding"] = "identity,gzip";
+        http.Response.Headers["grpc-accept-encoding"] = "identity, " + PackingWords.Taken;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
         if (GrpcTimeout.TryParse(http.Request.Headers["grpc-timeout"], out var timeout))
         {
@@ -101,14 +101,14 @@ public static class OtlpGrpc
         if (compressed)
         {
             var encoding = http.Request.Headers["grpc-encoding"].ToString();
-            if (!encoding.Equals("gzip", StringComparison.OrdinalIgnoreCase))
+            if (!PackingWords.TryParse(encoding, out var packing) || packing == Packing.None)
             {
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.UnsupportedType);
-                GrpcReply.Refuse(http, RpcCode.Unimplemented, $"grpc-encoding '{encoding}' is not taken here; send gzip or identity.");
+                GrpcReply.Refuse(http, RpcCode.Unimplemented, $"grpc-encoding '{encoding}' is not taken here; send one of {PackingWords.Taken}, or identity.");
                 return;
             }
 
-            fault = plain.Gunzip(message, messageBytesMax);
+            fault = plain.Unpack(packing, message, messageBytesMax);
             if (fault != BodyFault.None)
             {
                 Refuse(http, pipeline, signal, fault, messageBytesMax);
@@ -178,9 +178,9 @@ public static class OtlpGrpc
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.TooLarge);
                 GrpcReply.Refuse(http, RpcCode.ResourceExhausted, string.Create(CultureInfo.InvariantCulture, $"The message is larger than {messageBytesMax:N0} bytes (ingest.message_bytes_max), or compressed too well to be telemetry. Send smaller batches."));
                 break;
-            case BodyFault.NotGzip:
+            case BodyFault.NotPacked:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Malformed);
-                GrpcReply.Refuse(http, RpcCode.InvalidArgument, "The message says it is gzip, but it is not, or not all of it.");
+                GrpcReply.Refuse(http, RpcCode.InvalidArgument, "The message is not packed as grpc-encoding says, or it is not all of it.");
                 break;
             case BodyFault.NoMemory:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Overloaded);

@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Faultline.Ingest.Receivers.Http;
 
-/// <summary>OTLP over HTTP: <c>POST /v1/traces</c>, <c>/v1/metrics</c>, <c>/v1/logs</c>; protobuf or JSON, plain or gzip.</summary>
+/// <summary>OTLP over HTTP: <c>POST /v1/traces</c>, <c>/v1/metrics</c>, <c>/v1/logs</c>; protobuf or JSON, plain, gzip or zstd.</summary>
 /// <remarks>Source: opentelemetry.io/docs/specs/otlp, "OTLP/HTTP".</remarks>
 public static class OtlpHttp
 {
@@ -52,21 +52,20 @@ public static class OtlpHttp
         }
 
         var encoding = http.Request.Headers.ContentEncoding.ToString();
-        var gzip = encoding.Equals("gzip", StringComparison.OrdinalIgnoreCase);
-        if (!gzip && !(encoding.Length == 0 || encoding.Equals("identity", StringComparison.OrdinalIgnoreCase)))
+        if (!PackingWords.TryParse(encoding, out var packing))
         {
             pipeline.Figures.Refused(signal, Transport, RefusalReason.UnsupportedType);
-            http.Response.Headers.AcceptEncoding = "gzip";
-            await RefuseAsync(http, json, StatusCodes.Status415UnsupportedMediaType, RpcCode.InvalidArgument, $"Content-Encoding '{encoding}' is not taken here; send gzip or none.");
+            http.Response.Headers.AcceptEncoding = PackingWords.Taken;
+            await RefuseAsync(http, json, StatusCodes.Status415UnsupportedMediaType, RpcCode.InvalidArgument, $"Content-Encoding '{encoding}' is not taken here; send one of {PackingWords.Taken}, or none.");
             return;
         }
 
         using var raw = new RequestBody(pipeline.Reading);
         using var plain = new RequestBody(pipeline.Reading);
         var fault = await raw.ReadAsync(http.Request.BodyReader, messageBytesMax, http.RequestAborted);
-        if (fault == BodyFault.None && gzip)
+        if (fault == BodyFault.None && packing != Packing.None)
         {
-            fault = plain.Gunzip(raw.Bytes, messageBytesMax);
+            fault = plain.Unpack(packing, raw.Bytes, messageBytesMax);
         }
 
         if (fault != BodyFault.None)
@@ -75,7 +74,7 @@ public static class OtlpHttp
             return;
         }
 
-        var admission = await pipeline.AcceptAsync(http.Identity(), signal, gzip ? plain.Bytes : raw.Bytes, json, Transport, http.RequestAborted);
+        var admission = await pipeline.AcceptAsync(http.Identity(), signal, packing != Packing.None ? plain.Bytes : raw.Bytes, json, Transport, http.RequestAborted);
         await AnswerAsync(http, json, signal, admission);
     }
 
@@ -89,9 +88,9 @@ public static class OtlpHttp
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.TooLarge);
                 await RefuseAsync(http, json, StatusCodes.Status413PayloadTooLarge, RpcCode.InvalidArgument, string.Create(CultureInfo.InvariantCulture, $"The request is larger than {messageBytesMax:N0} bytes (ingest.message_bytes_max), or compressed too well to be telemetry. Send smaller batches."));
                 break;
-            case BodyFault.NotGzip:
+            case BodyFault.NotPacked:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Malformed);
-                await RefuseAsync(http, json, StatusCodes.Status400BadRequest, RpcCode.InvalidArgument, "Content-Encoding says gzip, but the body is not, or not all of it.");
+                await RefuseAsync(http, json, StatusCodes.Status400BadRequest, RpcCode.InvalidArgument, $"Content-Encoding says {http.Request.Headers.ContentEncoding}, but the body is not, or not all of it.");
                 break;
             case BodyFault.NoMemory:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Overloaded);
