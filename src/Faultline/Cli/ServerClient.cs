@@ -31,7 +31,7 @@ internal sealed class ServerClient : IDisposable
     {
         server ??= Environment.GetEnvironmentVariable("FAULTLINE_SERVER");
         token ??= Environment.GetEnvironmentVariable("FAULTLINE_TOKEN");
-        server ??= PortsFile.Find(dataDirectory, "listen.ui") is { } listening ? "http://" + listening : "http://127.0.0.1:4300";
+        server ??= PortsFile.Url(dataDirectory, "listen.ui") ?? "http://127.0.0.1:4300";
         token ??= AdminToken.Find(dataDirectory);
         return Uri.TryCreate(server, UriKind.Absolute, out var address)
             ? new ServerClient(address, token)

@@ -1,12 +1,16 @@
 using System.Net;
+using System.Net.Security;
 using Faultline.Settings;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 
 namespace Faultline.Composition;
 
 /// <summary>The web applications, one a door, so that nothing of one port is reachable on another.</summary>
 internal sealed class Doors : IAsyncDisposable
 {
+    private static readonly TimeSpan HandshakeMax = TimeSpan.FromSeconds(10);
+
     private readonly List<(string Key, WebApplication App)> _open = [];
     private readonly Dictionary<string, string> _addresses = new(StringComparer.Ordinal);
 
@@ -14,23 +18,35 @@ internal sealed class Doors : IAsyncDisposable
     public IReadOnlyDictionary<string, string> Addresses => _addresses;
 
     /// <summary>A slim application for a door of programs; the pages' door makes its own.</summary>
-    public static WebApplicationBuilder NewBuilder(ListenAddress address, HttpProtocols protocols, Action<KestrelServerOptions>? limits = null)
+    public static WebApplicationBuilder NewBuilder(ListenAddress address, HttpProtocols protocols, DoorTls? tls = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        Listen(builder, address, protocols, limits);
+        Listen(builder, address, protocols, tls);
         return builder;
     }
 
-    public static void Listen(WebApplicationBuilder builder, ListenAddress address, HttpProtocols protocols, Action<KestrelServerOptions>? limits = null)
+    public static void Listen(WebApplicationBuilder builder, ListenAddress address, HttpProtocols protocols, DoorTls? tls = null)
     {
         builder.Configuration.Sources.Clear();
         Logging.Configure(builder.Logging);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            limits?.Invoke(kestrel);
-            kestrel.Listen(address.Address, address.Port, listen => listen.Protocols = protocols);
+            kestrel.Listen(address.Address, address.Port, listen =>
+            {
+                listen.Protocols = protocols;
+                if (tls is not null)
+                {
+                    // Asked at every handshake, so that a new certificate needs no new listener.
+                    List<SslApplicationProtocol> spoken = protocols == HttpProtocols.Http2 ? [SslApplicationProtocol.Http2] : [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11];
+                    listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(tls.Files.Handshake(tls.IsMutual, spoken)), HandshakeTimeout = HandshakeMax });
+                }
+            });
         });
+        if (tls is not null)
+        {
+            builder.WebHost.UseKestrelHttpsConfiguration();
+        }
     }
 
     /// <summary>Starts listening and notes the port.</summary>
@@ -65,6 +81,10 @@ internal sealed class Doors : IAsyncDisposable
 
     private static string Innermost(Exception exception) => exception.InnerException is { } inner ? Innermost(inner) : exception.Message;
 }
+
+/// <summary>How a door speaks TLS.</summary>
+/// <param name="IsMutual">Whether clients must show a certificate.</param>
+internal sealed record DoorTls(TlsFiles Files, bool IsMutual);
 
 /// <summary>What is set cannot be done; the message is for the person who set it.</summary>
 internal sealed class SettingsException(string message) : Exception(message);

@@ -14,4 +14,13 @@ internal static partial class Log
 
     [LoggerMessage(9004, LogLevel.Information, "A language model is asked as well: {Model} at {Host}. Prompts, answers and documents of the telemetry are sent there; see docs/reasoning.md.")]
     public static partial void ModelOn(this ILogger log, string model, string host);
+
+    [LoggerMessage(9011, LogLevel.Information, "Read {Path} again: {Subject}, good until {Expires:u}. New connections use it.")]
+    public static partial void TlsRead(this ILogger log, string path, string subject, DateTime expires);
+
+    [LoggerMessage(9012, LogLevel.Warning, "{Path}, its key or the clients' authorities changed and cannot be used ({Why}); the old ones stay in use.")]
+    public static partial void TlsUnusable(this ILogger log, string path, string why);
+
+    [LoggerMessage(9013, LogLevel.Warning, "{Path} expired at {Expires:u}: most clients will refuse it.")]
+    public static partial void TlsExpired(this ILogger log, string path, DateTime expires);
 }

@@ -7,15 +7,26 @@ internal static class PortsFile
 {
     private const string FileName = "ports.json";
 
-    public static void Write(string dataDirectory, IReadOnlyDictionary<string, string> addresses)
+    /// <param name="isTls">Whether a door speaks TLS; it then has an entry more, <c>tls.</c> and its key.</param>
+    public static void Write(string dataDirectory, IReadOnlyDictionary<string, string> addresses, Func<string, bool> isTls)
     {
+        var entries = new Dictionary<string, string>(addresses, StringComparer.Ordinal);
+        foreach (var key in addresses.Keys.Where(isTls))
+        {
+            entries["tls." + key] = "true";
+        }
+
         var path = Path.Combine(dataDirectory, FileName);
         var half = path + ".new";
-        File.WriteAllText(half, JsonSerializer.Serialize(addresses));
+        File.WriteAllText(half, JsonSerializer.Serialize(entries));
         File.Move(half, path, overwrite: true);
     }
 
     public static void Remove(string dataDirectory) => File.Delete(Path.Combine(dataDirectory, FileName));
+
+    /// <summary>Address of a door, e.g. <c>http://127.0.0.1:4300</c>, or null when no server has said.</summary>
+    public static string? Url(string dataDirectory, string key) =>
+        Find(dataDirectory, key) is { } address ? (Find(dataDirectory, "tls." + key) is null ? "http://" : "https://") + address : null;
 
     /// <summary>host:port of a door, or null when no server has said.</summary>
     public static string? Find(string dataDirectory, string key)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Faultline.Cases;
 using Faultline.Cases.Lifecycle;
 using Faultline.ClickHouse;
@@ -39,6 +40,7 @@ internal sealed class Server : IAsyncDisposable
     private readonly List<Task> _loops = [];
     private readonly Stack<Func<ValueTask>> _close = new();
     private readonly ILoggerFactory _logs;
+    private TlsFiles? _tls;
 
     private Server(FaultlineSettings settings)
     {
@@ -109,6 +111,21 @@ internal sealed class Server : IAsyncDisposable
         Directory.CreateDirectory(Settings.DataDirectory);
         PortsFile.Remove(Settings.DataDirectory);
 
+        if (Settings.Tls.Certificate is not null)
+        {
+            _tls = TlsFiles.Open(Settings.Tls, time, _logs.CreateLogger("Faultline"));
+            var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
+            {
+                signal.Cancel = true;
+                _tls.LookNow();
+            });
+            _close.Push(() =>
+            {
+                hangUp.Dispose();
+                return ValueTask.CompletedTask;
+            });
+        }
+
         // The store.
         var library = await EngineLibrary.EnsureAsync(Path.Combine(AppContext.BaseDirectory, "native"), say, cancel);
         var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(Settings.DataDirectory, "clickhouse"), MemoryBytesMax: Settings.EngineMemoryBytesMax), cancel);
@@ -157,7 +174,7 @@ internal sealed class Server : IAsyncDisposable
         var figures = new IngestFigures();
         var pipeline = new IngestPipeline(store.Writer, new IngestOptions(Settings.IngestMaxAge) { Redaction = Redaction() }, figures, time);
         var process = new ProcessMetrics(store.Writer, Settings.QueueBytesMax, time);
-        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? []];
+        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. _tls?.Families() ?? []];
         var promQl = new PromQlEngine(store.Samples.SelectAsync);
         var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));
 
@@ -203,7 +220,7 @@ internal sealed class Server : IAsyncDisposable
         await OpenDoorAsync("listen.health", Settings.Health, HttpProtocols.Http1AndHttp2, health.Map, cancel);
         scrape.DerivedInstance = Address("listen.derived");
         scrape.InternalInstance = Address("listen.internals");
-        PortsFile.Write(Settings.DataDirectory, _doors.Addresses);
+        PortsFile.Write(Settings.DataDirectory, _doors.Addresses, Settings.Tls.Covers);
 
         // What works by itself.
         var diagnostician = new Diagnostician(store, time);
@@ -223,6 +240,11 @@ internal sealed class Server : IAsyncDisposable
         }
 
         Loop("scrape", scrape.RunAsync);
+        if (_tls is not null)
+        {
+            Loop("TLS files", _tls.RunAsync);
+        }
+
         StartTook = DateTime.Now - Process.GetCurrentProcess().StartTime;
     }
 
@@ -276,7 +298,7 @@ internal sealed class Server : IAsyncDisposable
 
     private async Task OpenDoorAsync(string key, ListenAddress address, HttpProtocols protocols, Action<WebApplication> map, CancellationToken cancel)
     {
-        var app = Doors.NewBuilder(address, protocols).Build();
+        var app = Doors.NewBuilder(address, protocols, TlsOf(key)).Build();
         map(app);
         await _doors.OpenAsync(key, address, app, cancel);
     }
@@ -297,23 +319,27 @@ internal sealed class Server : IAsyncDisposable
             DataProtectionDirectory = Path.Combine(Settings.DataDirectory, "keys"),
         };
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, ApplicationName = "faultline" });
-        Doors.Listen(builder, Settings.Ui, HttpProtocols.Http1AndHttp2);
+        Doors.Listen(builder, Settings.Ui, HttpProtocols.Http1AndHttp2, TlsOf("listen.ui"));
         builder.WebHost.UseStaticWebAssets();
         builder.Services.AddFaultlineWeb(web);
         var app = builder.Build();
         app.MapFaultlineWeb(web);
         app.MapPrometheusApi(prometheus, _ => web.Project, "/prometheus");
         await _doors.OpenAsync("listen.ui", Settings.Ui, app, cancel);
-        LoginLink = web.Login.Link("http://" + Address("listen.ui"));
+        LoginLink = web.Login.Link(Url("listen.ui"));
     }
+
+    private DoorTls? TlsOf(string key) => _tls is not null && Settings.Tls.Covers(key) ? new DoorTls(_tls, Settings.Tls.IsMutual(key)) : null;
+
+    private string Url(string key) => (Settings.Tls.Covers(key) ? "https://" : "http://") + Address(key);
 
     private string LedgerDirectory => Path.Combine(Settings.DataDirectory, "ledger");
 
     private ConnectionWords Connection() => new(
-        "http://" + Address("listen.otlp_http"),
-        "http://" + Address("listen.otlp_grpc"),
-        "http://" + Address("listen.prometheus"),
-        "http://" + Address("listen.victoriametrics"),
+        Url("listen.otlp_http"),
+        Url("listen.otlp_grpc"),
+        Url("listen.prometheus"),
+        Url("listen.victoriametrics"),
         Settings.ApiKeys.Contains(FaultlineSettings.PlaceholderKey, StringComparer.Ordinal) ? FaultlineSettings.PlaceholderKey : "a key from ENVOY_API_KEYS",
         Settings.DataDirectory);
 

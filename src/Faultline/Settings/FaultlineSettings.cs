@@ -46,6 +46,8 @@ public sealed record FaultlineSettings
 
     public long QueueBytesMax { get; init; } = 256L << 20;
 
+    public TlsSettings Tls { get; init; } = new();
+
     public RedactionOptions Redaction { get; init; } = new();
 
     public long EngineMemoryBytesMax { get; init; } = 2L << 30;
@@ -132,7 +134,7 @@ public sealed record FaultlineSettings
             }
         }
 
-        foreach (var problem in (IEnumerable<string>)[.. Redaction.Problems(), .. Evaluators.Problems(), .. Llm.Problems(), .. Reasoning.Problems(), .. Judge.Problems()])
+        foreach (var problem in (IEnumerable<string>)[.. Tls.Problems(), .. Redaction.Problems(), .. Evaluators.Problems(), .. Llm.Problems(), .. Reasoning.Problems(), .. Judge.Problems()])
         {
             yield return problem;
         }
