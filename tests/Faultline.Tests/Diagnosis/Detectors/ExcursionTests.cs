@@ -1,0 +1,58 @@
+using Faultline.Diagnosis.Detectors;
+using Faultline.Diagnosis.Features;
+
+namespace Faultline.Tests.Diagnosis.Detectors;
+
+public sealed class ExcursionTests
+{
+    /// <summary>A steady score with the noise of single answers, then one that is lower by <paramref name="shift"/> standard deviations.</summary>
+    private static (Turn Turn, int Windows) Run(double shift, bool changed, int seed, int windows = 60)
+    {
+        const double Sigma = 0.1;
+        var rng = new Random(seed);
+        double Noise() => Sigma * Math.Sqrt(-2 * Math.Log(1 - rng.NextDouble())) * Math.Cos(2 * Math.PI * rng.NextDouble());
+        var series = new Deviation(FeatureTable.Score("groundedness"));
+        var index = 178_000_000L;
+        for (var i = 0; i < 3000; i++)
+        {
+            series.Step(index += 3, 0.8 + Noise(), 1, learn: true);
+        }
+
+        for (var i = 1; i <= windows; i++)
+        {
+            if (series.Step(index += 3, 0.8 - (shift * Sigma) + Noise(), 1, learn: true, changed) == Turn.Raised)
+            {
+                return (Turn.Raised, i);
+            }
+        }
+
+        return (Turn.None, windows);
+    }
+
+    [Fact]
+    public void A_shift_that_no_single_window_shows_adds_up_to_an_alarm()
+    {
+        var found = Enumerable.Range(1, 20).Count(seed => Run(1.5, changed: false, seed).Turn == Turn.Raised);
+        Assert.True(found >= 18, $"{found} of 20");
+    }
+
+    [Fact]
+    public void Noise_alone_is_no_alarm()
+    {
+        var found = Enumerable.Range(1, 20).Count(seed => Run(0, changed: false, seed, windows: 500).Turn == Turn.Raised);
+        Assert.True(found <= 1, $"{found} of 20");
+    }
+
+    [Fact]
+    public void After_a_change_less_evidence_is_enough()
+    {
+        var (usual, changed) = (0, 0);
+        for (var seed = 1; seed <= 20; seed++)
+        {
+            usual += Run(1.5, changed: false, seed).Windows;
+            changed += Run(1.5, changed: true, seed).Windows;
+        }
+
+        Assert.True(changed < 0.8 * usual, $"{changed} windows after a change, {usual} without");
+    }
+}
