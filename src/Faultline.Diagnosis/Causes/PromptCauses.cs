@@ -27,13 +27,9 @@ internal static class PromptCauses
             yield return unfilled;
         }
 
-        if (facts.Rose(FeatureTable.InputMessages) is { } history)
+        if (History(facts) is { } history)
         {
-            yield return new Candidate("history_growing", facts.Finding.Service, $"Model calls of {facts.Finding.Service} are given {Findings.Sentences.Number(history.After)} messages instead of {Findings.Sentences.Number(history.Before)}: conversations are sent along whole.", -0.7)
-                .Supports(3, history.Evidence)
-                .Supports(1.5, facts.Rose(FeatureTable.InputTokens)?.Evidence)
-                .Contradicts(2, facts.Rose(FeatureTable.ToolCalls)?.Evidence)
-                .Contradicts(2, facts.Rose(FeatureTable.AgentTurns)?.Evidence);
+            yield return history;
         }
 
         if (Ceiling(facts) is { } ceiling)
@@ -42,6 +38,31 @@ internal static class PromptCauses
                 .Supports(4, ceiling.Evidence)
                 .Supports(0.5, facts.Rose(FeatureTable.InputTokens)?.Evidence);
         }
+    }
+
+    /// <summary>Conversations that are sent along whole: more messages a call, or input that grows from turn to turn.</summary>
+    private static Candidate? History(CaseFacts facts)
+    {
+        var messages = facts.Rose(FeatureTable.InputMessages);
+        var tokens = facts.Rose(FeatureTable.InputTokens);
+        var growth = tokens is null ? default : SessionGrowth.Of(facts.Bad);
+        var grows = growth is { Largest: { } largest } && growth.IsMoreThan(SessionGrowth.Of(facts.Good))
+            ? new Evidence("span", $"{largest.TraceId}/{largest.SpanId}", $"Within sessions of the bad traces input grows by {AttributeNames.Percent(Math.Exp(growth.PerTurn) - 1)} a turn; this turn has {largest.GenAi.InputTokens} tokens.")
+            : null;
+        if (messages is null && grows is null)
+        {
+            return null;
+        }
+
+        var words = messages is null
+            ? $"Input of model calls of {facts.Finding.Service} grows with every turn of a session: conversations are sent along whole."
+            : $"Model calls of {facts.Finding.Service} are given {Findings.Sentences.Number(messages.After)} messages instead of {Findings.Sentences.Number(messages.Before)}: conversations are sent along whole.";
+        return new Candidate("history_growing", facts.Finding.Service, words, -0.7)
+            .Supports(3, messages?.Evidence)
+            .Supports(messages is null ? 2.5 : 0.5, grows)
+            .Supports(1.5, tokens?.Evidence)
+            .Contradicts(2, facts.Rose(FeatureTable.ToolCalls)?.Evidence)
+            .Contradicts(2, facts.Rose(FeatureTable.AgentTurns)?.Evidence);
     }
 
     private static Evidence? ToolErrors(CaseFacts facts) => facts.Worse(FeatureTable.ToolErrorRate)?.Evidence;
