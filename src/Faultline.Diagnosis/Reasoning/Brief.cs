@@ -23,7 +23,7 @@ internal static class Brief
         How to work: read the case; look at what moved (list_features, query_series), at a bad and a good trace (read_trace), at changes and similar cases. Prefer the earliest abnormal stage of the chain retrieve, prompt, model, tools, output. Look for what contradicts a cause, too. Stop when you know enough; you have few calls.
 
         Every claim is checked by a program against the store, and dropped when it does not hold:
-        - kind "span": ref is TRACE/SPAN of a span that you were shown; quote is a short text that stands in that span word for word, best one that good traces do not have.
+        - kind "span": ref is TRACE/SPAN of a span that you were shown; quote is a short text that stands in that span word for word, best one that most bad traces have and good ones do not.
         - kind "series": ref is a ref that you were shown, unchanged; moved is rose, fell or steady at the onset, as the tool says.
         - kind "change": ref is the id of a change that came before the onset.
         - kind "case": ref is the id of a similar resolved case of the same cause.

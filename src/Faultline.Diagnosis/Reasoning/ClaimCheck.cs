@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Facts;
 using Faultline.Diagnosis.Findings;
@@ -18,7 +19,7 @@ namespace Faultline.Diagnosis.Reasoning;
 /// Earned confidence is σ(−2 + Σ weights), one weight a kind of fact, the best of its kind; judgement, not fitted. A model alone reaches at most
 /// <see cref="AloneMax"/>. Where the deterministic answer has the same cause, its confidence is the bound instead when that is more.
 /// </remarks>
-internal sealed class ClaimCheck(Library library, Shown shown)
+internal sealed partial class ClaimCheck(Library library, Shown shown)
 {
     /// <summary>The most that facts earn which the deterministic answer did not weigh.</summary>
     public const double AloneMax = 0.7;
@@ -37,13 +38,18 @@ internal sealed class ClaimCheck(Library library, Shown shown)
     private const int QuoteMax = 400;
     private const int WordsMax = 400;
 
-    /// <summary>Good traces that a quotation is looked up in.</summary>
-    private const int GoodTracesMax = 10;
+    /// <summary>Traces of each side that a quotation is looked up in.</summary>
+    private const int TracesMax = 10;
+
+    /// <summary>Bad traces that a quotation must stand in, and by how much more of them than of the good ones, to tell them apart.</summary>
+    private const int TellingMin = 2;
+    private const double TellingShare = 0.5;
 
     /// <summary>As for the deterministic answer: windows are ten seconds, clocks differ.</summary>
     private static readonly TimeSpan ChangeAfter = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan ChangeBefore = TimeSpan.FromHours(24);
 
+    private List<string>? _badTexts;
     private List<string>? _goodTexts;
 
     /// <summary>What of an answer stands, the most confident first, and what does not.</summary>
@@ -166,22 +172,20 @@ internal sealed class ClaimCheck(Library library, Shown shown)
             return Result.Not("the words that it quotes do not stand in the span");
         }
 
-        var isBad = found.Summary.StartUnixNanos >= Library.Nanos(library.About.Finding.OnsetAt - TimeSpan.FromSeconds(10)) || library.About.Finding.BadTraces.Contains(trace);
-        var good = await GoodTextsAsync(cancel);
-        var telling = isBad && good.Count > 0 && !good.Exists(text => text.Contains(quote, StringComparison.Ordinal));
-        var where = telling ? $"in this span, and in none of {good.Count} good traces" : good.Count == 0 ? "in this span; no good trace is stored to compare with" : "in this span, but not in bad traces only";
-        return new Result(new Evidence("span", claim.Ref, $"“{Untrusted.OneLine(claim.Quote, 160)}” stands {where}."), telling ? TellingSpanWeight : SpanWeight, "");
+        var bad = _badTexts ??= await ReadTextsAsync(library.About.Finding.BadTraces, cancel);
+        var good = _goodTexts ??= await ReadTextsAsync(library.About.Finding.GoodTraces, cancel);
+        var (inBad, inGood) = (bad.Count(text => text.Contains(quote, StringComparison.Ordinal)), good.Count(text => text.Contains(quote, StringComparison.Ordinal)));
+
+        // What somebody asked once stands in no other trace either: it must be common to bad traces to tell them apart.
+        var telling = good.Count > 0 && inBad >= TellingMin && (inBad / (double)bad.Count) - (inGood / (double)good.Count) >= TellingShare;
+        var fact = new Evidence("span", claim.Ref, $"“{Untrusted.OneLine(claim.Quote, 160)}” stands in this span, in {inBad} of {bad.Count} bad traces and in {inGood} of {good.Count} good ones.");
+        return new Result(fact, telling ? TellingSpanWeight : SpanWeight, "");
     }
 
-    private async Task<List<string>> GoodTextsAsync(CancellationToken cancel)
+    private async Task<List<string>> ReadTextsAsync(IReadOnlyList<TraceId> traces, CancellationToken cancel)
     {
-        if (_goodTexts is null)
-        {
-            var spans = library.About.Finding.GoodTraces.Count == 0 ? [] : await library.TracesAsync([.. library.About.Finding.GoodTraces.Take(GoodTracesMax)], cancel);
-            _goodTexts = [.. spans.GroupBy(span => span.Summary.TraceId).Select(trace => string.Join('\n', trace.Select(span => SpanWords.Plain(SpanWords.All(span)))))];
-        }
-
-        return _goodTexts;
+        var spans = traces.Count == 0 ? [] : await library.TracesAsync([.. traces.Take(TracesMax)], cancel);
+        return [.. spans.GroupBy(span => span.Summary.TraceId).Select(trace => string.Join('\n', trace.Select(span => SpanWords.Plain(SpanWords.All(span)))))];
     }
 
     private async Task<Result> SeriesAsync(StatedClaim claim, CancellationToken cancel)
@@ -213,10 +217,19 @@ internal sealed class ClaimCheck(Library library, Shown shown)
             return Result.Not(truth.Length == 0 ? "the series has too few values to say that" : $"the series {(truth == "steady" ? "did not move" : truth)}");
         }
 
-        var isSymptom = library.About.Finding.Symptoms.Any(symptom => string.Equals(symptom.Query, query, StringComparison.Ordinal));
+        // The first symptom is what is to be explained: every cause explains it.
+        var feature = FeatureOf().Match(query) is { Success: true } match ? match.Groups["name"].Value : "";
+        var isSymptom = library.About.Finding.Symptoms is [var first, ..] && (first.Feature == feature || first.Query == query);
+        var what = feature.Length > 0 && ServiceOf().Match(query) is { Success: true } service ? $"{feature} of {service.Groups["name"].Value}" : Untrusted.OneLine(query, 200);
         var said = truth == "steady" ? $"stayed at {Sentences.Number(move.After)} (before: {Sentences.Number(move.Before)})" : $"{truth} from {Sentences.Number(move.Before)} to {Sentences.Number(move.After)}";
-        return new Result(new Evidence("series", claim.Ref, $"{Untrusted.OneLine(query, 200)} {said} at the onset."), isSymptom || truth == "steady" ? SymptomWeight : SeriesWeight, "");
+        return new Result(new Evidence("series", claim.Ref, $"{Sentences.Capital(what)} {said} at the onset."), isSymptom || truth == "steady" ? SymptomWeight : SeriesWeight, "");
     }
+
+    [GeneratedRegex("^faultline_feature\\{[^{}]*feature=\"(?<name>[^\"]+)\"[^{}]*\\}$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex FeatureOf();
+
+    [GeneratedRegex("service_name=\"(?<name>[^\"]+)\"", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex ServiceOf();
 
     private Result Change(StatedClaim claim)
     {
@@ -232,7 +245,8 @@ internal sealed class ClaimCheck(Library library, Shown shown)
         }
 
         var before = onset - change.At;
-        var fact = new Evidence("change", change.Id, $"{Sentences.Capital(change.Type)} change of {change.Service}, {Math.Abs(before.TotalMinutes):0} min {(before < TimeSpan.Zero ? "after" : "before")} the onset: {Untrusted.OneLine(change.Detail, 200)}");
+        var when = before.Duration() < TimeSpan.FromMinutes(1) ? "at the onset" : $"{Math.Abs(before.TotalMinutes):0} min {(before < TimeSpan.Zero ? "after" : "before")} the onset";
+        var fact = new Evidence("change", change.Id, $"{Sentences.Capital(change.Type)} change of {change.Service}, {when}: {Untrusted.OneLine(change.Detail, 200)}");
         return new Result(fact, ChangeWeight * Math.Exp(-Math.Max(0, before.TotalHours)), "");
     }
 

@@ -109,7 +109,7 @@ public sealed class ReasonerTests(ReasonerTests.StaleIndex played) : IClassFixtu
 
         Assert.Equal((1, null), (held.Stated, held.Rank));
         Assert.True(held.Confidence < 0.2, $"{held.Confidence}");
-        Assert.Contains("not in bad traces only", held.Claims[0].Fact.Text, StringComparison.Ordinal);
+        Assert.Matches("stands in this span, in ([0-9]+) of \\1 bad traces and in ([0-9]+) of \\2 good ones", held.Claims[0].Fact.Text);
     }
 
     [Fact]
@@ -255,6 +255,15 @@ public sealed class ReasonerTests(ReasonerTests.StaleIndex played) : IClassFixtu
         Assert.Empty(model.Problems);
         Assert.Equal((2, 1, 0, true), (cost.Calls, cost.ToolCalls, cost.Refused, cost.IsEstimated));
         Assert.True(cost.InputTokens > 1_000, $"{cost.InputTokens}");
+    }
+
+    [Fact]
+    public void What_people_do_not_see_and_models_read_is_taken_out_and_what_is_cut_is_said()
+    {
+        Assert.Equal("abc d\n", Untrusted.Text("a\u200bb\u202e\U000E0041c\u0007 d\n\ud800", 100));
+        Assert.Equal("ab … (cut, 5 characters)", Untrusted.Text("abcde", 2));
+        Assert.Equal("one two…", Untrusted.OneLine("one\n\n two three", 7));
+        Assert.DoesNotContain("a-secret", new LlmOptions { Endpoint = "http://127.0.0.1:1/v1", Model = "m", Key = "a-secret" }.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -460,9 +469,9 @@ public sealed class ReasonerTests(ReasonerTests.StaleIndex played) : IClassFixtu
         Assert.Equal(before, JsonSerializer.Serialize(about.Verdict, Numbers));
         Assert.Equal(1, added.Cost.Refused);
         Assert.Equal("it cites something that it was never shown", Assert.Single(added.Dropped).Reason);
-        // The text does stand in a bad trace, so it is a fact; it earns what one such fact earns, whatever it says of itself.
+        // The text does stand in a bad trace, so it is a fact; it earns what words of one trace earn, whatever they say of themselves.
         var held = Assert.Single(added.Hypotheses);
-        Assert.True(held.Confidence < Diagnostician.ConfidenceMin, $"{held.Confidence}");
+        Assert.True(held.Confidence < 0.2, $"{held.Confidence}");
         Assert.Equal("index_stale", about.Verdict.Hypotheses[0].Cause);
         Assert.True(about.Verdict.Hypotheses[0].Confidence > held.Confidence);
     }
