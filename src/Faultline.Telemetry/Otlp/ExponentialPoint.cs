@@ -79,6 +79,7 @@ internal static class ExponentialPoint
             points.Accumulate(
                 point,
                 labels,
+                "exponential_histogram",
                 total => total.Exponential = total.Exponential?.Plus(value, bucketsMax) ?? value,
                 (total, time, isZero) => Write(total.Exponential!, time, isZero ? 0 : null, labels, points));
         }

@@ -84,6 +84,7 @@ internal static class HistogramPoint
             points.Accumulate(
                 point,
                 labels,
+                "histogram",
                 total => total.Histogram = total.Histogram?.Plus(value) ?? value,
                 (total, time, isZero) => Write(total.Histogram!, time, isZero ? 0 : null, labels, points));
         }

@@ -65,12 +65,13 @@ internal sealed class MetricPoints(string name, IReadOnlyList<KeyValuePair<strin
         new("le", double.IsPositiveInfinity(bound) ? "+Inf" : bound.ToString("R", CultureInfo.InvariantCulture));
 
     /// <summary>Adds a delta to its series' total and writes the total; call only when <see cref="IsDelta"/>.</summary>
+    /// <param name="kind">Of the metric: a name that is two kinds of metric is two totals.</param>
     /// <param name="add">Adds the point to the total it is given.</param>
     /// <param name="write">Writes the total as samples of a time; <c>isZero</c>: the same series with zeros.</param>
-    public void Accumulate(in PointHead point, List<KeyValuePair<string, string>> labels, Action<DeltaTotal> add, Action<DeltaTotal, ulong, bool> write)
+    public void Accumulate(in PointHead point, List<KeyValuePair<string, string>> labels, string kind, Action<DeltaTotal> add, Action<DeltaTotal, ulong, bool> write)
     {
         var deltas = session.Deltas!;
-        var series = Samples.Labels.Of([.. labels, new(Samples.Labels.MetricName, name)]);
+        var series = Samples.Labels.Of([.. labels, new(Samples.Labels.MetricName, name), new("__type__", kind)]);
         lock (deltas.Gate)
         {
             if (point.IsStale)

@@ -40,7 +40,7 @@ internal static class NumberPoint
             var labels = points.Labels(point.Attributes);
             if (points.IsDelta)
             {
-                points.Accumulate(point, labels, total => total.Number += number, (total, time, isZero) => points.Add("", isZero ? 0 : total.Number, time, labels));
+                points.Accumulate(point, labels, "sum", total => total.Number += number, (total, time, isZero) => points.Add("", isZero ? 0 : total.Number, time, labels));
             }
 
             if (!points.IsDelta || point.IsStale)

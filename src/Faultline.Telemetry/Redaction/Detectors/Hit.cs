@@ -57,14 +57,19 @@ internal static class Words
         return at;
     }
 
-    /// <summary>Whether a token looks made by chance and not by a person: one unbroken part of 16 or more, with digits or both cases mixed.</summary>
+    /// <summary>
+    /// Whether a token looks made by chance and not by a person: one unbroken part of 16 or more, with digits or both cases mixed, or
+    /// several of both cases and of digits in all.
+    /// </summary>
     public static bool LooksRandom(ReadOnlySpan<byte> token)
     {
         int length = 0, digits = 0, upper = 0, lower = 0;
+        var (allDigits, allUpper, allLower) = (0, 0, 0);
         foreach (var value in token)
         {
             if (value is (byte)'-' or (byte)'_' or (byte)'.')
             {
+                (allDigits, allUpper, allLower) = (allDigits + digits, allUpper + upper, allLower + lower);
                 (length, digits, upper, lower) = (0, 0, 0, 0);
                 continue;
             }
@@ -79,7 +84,7 @@ internal static class Words
             }
         }
 
-        return false;
+        return allDigits + digits >= 2 && allUpper + upper >= 4 && allLower + lower >= 4;
     }
 
     /// <summary>Whether one of some lower-case words stands in the bytes just before <paramref name="at"/>.</summary>

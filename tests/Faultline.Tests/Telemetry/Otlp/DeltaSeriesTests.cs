@@ -96,6 +96,15 @@ public sealed class DeltaSeriesTests
     }
 
     [Fact]
+    public void A_name_that_is_a_sum_and_a_histogram_is_two_series()
+    {
+        Decode(metric => metric.Text(1, "twice").Message(7, data => data.Varint(2, 1).Message(1, point => Times(point, 0, 10).Fixed64(6, 1))));
+        var (batch, decoding) = Decode(metric => metric.Text(1, "twice").Message(9, data => data.Varint(2, 1).Message(1, point => Times(point, 0, 10).Fixed64(4, 3))));
+
+        Assert.Equal((1, 3d), (decoding.Accepted, batch.Value[batch.Count - 1]));
+    }
+
+    [Fact]
     public void Without_totals_to_add_to_deltas_are_rejected()
     {
         var batch = new SampleBatch();
