@@ -92,7 +92,7 @@ public sealed class CaseBook
     {
         lock (_read)
         {
-            return [.. _projection.Changes
+            return [.. _projection.Changes.Each
                 .Where(change => change.Project == project && change.At >= from && change.At <= to && (service is null || change.Service == service))
                 .OrderByDescending(change => change.At)];
         }
@@ -106,6 +106,32 @@ public sealed class CaseBook
         var change = new ChangeEvent(id, project, type, service, detail, at, attributes);
         ChangeNoted?.Invoke(change);
         return change;
+    }
+
+    /// <summary>One change by its id, or null.</summary>
+    public ChangeEvent? FindChange(string project, string id)
+    {
+        lock (_read)
+        {
+            return _projection.Changes.Find(project, id);
+        }
+    }
+
+    /// <summary>Notes a change that telemetry shows, unless it is known: by its id, or because somebody recorded the same thing at about that time.</summary>
+    public async Task NoteSeenAsync(ChangeEvent change, CancellationToken cancel = default)
+    {
+        lock (_read)
+        {
+            if (_projection.Changes.Knows(change))
+            {
+                return;
+            }
+        }
+
+        var words = await BlobAsync(new ChangeWords(change.Detail, change.Attributes), cancel);
+        await AppendAsync(
+            () => _projection.Changes.Knows(change) ? [] : [new ChangeSeen(change.Id, change.Project, change.Type, change.Service, change.At, words)],
+            cancel);
     }
 
     public Task<CaseAnswer> TriageAsync(string? project, CaseId id, string actor, CancellationToken cancel = default) =>
@@ -155,17 +181,20 @@ public sealed class CaseBook
             ? Events(new FeedbackGiven(id.Number, rank, verdict.Hypotheses[rank].Cause, helpful, actor))
             : Not($"{id} has no suggestion number {rank + 1}."), cancel);
 
-    /// <summary>Resolved cases, for diagnosis to remember by.</summary>
+    /// <summary>Resolved cases, and imported ones, for diagnosis to remember by.</summary>
     public IReadOnlyList<PastCase> Past(string project)
     {
         lock (_read)
         {
-            return [.. _projection.Cases
-                .Where(view => view.Project == project && view is { Resolution: not null, Verdict.Hypotheses.Count: > 0 })
-                .Select(view => new PastCase(
-                    view.Id.ToString(), view.Service, view.FailureClass, view.Verdict!.Hypotheses[0].Cause, view.Verdict.Hypotheses[0].Target, view.Resolution!.FixApplied,
-                    view.Verdict.Signature, _projection.HelpfulOf(view.Id.Number), view.Resolution.VerifiedAt))];
+            return _projection.Past(project);
         }
+    }
+
+    /// <summary>Takes resolved cases of another Faultline into what diagnosis remembers; those with the same ids are replaced.</summary>
+    public async Task ImportAsync(string project, IReadOnlyList<PastCase> cases, string actor, CancellationToken cancel = default)
+    {
+        var blob = await BlobAsync(cases, cancel);
+        await AppendAsync(() => [new KnowledgeImported(project, cases.Count, actor, blob)], cancel);
     }
 
     /// <summary>Opens a case for a finding, or folds it into the case it belongs to.</summary>
@@ -196,9 +225,9 @@ public sealed class CaseBook
             return (Find(null, known.Id)!, false);
         }
 
-        var changes = Changes(finding.Project, finding.OnsetAt - RecentChanges, finding.DetectedAt)
+        var changes = ChangesAround(finding, finding.DetectedAt)
             .Where(change => change.Service.Length == 0 || change.Service == finding.Service)
-            .Select(change => new CaseChange(change.Id, change.Type, change.Service, change.Detail, change.At));
+            .Select(change => new CaseChange(change.Id, change.Type, change.Service, change.Detail, change.At, change.Source));
         var context = await BlobAsync(new CaseContext(finding, await snapshot(cancel), [.. changes]), cancel);
         var number = 0;
         await AppendAsync(
@@ -229,6 +258,10 @@ public sealed class CaseBook
 
     /// <summary>How far back a change is still "recent".</summary>
     internal static readonly TimeSpan RecentChanges = TimeSpan.FromHours(1);
+
+    /// <summary>Changes from <see cref="RecentChanges"/> before a finding's onset; what was seen in another environment is none of them.</summary>
+    internal IReadOnlyList<ChangeEvent> ChangesAround(Finding finding, DateTimeOffset to) =>
+        [.. Changes(finding.Project, finding.OnsetAt - RecentChanges, to).Where(change => !change.IsSeen || change.Attributes.GetValueOrDefault("environment", "") == finding.Environment)];
 
     internal async Task DiagnosedAsync(CaseView view, Verdict verdict, CancellationToken cancel)
     {

@@ -18,6 +18,7 @@ public sealed class TelemetryStore
         Samples = new Samples.SampleStore(engine, writer, time);
         Scores = new Scores.ScoreStore(engine);
         Logs = new Logs.LogStore(engine);
+        Signatures = new Signatures.SignatureStore(engine, time);
         Traces = new Traces.TraceStore(engine, Scores, Logs);
     }
 
@@ -30,6 +31,8 @@ public sealed class TelemetryStore
     public Scores.ScoreStore Scores { get; }
 
     public Logs.LogStore Logs { get; }
+
+    public Signatures.SignatureStore Signatures { get; }
 
     public BatchWriter Writer { get; }
 

@@ -22,6 +22,16 @@ internal abstract record CaseEvent(int Case) : FaultlineEvent;
 [LedgerEvent("change.recorded", 1)]
 internal sealed record ChangeRecorded(string Id, string Project, string Type, string Service, DateTimeOffset At, string Actor, string Words) : FaultlineEvent;
 
+/// <summary>Telemetry began to carry another value; nobody had recorded a change of it.</summary>
+/// <param name="Words">Blob: detail and attributes.</param>
+[LedgerEvent("change.seen", 1)]
+internal sealed record ChangeSeen(string Id, string Project, string Type, string Service, DateTimeOffset At, string Words) : FaultlineEvent;
+
+/// <summary>Resolved cases of another Faultline were taken into the knowledge base.</summary>
+/// <param name="Cases">Blob: the cases.</param>
+[LedgerEvent("knowledge.imported", 1)]
+internal sealed record KnowledgeImported(string Project, int Count, string Actor, string Cases) : FaultlineEvent;
+
 /// <param name="Context">Blob: the finding, the snapshot and the recent changes.</param>
 [LedgerEvent("case.opened", 1)]
 internal sealed record CaseOpened(

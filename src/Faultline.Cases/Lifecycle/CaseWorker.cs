@@ -130,7 +130,7 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
             return;
         }
 
-        var changes = cases.Changes(finding.Project, finding.OnsetAt - CaseBook.RecentChanges, time.GetUtcNow());
+        var changes = cases.ChangesAround(finding, time.GetUtcNow());
         var past = cases.Past(finding.Project);
         var verdict = await diagnose(finding, changes, past, cancel);
         if (thought + 1 < Thoughts.Length)

@@ -33,6 +33,7 @@ public static class CaseJson
             json.WriteString("service", change.Service);
             json.WriteString("detail", change.Detail);
             json.WriteString("at", Time(change.At));
+            json.WriteString("source", change.Source ?? Telemetry.Changes.ChangeEvent.Recorded);
             json.WriteEndObject();
         }
 

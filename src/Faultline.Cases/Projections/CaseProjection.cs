@@ -17,12 +17,13 @@ internal sealed class CaseProjection(BlobStore blobs)
     private readonly SortedDictionary<int, CaseView> _cases = [];
     private readonly Dictionary<int, HashSet<string>> _findings = [];
     private readonly Dictionary<int, HashSet<string>> _openFindings = [];
-    private readonly Dictionary<int, int> _helpful = [];
-    private readonly List<ChangeEvent> _changes = [];
+    private readonly Dictionary<(string Case, string Cause), int> _helpful = [];
+    private readonly Dictionary<(string Project, string Case), PastCase> _imported = [];
+    private readonly ChangeList _changes = new();
 
     public IReadOnlyCollection<CaseView> Cases => _cases.Values;
 
-    public IReadOnlyList<ChangeEvent> Changes => _changes;
+    public ChangeList Changes => _changes;
 
     public int NextCase => _cases.Count == 0 ? 1 : _cases.Keys.Max() + 1;
 
@@ -47,8 +48,29 @@ internal sealed class CaseProjection(BlobStore blobs)
 
     public CaseView? OfFinding(string findingId) => _cases.Values.LastOrDefault(view => _findings[view.Id.Number].Contains(findingId));
 
-    /// <summary>+1 for each "helpful", -1 for each "not helpful".</summary>
-    public int HelpfulOf(int number) => _helpful.GetValueOrDefault(number);
+    /// <summary>+1 for each "helpful" that a suggestion of this cause got, in the case or in a later one that cited it; -1 for each "not helpful".</summary>
+    public int HelpfulOf(string caseId, string cause) => _helpful.GetValueOrDefault((caseId, cause));
+
+    /// <summary>What diagnosis may remember of a project: resolved cases, and those of other Faultlines that were imported.</summary>
+    public IReadOnlyList<PastCase> Past(string project) =>
+    [
+        .. _cases.Values.Where(view => view.Project == project).Select(Past).OfType<PastCase>(),
+        .. _imported.Where(one => one.Key.Project == project).Select(one => one.Value with { Helpful = one.Value.Helpful + HelpfulOf(one.Value.CaseId, one.Value.Cause) }),
+    ];
+
+    /// <summary>What it was: the first hypothesis, or another one that somebody found helpful.</summary>
+    private PastCase? Past(CaseView view)
+    {
+        if (view is not { Resolution: { } resolution, Verdict: { Hypotheses.Count: > 0 } verdict })
+        {
+            return null;
+        }
+
+        var id = view.Id.ToString();
+        var was = verdict.Hypotheses.Select((hypothesis, rank) => (Hypothesis: hypothesis, Rank: rank, Helpful: HelpfulOf(id, hypothesis.Cause)))
+            .OrderByDescending(one => Math.Max(0, one.Helpful)).ThenBy(one => one.Rank).First();
+        return new PastCase(id, view.Service, view.FailureClass, was.Hypothesis.Cause, was.Hypothesis.Target, resolution.FixApplied, verdict.Signature, was.Helpful, resolution.VerifiedAt);
+    }
 
     /// <returns>The case that changed, or null.</returns>
     public CaseView? Apply(long sequence, DateTimeOffset at, FaultlineEvent happened)
@@ -56,8 +78,19 @@ internal sealed class CaseProjection(BlobStore blobs)
         switch (happened)
         {
             case ChangeRecorded change:
-                var words = Read<ChangeWords>(change.Words) ?? new ChangeWords(Gone, new Dictionary<string, string>(StringComparer.Ordinal));
+                var words = WordsOf(change.Words);
                 _changes.Add(new ChangeEvent(change.Id, change.Project, change.Type, change.Service, words.Detail, change.At, words.Attributes));
+                return null;
+            case ChangeSeen seen:
+                var said = WordsOf(seen.Words);
+                _changes.Add(new ChangeEvent(seen.Id, seen.Project, seen.Type, seen.Service, said.Detail, seen.At, said.Attributes) { Source = ChangeEvent.Telemetry });
+                return null;
+            case KnowledgeImported imported:
+                foreach (var one in Read<IReadOnlyList<PastCase>>(imported.Cases) ?? [])
+                {
+                    _imported[(imported.Project, one.CaseId)] = one;
+                }
+
                 return null;
             case CaseOpened opened:
                 _cases[opened.Case] = Open(opened);
@@ -152,7 +185,15 @@ internal sealed class CaseProjection(BlobStore blobs)
             case CaseReopened reopened:
                 return (view with { State = CaseState.INVESTIGATING, Resolution = null, Verification = null, FixAppliedAt = null, FixApplied = null }, reopened.Actor, "Reopened: " + (blobs.Get(reopened.Reason) ?? Gone));
             case FeedbackGiven feedback:
-                _helpful[feedback.Case] = HelpfulOf(feedback.Case) + (feedback.Helpful ? 1 : -1);
+                var cited = view.Verdict is { } weighed && feedback.Rank < weighed.Hypotheses.Count ? weighed.Hypotheses[feedback.Rank].SimilarCase : null;
+                foreach (var id in (string?[])[view.Id.ToString(), cited])
+                {
+                    if (id is not null)
+                    {
+                        _helpful[(id, feedback.Cause)] = HelpfulOf(id, feedback.Cause) + (feedback.Helpful ? 1 : -1);
+                    }
+                }
+
                 return (view, feedback.Actor, $"{feedback.Cause} was {(feedback.Helpful ? "helpful" : "not helpful")}");
             default:
                 throw new System.Diagnostics.UnreachableException(happened.GetType().Name);
@@ -186,6 +227,8 @@ internal sealed class CaseProjection(BlobStore blobs)
             Version = 0,
         };
     }
+
+    private ChangeWords WordsOf(string blob) => Read<ChangeWords>(blob) ?? new ChangeWords(Gone, new Dictionary<string, string>(StringComparer.Ordinal));
 
     private T? Read<T>(string blob)
         where T : class => blobs.Get(blob) is { } text ? JsonSerializer.Deserialize<T>(text, EventFormat.Json) : null;

@@ -45,7 +45,8 @@ public sealed record ContextSnapshot(
     IReadOnlyList<string> Traces, IReadOnlyList<SnapshotItem> Prompts, IReadOnlyList<SnapshotItem> RetrievedChunks,
     IReadOnlyList<SnapshotItem> ModelOutputs, IReadOnlyList<SnapshotItem> EvalScores, IReadOnlyList<Symptom> InfraMetrics);
 
-public sealed record CaseChange(string Id, string Type, string Service, string Detail, DateTimeOffset At);
+/// <param name="Source">recorded, telemetry, or null: from before telemetry was watched for changes.</param>
+public sealed record CaseChange(string Id, string Type, string Service, string Detail, DateTimeOffset At, string? Source = null);
 
 public sealed record CaseResolution(string RootCause, string FixApplied, DateTimeOffset VerifiedAt, string VerificationQuery, TimeSpan TimeToRemediate);
 

@@ -40,10 +40,14 @@ public sealed class Diagnostician
         _time = time;
     }
 
-    public async Task<Verdict> DiagnoseAsync(Finding finding, IReadOnlyList<ChangeEvent> changes, IReadOnlyList<PastCase> past, CancellationToken cancel = default)
+    public Task<Verdict> DiagnoseAsync(Finding finding, IReadOnlyList<ChangeEvent> changes, IReadOnlyList<PastCase> past, CancellationToken cancel = default) =>
+        DiagnoseAsync(finding, changes, (_, _, _) => Task.FromResult(past), cancel);
+
+    /// <param name="recall">Asked for the resolved cases that are alike, once the fault's signature is known.</param>
+    public async Task<Verdict> DiagnoseAsync(Finding finding, IReadOnlyList<ChangeEvent> changes, RecallCases recall, CancellationToken cancel = default)
     {
         var facts = await new FactsReader(_source).ReadAsync(finding, [.. changes.Where(change => change.At <= _time.GetUtcNow() || change.At <= finding.DetectedAt)], _time.GetUtcNow(), cancel);
-        return Conclude(facts, past);
+        return Conclude(facts, await recall(finding.OnsetAt, Signature.Of(facts, finding.FailureClass, Chain.Of(facts)), cancel));
     }
 
     /// <summary>The pure part: facts in, verdict out.</summary>

@@ -40,4 +40,8 @@ public sealed record Verdict(
 
 /// <summary>A resolved case, as diagnosis remembers it.</summary>
 /// <param name="Helpful">Feedback so far: +1 each helpful, -1 each not helpful.</param>
-public sealed record PastCase(string CaseId, string Service, FailureClass FailureClass, string Cause, string Target, string FixApplied, IReadOnlyList<double> Signature, int Helpful, DateTimeOffset ResolvedAt);
+public sealed record PastCase(string CaseId, string Service, FailureClass FailureClass, string Cause, string Target, string FixApplied, IReadOnlyList<double> Signature, int Helpful, DateTimeOffset ResolvedAt)
+{
+    /// <summary>What its age leaves of it: 1 when fresh, 0 when forgotten.</summary>
+    public double Weight { get; init; } = 1;
+}

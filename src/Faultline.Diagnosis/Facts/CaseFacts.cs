@@ -109,7 +109,7 @@ internal sealed record CaseFacts
         var before = OnsetAt - change.At;
         var when = before.Duration() < TimeSpan.FromSeconds(45) ? "at the onset"
             : before > TimeSpan.Zero ? $"{Duration(before)} before the onset" : $"{Duration(-before)} after the first abnormal window began";
-        return new Evidence("change", change.Id, $"{Sentences.Capital(change.Type)} change of {change.Service}, {when}: {change.Detail}");
+        return new Evidence("change", change.Id, $"{Sentences.Capital(change.Type)} change of {change.Service}{(change.IsSeen ? ", seen in telemetry" : "")}, {when}: {change.Detail}");
     }
 
     /// <summary>The first bad trace's span that fits, as evidence.</summary>

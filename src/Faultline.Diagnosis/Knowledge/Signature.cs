@@ -117,13 +117,13 @@ internal static class PastCases
         {
             var ranked = group
                 .OrderByDescending(item => string.Equals(item.Case.Service, facts.Finding.Service, StringComparison.Ordinal))
-                .ThenByDescending(item => item.Similarity)
+                .ThenByDescending(item => item.Similarity * item.Case.Weight)
                 .ThenByDescending(item => item.Case.ResolvedAt)
                 .ToList();
             var (closest, similarity) = ranked[0];
             var sameService = string.Equals(closest.Service, facts.Finding.Service, StringComparison.Ordinal);
             var feedback = Math.Clamp(ranked.Sum(item => item.Case.Helpful), -FeedbackMax, FeedbackMax);
-            var weight = ((sameService ? SameServiceWeight : OtherServiceWeight) * similarity) + (FeedbackWeight * feedback);
+            var weight = closest.Weight * (((sameService ? SameServiceWeight : OtherServiceWeight) * similarity) + (FeedbackWeight * feedback));
             var candidate = candidates.Find(one => string.Equals(one.Cause, closest.Cause, StringComparison.Ordinal));
             if (candidate is null)
             {

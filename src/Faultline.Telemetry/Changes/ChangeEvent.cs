@@ -18,4 +18,15 @@ public sealed record ChangeEvent(
     IReadOnlyDictionary<string, string> Attributes)
 {
     public static readonly IReadOnlyList<string> Types = ["deploy", "prompt", "model", "config", "data", "index"];
+
+    /// <summary>Somebody, or a pipeline, said so.</summary>
+    public const string Recorded = "recorded";
+
+    /// <summary>Nobody said so: spans or scores began to carry another value.</summary>
+    public const string Telemetry = "telemetry";
+
+    /// <summary>How it is known: <see cref="Recorded"/> or <see cref="Telemetry"/>.</summary>
+    public string Source { get; init; } = Recorded;
+
+    public bool IsSeen => Source == Telemetry;
 }

@@ -26,7 +26,8 @@ public sealed record ChangeRequest(string? Type, string? Service, string? Detail
 
 public sealed record ChangeCreated([property: JsonPropertyName("change_id")] string ChangeId);
 
-public sealed record ChangeAnswer(string ChangeId, string Type, string Service, string Detail, DateTimeOffset At, IReadOnlyDictionary<string, string> Attributes);
+/// <param name="Source">recorded, or telemetry where nobody said so and spans showed it.</param>
+public sealed record ChangeAnswer(string ChangeId, string Type, string Service, string Detail, DateTimeOffset At, IReadOnlyDictionary<string, string> Attributes, string Source);
 
 public sealed record TraceSearchAnswer(IReadOnlyList<TraceSummary> Traces, long Total);
 
@@ -66,6 +67,7 @@ internal static class Rest
         MapTraces(api, web);
         MapChanges(api, web);
         MapCases(api, web);
+        api.MapKnowledge(web);
     }
 
     private static void MapTraces(RouteGroupBuilder api, WebDependencies web)
@@ -233,7 +235,7 @@ internal static class Rest
             };
         }).Accepts<CaseRequest>(isOptional: check is null, "application/json").Produces<JsonElement>().ProducesProblem(404).ProducesProblem(409).WithSummary(summary).WithTags("cases");
 
-    public static ChangeAnswer Answer(ChangeEvent change) => new(change.Id, change.Type, change.Service, change.Detail, change.At, change.Attributes);
+    public static ChangeAnswer Answer(ChangeEvent change) => new(change.Id, change.Type, change.Service, change.Detail, change.At, change.Attributes, change.Source);
 
     private static (string, string)? Need(string? text, string field, int max) =>
         string.IsNullOrWhiteSpace(text) ? (field, "It is empty.") : text.Length > max ? (field, $"At most {max} characters.") : null;

@@ -72,7 +72,7 @@ public static class Words
         },
         "series" => Series(evidence.Ref),
         "change" => "/changes/" + Uri.EscapeDataString(evidence.Ref),
-        "case" => "/cases/" + Uri.EscapeDataString(evidence.Ref),
+        "case" => CaseId.TryParse(evidence.Ref, out _) ? "/cases/" + Uri.EscapeDataString(evidence.Ref) : null,
         _ => null,
     };
 

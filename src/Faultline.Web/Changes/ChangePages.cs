@@ -51,7 +51,7 @@ internal static class ChangePages
         }).ExcludeFromDescription();
         routes.MapGet("/changes/{id}", async (HttpContext http, string id) =>
         {
-            if (web.Cases.Changes(web.Project, DateTimeOffset.MinValue, DateTimeOffset.MaxValue).FirstOrDefault(change => change.Id == id) is not { } found)
+            if (web.Cases.FindChange(web.Project, id) is not { } found)
             {
                 return Page.NotFound(http, web, "changes", "No such change", "A change's id begins with chg-. The list has all of them.");
             }
@@ -72,6 +72,7 @@ internal static class ChangePages
     private static bool Matches(ChangeEvent change, Address address) =>
         (address["type"] is not { } type || change.Type == type)
         && (address["service"] is not { } service || change.Service == service)
+        && (address["source"] is not { } source || change.Source == source)
         && (address["q"] is not { } text || change.Detail.Contains(text, StringComparison.OrdinalIgnoreCase)
             || change.Attributes.Any(pair => pair.Key.Contains(text, StringComparison.OrdinalIgnoreCase) || pair.Value.Contains(text, StringComparison.OrdinalIgnoreCase)));
 

@@ -31,6 +31,7 @@ internal static class CommandLine
         TracesCommand.AddTo(root);
         QueryCommand.AddTo(root);
         CasesCommand.AddTo(root);
+        KnowledgeCommand.AddTo(root);
         AuditCommand.AddTo(root);
         BenchCommand.AddTo(root);
         LabCommand.AddTo(root);

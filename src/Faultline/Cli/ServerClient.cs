@@ -43,9 +43,17 @@ internal sealed class ServerClient : IDisposable
     public Task<JsonDocument> PostAsync(string path, object body, CancellationToken cancel) =>
         SendAsync(HttpMethod.Post, path, new StringContent(JsonSerializer.Serialize(body), Encoding.UTF8, "application/json"), cancel);
 
+    public Task<string> GetTextAsync(string path, CancellationToken cancel) => SendTextAsync(HttpMethod.Get, path, null, cancel);
+
+    public async Task<JsonDocument> PostLinesAsync(string path, string lines, CancellationToken cancel) =>
+        JsonDocument.Parse(await SendTextAsync(HttpMethod.Post, path, new StringContent(lines, Encoding.UTF8, "application/x-ndjson"), cancel));
+
     public void Dispose() => _http.Dispose();
 
-    private async Task<JsonDocument> SendAsync(HttpMethod method, string path, HttpContent? content, CancellationToken cancel)
+    private async Task<JsonDocument> SendAsync(HttpMethod method, string path, HttpContent? content, CancellationToken cancel) =>
+        JsonDocument.Parse(await SendTextAsync(method, path, content, cancel));
+
+    private async Task<string> SendTextAsync(HttpMethod method, string path, HttpContent? content, CancellationToken cancel)
     {
         HttpResponseMessage response;
         try
@@ -63,7 +71,7 @@ internal sealed class ServerClient : IDisposable
             var text = await response.Content.ReadAsStringAsync(cancel);
             if (response.IsSuccessStatusCode)
             {
-                return JsonDocument.Parse(text);
+                return text;
             }
 
             throw response.StatusCode switch

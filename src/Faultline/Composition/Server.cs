@@ -6,9 +6,11 @@ using Faultline.ClickHouse;
 using Faultline.ClickHouse.Embedded;
 using Faultline.Diagnosis;
 using Faultline.Diagnosis.Causes;
+using Faultline.Diagnosis.Changes;
 using Faultline.Diagnosis.Evaluators;
 using Faultline.Diagnosis.Evaluators.Judge;
 using Faultline.Diagnosis.Evaluators.Live;
+using Faultline.Diagnosis.Knowledge;
 using Faultline.Diagnosis.Reasoning;
 using Faultline.Diagnosis.Reasoning.Chat;
 using Faultline.Ingest.Gateway;
@@ -153,6 +155,7 @@ internal sealed class Server : IAsyncDisposable
         var derived = new DerivedMetrics(DerivedOptions(), _logs.CreateLogger("Faultline.Metrics"));
         var detection = new Detection(store, time, _logs.CreateLogger<Detection>());
         cases.ChangeNoted += detection.Changed;
+        var seen = new SeenChanges(store.Samples.WriteAsync, store.Samples.SelectAsync, cases.NoteSeenAsync, time, _logs.CreateLogger<SeenChanges>());
         var models = new LlmFigures();
         var model = OpenModel(models, time);
         var evaluation = new LiveEvaluation(
@@ -166,6 +169,7 @@ internal sealed class Server : IAsyncDisposable
         });
         store.Writer.Readers.Add(derived);
         store.Writer.Readers.Add(detection);
+        store.Writer.Readers.Add(seen);
         store.Writer.Readers.Add(evaluation);
         store.Writer.Readers.Add(live);
 
@@ -174,7 +178,7 @@ internal sealed class Server : IAsyncDisposable
         var figures = new IngestFigures();
         var pipeline = new IngestPipeline(store.Writer, new IngestOptions(Settings.IngestMaxAge) { Redaction = Redaction() }, figures, time);
         var process = new ProcessMetrics(store.Writer, Settings.QueueBytesMax, time);
-        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. _tls?.Families() ?? []];
+        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. _tls?.Families() ?? []];
         var promQl = new PromQlEngine(store.Samples.SelectAsync);
         var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));
 
@@ -225,8 +229,12 @@ internal sealed class Server : IAsyncDisposable
         // What works by itself.
         var diagnostician = new Diagnostician(store, time);
         var reasoning = model is null || !Settings.Reasoning.Enabled ? null : new ReasoningWorker(cases, new Reasoner(model, store, Settings.Reasoning, time).ReasonAsync, _logs.CreateLogger<ReasoningWorker>());
-        var worker = new CaseWorker(cases, detection.News, diagnostician.DiagnoseAsync, store, promQl, time, _logs.CreateLogger<CaseWorker>(), reasoning);
+        var knowledge = new KnowledgeBase(store.Signatures, Settings.Knowledge, _logs.CreateLogger<KnowledgeBase>());
+        Diagnose diagnose = (finding, changes, past, stopped) =>
+            diagnostician.DiagnoseAsync(finding, changes, (at, signature, stop) => knowledge.RecallAsync(finding.Project, past, at, signature, stop), stopped);
+        var worker = new CaseWorker(cases, detection.News, diagnose, store, promQl, time, _logs.CreateLogger<CaseWorker>(), reasoning);
         Loop("detection", detection.RunAsync);
+        Loop("seen changes", seen.RunAsync);
         Loop("evaluators", evaluation.RunAsync);
         Loop("cases", worker.RunAsync);
         if (reasoning is not null)

@@ -1,5 +1,6 @@
 using Faultline.Diagnosis.Evaluators.Judge;
 using Faultline.Diagnosis.Evaluators.Live;
+using Faultline.Diagnosis.Knowledge;
 using Faultline.Diagnosis.Reasoning;
 using Faultline.Diagnosis.Reasoning.Chat;
 using Faultline.Telemetry.Redaction;
@@ -74,6 +75,8 @@ public sealed record FaultlineSettings
 
     public JudgeOptions Judge { get; init; } = new();
 
+    public KnowledgeOptions Knowledge { get; init; } = new();
+
     /// <summary>The key of a fresh installation. Accepted on loopback only.</summary>
     public const string PlaceholderKey = "placeholder_api_key";
 
@@ -134,7 +137,7 @@ public sealed record FaultlineSettings
             }
         }
 
-        foreach (var problem in (IEnumerable<string>)[.. Tls.Problems(), .. Redaction.Problems(), .. Evaluators.Problems(), .. Llm.Problems(), .. Reasoning.Problems(), .. Judge.Problems()])
+        foreach (var problem in (IEnumerable<string>)[.. Tls.Problems(), .. Redaction.Problems(), .. Evaluators.Problems(), .. Llm.Problems(), .. Reasoning.Problems(), .. Judge.Problems(), .. Knowledge.Problems()])
         {
             yield return problem;
         }

@@ -75,6 +75,7 @@ internal static class SettingTable
         new("judge.folder", "Folder with rubrics of your own, one YAML file each.", (s, v) => s with { Judge = s.Judge with { Folder = One(v) } }),
         new("judge.sample", "Share of traces that it judges, 0 to 1.", (s, v) => s with { Judge = s.Judge with { Sample = Number(v) } }),
         new("judge.tokens_per_hour", "Tokens for judging in an hour; what does not fit is skipped and counted.", (s, v) => s with { Judge = s.Judge with { TokensPerHour = checked((long)Number(v)) } }),
+        new("knowledge.half_life", "After so long a resolved case counts half in a diagnosis, e.g. 180d.", (s, v) => s with { Knowledge = s.Knowledge with { HalfLife = Duration(v) } }),
     ];
 
     /// <summary>Names that pipelines of this kind already have in their <c>.env</c>.</summary>

@@ -5,6 +5,7 @@ using Faultline.Cases.Projections;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Findings;
 using Faultline.Ledger;
+using Faultline.Telemetry.Changes;
 using Faultline.Telemetry.Spans;
 using Faultline.Tests.Diagnosis;
 using Xunit;
@@ -193,6 +194,115 @@ public sealed class CaseBookTests : IAsyncLifetime
         Assert.Equal("12 to 13", Assert.Single(_book.Changes("default", Now.AddHours(-1), Now)).Detail);
         Assert.Equal(-1, Assert.Single(_book.Past("default")).Helpful);
     }
+
+    [Theory]
+    [InlineData("deploy", "release 2.5.0", -4, true)]
+    [InlineData("deploy", "release 2.5.0", 9, true)]
+    [InlineData("config", "image tag 2.5.0 rolled out", 2, true)]
+    [InlineData("deploy", "release of last week", -60, false)]
+    [InlineData("prompt", "wording", 0, false)]
+    public async Task What_somebody_recorded_is_not_doubled_by_what_telemetry_shows_whichever_comes_first(string type, string detail, int minutes, bool same)
+    {
+        var seen = Seen("chg-0000000000000001");
+        foreach (var recordedFirst in (bool[])[true, false])
+        {
+            await _ledger.DisposeAsync();
+            Directory.Delete(_folder, recursive: true);
+            (_ledger, _book) = await OpenAsync();
+            Task RecordAsync() => _book.RecordChangeAsync("default", type, "bot", detail, seen.At.AddMinutes(minutes), new Dictionary<string, string>(StringComparer.Ordinal), "ci");
+            if (recordedFirst)
+            {
+                await RecordAsync();
+            }
+
+            await _book.NoteSeenAsync(seen);
+            if (!recordedFirst)
+            {
+                await RecordAsync();
+                Assert.NotNull(_book.FindChange("default", seen.Id));
+            }
+
+            Assert.Equal(same ? 1 : 2, _book.Changes("default", Now.AddHours(-3), Now.AddHours(3)).Count);
+        }
+    }
+
+    [Fact]
+    public async Task A_change_seen_in_telemetry_is_told_once_and_stays_one_after_a_restart()
+    {
+        await _book.NoteSeenAsync(Seen("chg-0000000000000001"));
+        await _book.NoteSeenAsync(Seen("chg-0000000000000001"));
+        await _book.NoteSeenAsync(Seen("chg-0000000000000002"));
+        await _ledger.DisposeAsync();
+        (_ledger, _book) = await OpenAsync();
+
+        Assert.Equal(ChangeEvent.Telemetry, Assert.Single(_book.Changes("default", Now.AddHours(-1), Now)).Source);
+    }
+
+    [Fact]
+    public async Task A_change_seen_in_another_environment_is_none_of_the_cases()
+    {
+        await _book.NoteSeenAsync(Seen("chg-0000000000000001"));
+        var (opened, _) = await RaiseAsync(Fault(service: "bot") with { Environment = "production" });
+        var (elsewhere, _) = await RaiseAsync(Fault(id: "fnd-2", service: "bot") with { Environment = "staging" });
+
+        Assert.Equal(ChangeEvent.Telemetry, Assert.Single(opened.RecentChanges).Source);
+        Assert.Empty(elsewhere.RecentChanges);
+    }
+
+    /// <summary>Three later cases cite the first one; each time somebody says that it was not that.</summary>
+    [Fact]
+    public async Task A_rejected_suggestion_counts_for_the_case_that_it_cited_and_three_of_them_outweigh_the_likeness()
+    {
+        await ResolveAsync(Fault(), Verdict(0.9));
+        for (var i = 2; i <= 4; i++)
+        {
+            var verdict = Verdict(0.9);
+            var (opened, _) = await RaiseAsync(Fault(id: $"fnd-{i}") with { OnsetAt = Now.AddHours(i), DetectedAt = Now.AddHours(i) });
+            await _book.DiagnosedAsync(opened, verdict with { Hypotheses = [verdict.Hypotheses[0] with { SimilarCase = "CASE-1" }] }, default);
+            Assert.IsType<CaseAnswer.Done>(await _book.FeedbackAsync(null, opened.Id, 0, helpful: false, "ann"));
+            Assert.Equal(-(i - 1), _book.Past("default").Single(past => past.CaseId == "CASE-1").Helpful);
+            await _book.ResolveAsync(null, opened.Id, "it was the network", "ann");
+        }
+    }
+
+    [Fact]
+    public async Task A_case_is_remembered_for_the_suggestion_that_was_found_helpful()
+    {
+        var verdict = Verdict(0.6);
+        var second = verdict.Hypotheses[0] with { Cause = "tool_slow", Target = "search", Confidence = 0.3 };
+        var view = await ResolveAsync(Fault(), verdict with { Hypotheses = [verdict.Hypotheses[0], second] });
+
+        await _book.FeedbackAsync(null, view.Id, 0, helpful: false, "ann");
+        await _book.FeedbackAsync(null, view.Id, 1, helpful: true, "ann");
+
+        var past = Assert.Single(_book.Past("default"));
+        Assert.Equal(("tool_slow", "search", 1), (past.Cause, past.Target, past.Helpful));
+    }
+
+    [Fact]
+    public async Task Imported_cases_are_remembered_after_a_restart_and_a_second_import_replaces_them()
+    {
+        var one = new PastCase("berlin/CASE-3", "bot", FailureClass.AGENT_LOOP, "tool_slow", "search", "more workers", [1, 0.5], 1, Now);
+        await _book.ImportAsync("default", [one, one with { CaseId = "berlin/CASE-4" }], "ann");
+        await _book.ImportAsync("default", [one with { FixApplied = "fewer calls" }], "ann");
+        await _ledger.DisposeAsync();
+        (_ledger, _book) = await OpenAsync();
+
+        Assert.Equal(["fewer calls", "more workers"], _book.Past("default").OrderBy(past => past.CaseId).Select(past => past.FixApplied));
+        Assert.Empty(_book.Past("another"));
+    }
+
+    private async Task<CaseView> ResolveAsync(Finding finding, Verdict verdict)
+    {
+        var (opened, _) = await RaiseAsync(finding);
+        await _book.DiagnosedAsync(opened, verdict, default);
+        await _book.ResolveAsync(null, opened.Id, "done", "ann");
+        return _book.Find(null, opened.Id)!;
+    }
+
+    private static ChangeEvent Seen(string id) => new(
+        id, "default", "deploy", "bot", "service.version 2.5.0 first seen, 2.4.0 before", Now.AddMinutes(-6),
+        new Dictionary<string, string>(StringComparer.Ordinal) { ["aspect"] = "service.version", ["value"] = "2.5.0", ["environment"] = "production" }) { Source = ChangeEvent.Telemetry };
 
     [Fact]
     public async Task Words_of_people_and_telemetry_are_in_blobs_and_not_in_the_ledger()

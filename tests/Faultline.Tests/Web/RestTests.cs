@@ -189,6 +189,22 @@ public sealed class RestTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_known_goes_out_and_in_as_json_lines()
+    {
+        const string line = """{"format":"faultline-signature/1","id":"CASE-3","service":"bot","failure_class":"AGENT_LOOP","cause":"tool_slow","target":"search","fix_applied":"more workers","helpful":1,"resolved_at":"2026-11-01T12:00:00+00:00","signature":[1,0.5]}""";
+        Task<HttpResponseMessage> PostAsync(string query, string lines) => _server.Client.PostAsync("/api/v1/knowledge" + query, new StringContent(lines));
+
+        using var unnamed = await PostAsync("", line);
+        using var wrong = await PostAsync("?from=berlin", line + "\nnonsense");
+        using var taken = await PostAsync("?from=berlin", line + "\n");
+
+        Assert.Equal((HttpStatusCode.BadRequest, HttpStatusCode.BadRequest, HttpStatusCode.OK), (unnamed.StatusCode, wrong.StatusCode, taken.StatusCode));
+        Assert.Contains("line 2", await wrong.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        var exported = await _server.Client.GetStringAsync("/api/v1/knowledge");
+        Assert.Equal(line.Replace("CASE-3", "berlin/CASE-3", StringComparison.Ordinal), exported.TrimEnd());
+    }
+
+    [Fact]
     public async Task OpenAPI_describes_every_address_in_snake_case()
     {
         using var anybody = _server.Browser();

@@ -37,6 +37,21 @@ public sealed class TrailPagesTests
     }
 
     [Fact]
+    public async Task A_change_that_only_telemetry_shows_says_so_and_can_be_filtered()
+    {
+        await using var server = await WebServer.StartAsync();
+        await ChangeAsync(server, "checkout");
+        await server.Web.Cases.NoteSeenAsync(new Faultline.Telemetry.Changes.ChangeEvent(
+            "chg-00000000000000aa", "default", "model", "checkout", "model gpt-5 first seen, gpt-4o before", DateTimeOffset.UtcNow, new Dictionary<string, string>(StringComparer.Ordinal))
+        { Source = Faultline.Telemetry.Changes.ChangeEvent.Telemetry });
+
+        Assert.Contains(">seen in telemetry</span>", await server.Client.GetStringAsync("/changes"), StringComparison.Ordinal);
+        Assert.DoesNotContain("release 1.9.3", await server.Client.GetStringAsync("/changes?source=telemetry"), StringComparison.Ordinal);
+        Assert.DoesNotContain("gpt-5", await server.Client.GetStringAsync("/changes?source=recorded"), StringComparison.Ordinal);
+        Assert.Contains("seen in telemetry", await server.Client.GetStringAsync("/changes/chg-00000000000000aa"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_change_has_a_page_also_when_nothing_was_measured_around_it()
     {
         await using var server = await WebServer.StartAsync();

@@ -6,6 +6,7 @@ using Faultline.Cases.Projections;
 using Faultline.ClickHouse;
 using Faultline.Diagnosis;
 using Faultline.Diagnosis.Causes;
+using Faultline.Diagnosis.Changes;
 using Faultline.Ingest.Gateway;
 using Faultline.Ingest.Pipeline;
 using Faultline.Ledger;
@@ -46,6 +47,7 @@ internal sealed class WorldReplay : IAsyncDisposable
     private readonly CaseBook _cases;
     private readonly CaseWorker _worker;
     private readonly Detection _detection;
+    private readonly SeenChanges _seen;
     private readonly IngestPipeline _pipeline;
     private readonly List<TelemetryBatch> _waiting = [];
     private SampleBatch _waitingFeatures = new();
@@ -59,6 +61,7 @@ internal sealed class WorldReplay : IAsyncDisposable
         _cases = cases;
         _detection = new Detection(KeepFeaturesAsync, store.Samples.SelectAsync, clock);
         cases.ChangeNoted += _detection.Changed;
+        _seen = new SeenChanges(KeepFeaturesAsync, store.Samples.SelectAsync, cases.NoteSeenAsync, clock);
         _pipeline = new IngestPipeline(store.Writer, new IngestOptions(TimeSpan.FromDays(3650)), new IngestFigures(), clock);
         _worker = new CaseWorker(
             cases, _detection.News, new Diagnostician(store, clock).DiagnoseAsync, store, new PromQlEngine(store.Samples.SelectAsync), clock, NullLogger<CaseWorker>.Instance);
@@ -132,6 +135,7 @@ internal sealed class WorldReplay : IAsyncDisposable
         {
             _clock.MoveTo(step);
             await _detection.AdvanceAsync(cancel: cancel);
+            await _seen.AdvanceAsync(cancel);
             if (_worker.HasWork)
             {
                 await FlushAsync(cancel);
@@ -156,6 +160,7 @@ internal sealed class WorldReplay : IAsyncDisposable
         }
 
         _detection.Committed(batch);
+        _seen.Committed(batch);
         _waiting.Add(batch);
         _waitingRows += batch.Count;
         if (_waitingRows >= WaitingRowsMax)
