@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Faultline.ClickHouse;
 using Faultline.Diagnosis.Findings;
+using Faultline.Diagnosis.Rules;
 using Faultline.Metrics.PromQL;
 using Faultline.Store;
 using Faultline.Store.Samples;
@@ -52,23 +53,26 @@ public sealed class Detection : IBatchReader
     private readonly WriteSamples _write;
     private readonly SelectSeries _select;
     private readonly TimeProvider _time;
+    private readonly IReadOnlyList<UserRule> _rules;
     private readonly ILogger _log;
     private readonly Lock _lock = new();
     private readonly Dictionary<string, ProjectDetection> _projects = new(StringComparer.Ordinal);
     private readonly Channel<FindingNews> _news = Channel.CreateBounded<FindingNews>(new BoundedChannelOptions(NewsMax) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
 
-    public Detection(TelemetryStore store, TimeProvider time, ILogger<Detection>? log = null)
+    public Detection(TelemetryStore store, TimeProvider time, ILogger<Detection>? log = null, IReadOnlyList<UserRule>? rules = null)
         : this(
             (project, batch, cancel) => store.Samples.WriteAsync(project, batch, cancel),
             (project, matchers, from, to, cancel) => store.Samples.SelectAsync(project, matchers, from, to, cancel),
             time,
-            log)
+            log,
+            rules)
     {
     }
 
     /// <summary>On samples of the caller's own: a replay that writes in larger pieces, or a test.</summary>
-    public Detection(WriteSamples write, SelectSeries select, TimeProvider time, ILogger? log = null)
+    public Detection(WriteSamples write, SelectSeries select, TimeProvider time, ILogger? log = null, IReadOnlyList<UserRule>? rules = null)
     {
+        _rules = rules ?? [];
         _write = write;
         _select = select;
         _time = time;
@@ -111,7 +115,7 @@ public sealed class Detection : IBatchReader
         {
             if (!_projects.TryGetValue(batch.Project, out var project))
             {
-                _projects.Add(batch.Project, project = new ProjectDetection(batch.Project));
+                _projects.Add(batch.Project, project = new ProjectDetection(batch.Project, _rules));
             }
 
             project.Fold(batch, _time.GetUtcNow());
@@ -196,6 +200,7 @@ public sealed class Detection : IBatchReader
             var to = _time.GetUtcNow().AddHours(1);
             var from = to.AddDays(-ProjectDetection.RestoredDays);
             var onsets = await SelectAsync(project, OpenFinding.OnsetMetric, from, to, cancel);
+            var ruleOnsets = await SelectAsync(project, RuleWatch.OnsetMetric, from, to, cancel);
             var history = new FeatureHistory();
             for (var day = from; day < to; day = day.AddDays(1))
             {
@@ -204,7 +209,7 @@ public sealed class Detection : IBatchReader
 
             lock (_lock)
             {
-                var restored = project.Restore(onsets, history);
+                var restored = project.Restore(onsets, ruleOnsets, history);
                 _log.Restored(project.Features.Project, restored.Series, restored.Windows, restored.Open);
             }
 

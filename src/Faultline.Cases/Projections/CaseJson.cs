@@ -19,6 +19,7 @@ public static class CaseJson
         json.WriteString("onset_at", Time(view.OnsetAt));
         json.WriteString("title", view.Title);
         json.WriteString("trigger", view.Trigger);
+        json.WriteString("severity", view.Severity);
         json.WriteString("state", view.State.ToString());
         json.WriteString("failure_class", view.FailureClass.ToString());
         json.WriteString("service", view.Service);

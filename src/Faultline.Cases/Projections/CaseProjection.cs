@@ -5,6 +5,7 @@ using Faultline.Cases.Events;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Findings;
 using Faultline.Diagnosis.Reasoning;
+using Faultline.Diagnosis.Rules;
 using Faultline.Telemetry.Changes;
 
 namespace Faultline.Cases.Projections;
@@ -128,6 +129,7 @@ internal sealed class CaseProjection(BlobStore blobs)
                 var more = finding is null ? view : view with
                 {
                     SymptomsClearedAt = null,
+                    Severity = Higher(view.Severity, finding.Severity),
                     Symptoms = finding.Id == view.FindingId ? finding.Symptoms : [.. view.Symptoms, .. finding.Symptoms.Where(symptom => view.Symptoms.All(known => known.Feature != symptom.Feature))],
                     BadTraces = [.. view.BadTraces.Union(finding.BadTraces.Select(trace => trace.ToString()), StringComparer.Ordinal).Take(10)],
                     GoodTraces = [.. view.GoodTraces.Union(finding.GoodTraces.Select(trace => trace.ToString()), StringComparer.Ordinal).Take(10)],
@@ -213,6 +215,7 @@ internal sealed class CaseProjection(BlobStore blobs)
             CreatedAt = opened.DetectedAt,
             OnsetAt = opened.OnsetAt,
             Trigger = opened.Trigger,
+            Severity = context?.Finding.Severity,
             FindingId = opened.FindingId,
             State = CaseState.DETECTED,
             FailureClass = opened.FailureClass,
@@ -227,6 +230,9 @@ internal sealed class CaseProjection(BlobStore blobs)
             Version = 0,
         };
     }
+
+    private static string? Higher(string? one, string? other) =>
+        Enum.TryParse<Severity>(one, out var a) && (!Enum.TryParse<Severity>(other, out var b) || a >= b) ? one : other ?? one;
 
     private ChangeWords WordsOf(string blob) => Read<ChangeWords>(blob) ?? new ChangeWords(Gone, new Dictionary<string, string>(StringComparer.Ordinal));
 

@@ -73,6 +73,9 @@ public sealed record CaseView
 
     public required string Trigger { get; init; }
 
+    /// <summary>Info, Low, Medium, High or Critical: the highest that a rule gave it; null where no rule fired.</summary>
+    public string? Severity { get; init; }
+
     public required string FindingId { get; init; }
 
     public required CaseState State { get; init; }

@@ -60,6 +60,9 @@ public sealed record Finding
     /// <summary>Traces of the same kind from before; at most ten.</summary>
     public required IReadOnlyList<TraceId> GoodTraces { get; init; }
 
+    /// <summary>Info, Low, Medium, High or Critical where a rule says so; else null.</summary>
+    public string? Severity { get; init; }
+
     /// <summary>PromQL that gives a non-empty answer only when the fault is gone and there was data to judge by.</summary>
     public required string VerificationQuery { get; init; }
 }

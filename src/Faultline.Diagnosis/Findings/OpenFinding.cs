@@ -181,6 +181,9 @@ internal sealed class OpenFinding
         return anyUsual;
     }
 
+    /// <summary>The class that its symptoms point to by now; null while it has none.</summary>
+    public FailureClass? FailureClass => HasSymptoms ? ToFinding().FailureClass : null;
+
     /// <summary>As it is told to whoever opens cases. Needs <see cref="HasSymptoms"/>.</summary>
     public Finding ToFinding()
     {

@@ -1,5 +1,6 @@
 using Faultline.Diagnosis.Detectors;
 using Faultline.Diagnosis.Features;
+using Faultline.Diagnosis.Rules;
 using Faultline.Store.Samples;
 using Faultline.Telemetry;
 using Faultline.Telemetry.Samples;
@@ -7,7 +8,7 @@ using Faultline.Telemetry.Samples;
 namespace Faultline.Diagnosis.Findings;
 
 /// <summary>Detection of one project: features, their baselines, and the findings that are open. Not thread-safe.</summary>
-internal sealed class ProjectDetection(string project) : IWindowSink
+internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> rules) : IWindowSink
 {
     /// <summary>Samples waiting for the store; more are given up and counted.</summary>
     internal const int SamplesWaitingMax = 2_000_000;
@@ -28,6 +29,7 @@ internal sealed class ProjectDetection(string project) : IWindowSink
     private const long SettleNanos = 2_000_000_000;
 
     private readonly List<OpenFinding> _open = [];
+    private readonly RuleWatch _rules = new(project, rules);
     private readonly List<FindingNews> _news = [];
     private readonly List<(ServiceFeatures Service, FeatureSeries Series)> _raised = [];
     private SampleBatch _samples = new();
@@ -85,6 +87,7 @@ internal sealed class ProjectDetection(string project) : IWindowSink
 
         _raised.Clear();
         Tell();
+        _rules.Tell(HostOf, _news, _samples);
     }
 
     /// <summary>Notes a change of a service: it and those that work with it are looked at more closely for a while.</summary>
@@ -101,6 +104,10 @@ internal sealed class ProjectDetection(string project) : IWindowSink
             }
         }
     }
+
+    /// <summary>The open finding that a rule which fires for a service since then belongs to.</summary>
+    private OpenFinding? HostOf(ServiceFeatures service, long onsetSeconds) =>
+        _open.Find(open => open.HasSymptoms && (open.Concerns(service) || (Math.Abs(onsetSeconds - open.OnsetSeconds) <= TogetherSeconds && Features.Linked(open.Service, service))));
 
     /// <summary>Event time up to which a service's windows are over.</summary>
     private static long Watermark(ServiceFeatures service, DateTimeOffset now)
@@ -159,6 +166,11 @@ internal sealed class ProjectDetection(string project) : IWindowSink
         var millis = FeatureWindows.EndMillis(window);
         _samples.Add(series.ValueLabels, millis, value);
         _samples.Add(series.CountLabels, millis, count);
+        if (_rules.HasRules && !corrects)
+        {
+            _rules.Sample(service, series, window, value, count);
+        }
+
         foreach (var finding in _open)
         {
             finding.NoteWindow(service, series.Feature, window, count);
@@ -255,7 +267,8 @@ internal sealed class ProjectDetection(string project) : IWindowSink
 
     /// <summary>Rebuilds baselines, detectors and open findings from what earlier processes stored.</summary>
     /// <param name="onsets">Series of <see cref="OpenFinding.OnsetMetric"/>.</param>
-    public RestoredFigures Restore(IReadOnlyList<SeriesData> onsets, FeatureHistory history)
+    /// <param name="ruleOnsets">Series of <see cref="RuleWatch.OnsetMetric"/>.</param>
+    public RestoredFigures Restore(IReadOnlyList<SeriesData> onsets, IReadOnlyList<SeriesData> ruleOnsets, FeatureHistory history)
     {
         var abnormal = new AbnormalPeriods();
         foreach (var stored in onsets)
@@ -282,6 +295,7 @@ internal sealed class ProjectDetection(string project) : IWindowSink
             }
         }
 
+        _rules.Restore(ruleOnsets, Features, _news, _samples);
         IsRestored = true;
         return new RestoredFigures(history.Series.Count, windows, _open.Count);
     }

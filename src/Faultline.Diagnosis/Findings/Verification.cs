@@ -29,10 +29,14 @@ internal static class Verification
     public static string NoLoop(ServiceFeatures service, FeatureSeries repeats, int threshold) =>
         Query("max_over_time", "<", threshold, ObservationsMin, service, repeats);
 
-    private static string Query(string function, string comparison, double bound, double wanted, ServiceFeatures service, FeatureSeries series)
+    /// <summary>For a limit that somebody set: on its good side, over the range that it is set for.</summary>
+    public static string Within(ServiceFeatures service, FeatureSeries series, double limit, bool below, TimeSpan over) =>
+        Query(series.Feature.Statistic == Statistic.Max ? "max_over_time" : "avg_over_time", below ? "<=" : ">=", limit, ObservationsMin, service, series, (int)over.TotalSeconds);
+
+    private static string Query(string function, string comparison, double bound, double wanted, ServiceFeatures service, FeatureSeries series, int rangeMin = 0)
     {
         var perSecond = series.Detector.RecentCountPerWindow / FeatureWindows.LengthSeconds;
-        var range = Array.Find(RangesSeconds, seconds => perSecond * seconds >= wanted) is > 0 and var found ? found : RangesSeconds[^1];
+        var range = Array.Find(RangesSeconds, seconds => perSecond * seconds >= wanted) is > 0 and var found ? Math.Max(found, rangeMin) : Math.Max(RangesSeconds[^1], rangeMin);
         var needed = Math.Clamp((int)(perSecond * range * ObservationsShare), ObservationsMin, ObservationsMax);
         var value = Sentences.Selector(FeatureWindows.ValueMetric, service, series);
         var count = Sentences.Selector(FeatureWindows.CountMetric, service, series);

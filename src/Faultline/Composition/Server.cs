@@ -153,7 +153,7 @@ internal sealed class Server : IAsyncDisposable
 
         // What sees every committed batch.
         var derived = new DerivedMetrics(DerivedOptions(), _logs.CreateLogger("Faultline.Metrics"));
-        var detection = new Detection(store, time, _logs.CreateLogger<Detection>());
+        var detection = new Detection(store, time, _logs.CreateLogger<Detection>(), Settings.Rules);
         cases.ChangeNoted += detection.Changed;
         var seen = new SeenChanges(store.Samples.WriteAsync, store.Samples.SelectAsync, cases.NoteSeenAsync, time, _logs.CreateLogger<SeenChanges>());
         var models = new LlmFigures();

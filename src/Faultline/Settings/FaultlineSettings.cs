@@ -3,6 +3,7 @@ using Faultline.Diagnosis.Evaluators.Live;
 using Faultline.Diagnosis.Knowledge;
 using Faultline.Diagnosis.Reasoning;
 using Faultline.Diagnosis.Reasoning.Chat;
+using Faultline.Diagnosis.Rules;
 using Faultline.Telemetry.Redaction;
 
 namespace Faultline.Settings;
@@ -74,6 +75,12 @@ public sealed record FaultlineSettings
     public ReasoningOptions Reasoning { get; init; } = new();
 
     public JudgeOptions Judge { get; init; } = new();
+
+    /// <summary>YAML files with rules.</summary>
+    public IReadOnlyList<string> RuleFiles { get; init; } = [];
+
+    /// <summary>What <see cref="RuleFiles"/> say.</summary>
+    public IReadOnlyList<UserRule> Rules { get; init; } = [];
 
     public KnowledgeOptions Knowledge { get; init; } = new();
 

@@ -75,6 +75,7 @@ internal static class SettingTable
         new("judge.folder", "Folder with rubrics of your own, one YAML file each.", (s, v) => s with { Judge = s.Judge with { Folder = One(v) } }),
         new("judge.sample", "Share of traces that it judges, 0 to 1.", (s, v) => s with { Judge = s.Judge with { Sample = Number(v) } }),
         new("judge.tokens_per_hour", "Tokens for judging in an hour; what does not fit is skipped and counted.", (s, v) => s with { Judge = s.Judge with { TokensPerHour = checked((long)Number(v)) } }),
+        new("rules.files", "YAML files with rules on scores and features; see docs/detection.md.", (s, v) => s with { RuleFiles = v }, IsList: true),
         new("knowledge.half_life", "After so long a resolved case counts half in a diagnosis, e.g. 180d.", (s, v) => s with { Knowledge = s.Knowledge with { HalfLife = Duration(v) } }),
     ];
 
@@ -104,7 +105,7 @@ internal static class SettingTable
     private static bool Bool(IReadOnlyList<string> values) =>
         bool.TryParse(One(values), out var yes) ? yes : throw new FormatException($"'{One(values)}' is neither true nor false");
 
-    private static TimeSpan Duration(IReadOnlyList<string> values)
+    internal static TimeSpan Duration(IReadOnlyList<string> values)
     {
         var text = One(values);
         ReadOnlySpan<(string Unit, double Seconds)> units = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400), ("y", 31_536_000)];

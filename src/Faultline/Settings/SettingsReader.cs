@@ -47,6 +47,9 @@ public static class SettingsReader
             settings = SetOpenly(settings, key, [value], "command line: " + key, problems);
         }
 
+        // A file named in the settings lies beside them.
+        var folder = Path.GetDirectoryName(Path.GetFullPath(file ?? "faultline.yaml")) ?? ".";
+        settings = settings with { Rules = RuleFile.ReadAll([.. settings.RuleFiles.Select(path => Path.Combine(folder, path))], problems) };
         if (problems.Count == 0)
         {
             problems.AddRange(settings.Problems());

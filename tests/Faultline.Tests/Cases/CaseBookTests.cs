@@ -300,6 +300,17 @@ public sealed class CaseBookTests : IAsyncLifetime
         return _book.Find(null, opened.Id)!;
     }
 
+    [Fact]
+    public async Task The_severity_of_a_rule_that_joins_a_case_is_the_cases()
+    {
+        await RaiseAsync(Fault());
+        var (view, isNew) = await RaiseAsync(Fault(id: "fnd-2", feature: "latency_p50") with { Trigger = "rule", Severity = "High" });
+        await RaiseAsync(Fault(id: "fnd-3", feature: "error_rate") with { Trigger = "rule", Severity = "Low" });
+
+        Assert.False(isNew);
+        Assert.Equal(("High", "High"), (view.Severity, View().Severity));
+    }
+
     private static ChangeEvent Seen(string id) => new(
         id, "default", "deploy", "bot", "service.version 2.5.0 first seen, 2.4.0 before", Now.AddMinutes(-6),
         new Dictionary<string, string>(StringComparer.Ordinal) { ["aspect"] = "service.version", ["value"] = "2.5.0", ["environment"] = "production" }) { Source = ChangeEvent.Telemetry };

@@ -173,11 +173,11 @@ internal sealed class Rig
 {
     private readonly TelemetryStore? _store;
 
-    public Rig(DateTimeOffset start, MemorySamples? samples = null)
+    public Rig(DateTimeOffset start, MemorySamples? samples = null, IReadOnlyList<Faultline.Diagnosis.Rules.UserRule>? rules = null)
     {
         Clock = new TestClock(start);
         Samples = samples ?? new MemorySamples();
-        Detection = new Detection(Samples.WriteAsync, Samples.Select, Clock);
+        Detection = new Detection(Samples.WriteAsync, Samples.Select, Clock, rules: rules);
         Telemetry = new MemoryTelemetry(Samples);
     }
 
