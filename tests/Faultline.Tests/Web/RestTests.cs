@@ -192,7 +192,7 @@ public sealed class RestTests : IAsyncLifetime
     public async Task What_is_known_goes_out_and_in_as_json_lines()
     {
         const string line = """{"format":"faultline-signature/1","id":"CASE-3","service":"bot","failure_class":"AGENT_LOOP","cause":"tool_slow","target":"search","fix_applied":"more workers","helpful":1,"resolved_at":"2026-11-01T12:00:00+00:00","signature":[1,0.5]}""";
-        Task<HttpResponseMessage> PostAsync(string query, string lines) => _server.Client.PostAsync("/api/v1/knowledge" + query, new StringContent(lines));
+        Task<HttpResponseMessage> PostAsync(string query, string lines) => _server.Client.PostAsync("/api/v1/knowledge" + query, new StringContent(lines, System.Text.Encoding.UTF8, "application/x-ndjson"));
 
         using var unnamed = await PostAsync("", line);
         using var wrong = await PostAsync("?from=berlin", line + "\nnonsense");
