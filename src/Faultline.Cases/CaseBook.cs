@@ -52,7 +52,7 @@ public sealed class CaseBook
     /// <summary>Raised after each append, with the case that changed, or null for a change event. Handlers must not block.</summary>
     public event Action<CaseView?>? Changed;
 
-    /// <summary>Raised with each change of the observed system once it is recorded. Handlers must not block.</summary>
+    /// <summary>Raised with each change of the observed system, recorded or seen in its telemetry. Handlers must not block.</summary>
     public event Action<ChangeEvent>? ChangeNoted;
 
     /// <summary>Replays the ledger.</summary>
@@ -132,6 +132,7 @@ public sealed class CaseBook
         await AppendAsync(
             () => _projection.Changes.Knows(change) ? [] : [new ChangeSeen(change.Id, change.Project, change.Type, change.Service, change.At, words)],
             cancel);
+        ChangeNoted?.Invoke(change);
     }
 
     public Task<CaseAnswer> TriageAsync(string? project, CaseId id, string actor, CancellationToken cancel = default) =>

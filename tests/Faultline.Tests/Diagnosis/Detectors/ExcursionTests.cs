@@ -1,5 +1,6 @@
 using Faultline.Diagnosis.Detectors;
 using Faultline.Diagnosis.Features;
+using Xunit;
 
 namespace Faultline.Tests.Diagnosis.Detectors;
 
