@@ -257,7 +257,8 @@ internal sealed class ProjectSeen(string project)
         var identity = string.Join('\0', Project, seen.Environment, seen.Service, seen.Aspect.Name, seen.Subject, value, minute);
         return new ChangeEvent(
             "chg-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(identity)).AsSpan(0, 8)), Project, seen.Aspect.Type, seen.Service,
-            seen.Aspect.Sentence(seen.Subject, value, before, again), DateTimeOffset.FromUnixTimeMilliseconds(unixNanos / 1_000_000), attributes) { Source = ChangeEvent.Telemetry };
+            seen.Aspect.Sentence(seen.Subject, value, before, again), DateTimeOffset.FromUnixTimeMilliseconds(unixNanos / 1_000_000), attributes)
+        { Source = ChangeEvent.Telemetry };
     }
 
     private static Labels LabelsOf(SeenAspect seen, SeenValue value) => Labels.Of(

@@ -313,7 +313,8 @@ public sealed class CaseBookTests : IAsyncLifetime
 
     private static ChangeEvent Seen(string id) => new(
         id, "default", "deploy", "bot", "service.version 2.5.0 first seen, 2.4.0 before", Now.AddMinutes(-6),
-        new Dictionary<string, string>(StringComparer.Ordinal) { ["aspect"] = "service.version", ["value"] = "2.5.0", ["environment"] = "production" }) { Source = ChangeEvent.Telemetry };
+        new Dictionary<string, string>(StringComparer.Ordinal) { ["aspect"] = "service.version", ["value"] = "2.5.0", ["environment"] = "production" })
+    { Source = ChangeEvent.Telemetry };
 
     [Fact]
     public async Task Words_of_people_and_telemetry_are_in_blobs_and_not_in_the_ledger()
