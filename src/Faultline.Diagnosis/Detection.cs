@@ -254,17 +254,15 @@ public sealed class Detection : IBatchReader
         }
         catch (Exception exception) when (exception is ClickHouseException or StoreUnavailableException)
         {
-            long dropped;
+            int dropped;
             lock (_lock)
             {
-                dropped = -project.SamplesDropped;
-                project.PutBack(samples);
-                dropped += project.SamplesDropped;
+                dropped = project.PutBack(samples);
             }
 
             if (dropped > 0)
             {
-                _log.Dropped(project.Features.Project, (int)dropped);
+                _log.Dropped(project.Features.Project, dropped);
             }
 
             _log.NotWritten(exception, project.Features.Project, samples.Count, RetryDelay);

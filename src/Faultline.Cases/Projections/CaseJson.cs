@@ -161,9 +161,7 @@ public static class CaseJson
                 json.WriteStartObject();
                 json.WriteString("stance", claim.Supports ? "for" : "against");
                 json.WriteString("words", claim.Words);
-                json.WriteString("kind", claim.Fact.Kind);
-                json.WriteString("ref", claim.Fact.Ref);
-                json.WriteString("text", claim.Fact.Text);
+                WriteFact(json, claim.Fact);
                 json.WriteEndObject();
             }
 
@@ -201,13 +199,18 @@ public static class CaseJson
         foreach (var fact in evidence)
         {
             json.WriteStartObject();
-            json.WriteString("kind", fact.Kind);
-            json.WriteString("ref", fact.Ref);
-            json.WriteString("text", fact.Text);
+            WriteFact(json, fact);
             json.WriteEndObject();
         }
 
         json.WriteEndArray();
+    }
+
+    private static void WriteFact(Utf8JsonWriter json, Evidence fact)
+    {
+        json.WriteString("kind", fact.Kind);
+        json.WriteString("ref", fact.Ref);
+        json.WriteString("text", fact.Text);
     }
 
     private static void WriteResolution(Utf8JsonWriter json, CaseResolution? resolution)

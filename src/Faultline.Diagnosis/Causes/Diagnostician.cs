@@ -47,14 +47,25 @@ public sealed class Diagnostician
     public async Task<Verdict> DiagnoseAsync(Finding finding, IReadOnlyList<ChangeEvent> changes, RecallCases recall, CancellationToken cancel = default)
     {
         var facts = await new FactsReader(_source).ReadAsync(finding, [.. changes.Where(change => change.At <= _time.GetUtcNow() || change.At <= finding.DetectedAt)], _time.GetUtcNow(), cancel);
-        return Conclude(facts, await recall(finding.OnsetAt, Signature.Of(facts, finding.FailureClass, Chain.Of(facts)), cancel));
+        var (chain, signature) = Outline(facts);
+        return Conclude(facts, chain, signature, await recall(finding.OnsetAt, signature, cancel));
     }
 
     /// <summary>The pure part: facts in, verdict out.</summary>
     internal static Verdict Conclude(CaseFacts facts, IReadOnlyList<PastCase> past)
     {
+        var (chain, signature) = Outline(facts);
+        return Conclude(facts, chain, signature, past);
+    }
+
+    private static (IReadOnlyList<StageReading> Chain, IReadOnlyList<double> Signature) Outline(CaseFacts facts)
+    {
         var chain = Chain.Of(facts);
-        var signature = Signature.Of(facts, facts.Finding.FailureClass, chain);
+        return (chain, Signature.Of(facts, facts.Finding.FailureClass, chain));
+    }
+
+    private static Verdict Conclude(CaseFacts facts, IReadOnlyList<StageReading> chain, IReadOnlyList<double> signature, IReadOnlyList<PastCase> past)
+    {
         List<Candidate> candidates =
         [
             .. RetrievalCauses.Of(facts), .. PromptCauses.Of(facts), .. ModelCauses.Of(facts), .. ToolCauses.Of(facts), .. AgentCauses.Of(facts), .. OutputCauses.Of(facts),

@@ -18,7 +18,7 @@ internal sealed class ProjectSeen(string project)
     private readonly Utf8Names _names = new();
     private (ServiceSeen? Service, string Release, long Start)[] _resources = [];
     private int _aspectCount;
-    private SampleBatch _samples = new();
+    private readonly WaitingSamples _samples = new();
 
     public string Project { get; } = project;
 
@@ -104,7 +104,7 @@ internal sealed class ProjectSeen(string project)
             if (value.Known && value.LastUnixNanos - value.StoredUnixNanos >= SeenChanges.StoreEveryNanos)
             {
                 value.StoredUnixNanos = value.LastUnixNanos;
-                _samples.Add(LabelsOf(aspect, value), value.LastUnixNanos / 1_000_000, Math.Floor(value.FirstUnixNanos / 1e9));
+                _samples.Batch.Add(LabelsOf(aspect, value), value.LastUnixNanos / 1_000_000, Math.Floor(value.FirstUnixNanos / 1e9));
             }
         }
 
@@ -126,25 +126,9 @@ internal sealed class ProjectSeen(string project)
         IsRestored = true;
     }
 
-    public SampleBatch? TakeSamples()
-    {
-        if (_samples.Count == 0)
-        {
-            return null;
-        }
+    public SampleBatch? TakeSamples() => _samples.Take();
 
-        var taken = _samples;
-        _samples = new SampleBatch();
-        return taken;
-    }
-
-    public void PutBack(SampleBatch samples)
-    {
-        for (var i = 0; i < samples.Count; i++)
-        {
-            _samples.Add(samples.Series[samples.SeriesIndex[i]], samples.UnixMillis[i], samples.Value[i]);
-        }
-    }
+    public int PutBack(SampleBatch unwritten) => _samples.PutBack(unwritten);
 
     private static ReadOnlySpan<byte> BuiltIn => "faultline/"u8;
 

@@ -174,9 +174,15 @@ public sealed class SeenChanges : IBatchReader
         }
         catch
         {
+            int dropped;
             lock (_lock)
             {
-                project.PutBack(samples);
+                dropped = project.PutBack(samples);
+            }
+
+            if (dropped > 0)
+            {
+                _log.SeenDropped(dropped, project.Project);
             }
 
             throw;
@@ -214,4 +220,7 @@ internal static partial class Log
 
     [LoggerMessage(4402, LogLevel.Warning, "Changes seen in telemetry of project {Project} could not be told or stored; trying again.")]
     public static partial void SeenNotDone(this ILogger log, Exception exception, string project);
+
+    [LoggerMessage(4403, LogLevel.Warning, "{Dropped} values seen in telemetry of project {Project} were given up: the store has refused them for too long. After a restart they may be told as new.")]
+    public static partial void SeenDropped(this ILogger log, int dropped, string project);
 }

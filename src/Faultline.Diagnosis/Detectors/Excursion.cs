@@ -45,7 +45,7 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin)
 
     /// <param name="thresholdShare">Part of the threshold that is enough: less than 1 while something is known to have changed.</param>
     /// <returns>Whether it fires.</returns>
-    public bool Step(in JudgedWindow window, Baseline baseline, double thresholdShare = 1)
+    public bool Step(in JudgedWindow window, Baseline baseline, double thresholdShare)
     {
         var threshold = rule.Threshold * thresholdShare;
         var before = _sum;

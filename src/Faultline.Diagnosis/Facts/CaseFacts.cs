@@ -135,14 +135,7 @@ internal sealed record CaseFacts
         var instead = InsteadOf(distinction) is { } old ? $", instead of {old}" : "";
         var text = $"{distinction.Attribute} {distinction.Value}{instead}: in {AttributeNames.Percent(distinction.ShareOfBad)} of the bad traces, {AttributeNames.Percent(distinction.ShareOfGood)} of the good ones.";
         var trace = Bad.FirstOrDefault(one => one.Values().Contains((distinction.Attribute, distinction.Value)));
-        return trace?.Spans.Find(span => Carries(span, distinction)) is { } carrier ? new Evidence("span", $"{carrier.TraceId}/{carrier.SpanId}", text) : null;
-    }
-
-    private static bool Carries(SpanSummary span, Distinction distinction)
-    {
-        var one = new TraceFacts(span.TraceId);
-        one.Spans.Add(span);
-        return one.Values().Contains((distinction.Attribute, distinction.Value));
+        return trace?.Spans.Find(span => TraceFacts.Carries(span, distinction.Attribute, distinction.Value)) is { } carrier ? new Evidence("span", $"{carrier.TraceId}/{carrier.SpanId}", text) : null;
     }
 
     /// <summary>Prompts are told apart by name: another version of the same template is "instead", another template is not.</summary>

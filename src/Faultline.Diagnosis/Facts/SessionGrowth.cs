@@ -16,16 +16,21 @@ internal readonly record struct SessionGrowth(double PerTurn, int Turns, SpanSum
 
     public static SessionGrowth Of(IReadOnlyList<TraceFacts> traces)
     {
-        var turns = traces
-            .Select(static trace => trace.Spans.Where(static span => span.GenAi is { Operation: "chat" or "completion", InputTokens: > 0 }).MinBy(static span => span.StartUnixNanos))
-            .OfType<SpanSummary>()
-            .ToList();
+        List<(string Session, SpanSummary Turn)> turns = [];
+        foreach (var trace in traces)
+        {
+            if (trace.Spans.Where(static span => span.GenAi is { Operation: "chat" or "completion", InputTokens: > 0 }).MinBy(static span => span.StartUnixNanos) is { } turn)
+            {
+                turns.Add((SessionOf(trace, turn), turn));
+            }
+        }
+
         var growth = 0.0;
         var count = 0;
-        foreach (var session in turns.Select(turn => (Turn: turn, Session: SessionOf(traces, turn))).Where(one => one.Session.Length > 0).GroupBy(one => one.Session, StringComparer.Ordinal))
+        foreach (var session in turns.Where(static one => one.Session.Length > 0).GroupBy(static one => one.Session, StringComparer.Ordinal))
         {
             var before = 0L;
-            foreach (var (turn, _) in session.OrderBy(one => one.Turn.StartUnixNanos))
+            foreach (var (_, turn) in session.OrderBy(static one => one.Turn.StartUnixNanos))
             {
                 var tokens = turn.GenAi.InputTokens!.Value;
                 if (before > 0)
@@ -38,14 +43,13 @@ internal readonly record struct SessionGrowth(double PerTurn, int Turns, SpanSum
             }
         }
 
-        return new SessionGrowth(count == 0 ? 0 : growth / count, count, turns.MaxBy(static turn => turn.GenAi.InputTokens));
+        return new SessionGrowth(count == 0 ? 0 : growth / count, count, turns.Select(static one => one.Turn).MaxBy(static turn => turn.GenAi.InputTokens));
     }
 
     /// <summary>Grows by more a turn than in the good traces.</summary>
     public bool IsMoreThan(SessionGrowth good) => Turns >= TurnsMin && PerTurn >= GrowthMin && (good.Turns < TurnsMin || PerTurn - good.PerTurn >= GrowthMin);
 
     /// <summary>The session may stand on another span of the trace than the model's call.</summary>
-    private static string SessionOf(IReadOnlyList<TraceFacts> traces, SpanSummary turn) =>
-        turn.GenAi.Session.Length > 0 ? turn.GenAi.Session
-        : traces.FirstOrDefault(trace => trace.Id == turn.TraceId)?.Spans.Find(static span => span.GenAi.Session.Length > 0)?.GenAi.Session ?? "";
+    private static string SessionOf(TraceFacts trace, SpanSummary turn) =>
+        turn.GenAi.Session.Length > 0 ? turn.GenAi.Session : trace.Spans.Find(static span => span.GenAi.Session.Length > 0)?.GenAi.Session ?? "";
 }

@@ -1,4 +1,3 @@
-using System.Text;
 using Faultline.Diagnosis.Features;
 using Faultline.Diagnosis.Findings;
 using Faultline.Store.Traces;
@@ -51,7 +50,7 @@ internal static class Symptomatic
             _ when ReferenceEquals(feature, FeatureTable.OutputTokens) => trace => Beyond(trace, IsCall, static span => span.GenAi.OutputTokens),
             _ when ReferenceEquals(feature, FeatureTable.FinishLength) => trace => Any(trace, IsCall, static span => span.GenAi.FinishReasons.Contains("length", StringComparer.Ordinal)),
             _ when ReferenceEquals(feature, FeatureTable.FinishFiltered) => trace => Any(trace, IsCall, static span => span.GenAi.FinishReasons.Contains("content_filter", StringComparer.Ordinal)),
-            _ when ReferenceEquals(feature, FeatureTable.Refusals) => trace => Any(trace, IsCall, static span => AnswerWords.Refuses(Encoding.UTF8.GetBytes(span.GenAi.OutputPreview))),
+            _ when ReferenceEquals(feature, FeatureTable.Refusals) => trace => Any(trace, IsCall, static span => AnswerWords.Refuses(span.GenAi.OutputPreview)),
             _ when ReferenceEquals(feature, FeatureTable.Blocked) => trace => Any(trace, Guardrails.IsOne, Guardrails.Blocked),
             _ when ReferenceEquals(feature, FeatureTable.ToolErrorRate) => trace => Any(trace, IsTool, Failed),
             _ when ReferenceEquals(feature, FeatureTable.ToolLatency) => trace => Beyond(trace, IsTool, Seconds),

@@ -51,57 +51,70 @@ internal sealed class TraceFacts(TraceId id)
         HashSet<(string, string)> values = [];
         foreach (var span in Spans)
         {
-            var genAi = span.GenAi;
-            Add(values, AttributeNames.Release, span.Release);
-            Add(values, AttributeNames.Environment, span.Environment);
-            Add(values, "provider", genAi.Provider);
-            Add(values, "agent", genAi.Agent);
-            Add(values, "tool", genAi.Tool);
-            Add(values, "data_source", genAi.DataSource);
-            if (genAi.PromptName.Length > 0 || genAi.PromptVersion.Length > 0)
-            {
-                Add(values, AttributeNames.Prompt, genAi.PromptVersion.Length == 0 ? genAi.PromptName : $"{genAi.PromptName}@{genAi.PromptVersion}");
-            }
-
-            foreach (var reason in genAi.FinishReasons)
-            {
-                Add(values, "finish_reason", reason);
-            }
-
-            switch (genAi.Operation)
-            {
-                case "chat" or "completion":
-                    Add(values, AttributeNames.ModelRequested, genAi.ModelRequested);
-                    Add(values, AttributeNames.ModelResponded, genAi.ModelResponded);
-                    break;
-                case "embeddings" or "retrieval":
-                    // On a retrieval span the model is the one that embedded the query.
-                    Add(values, AttributeNames.EmbeddingModel, genAi.ModelRequested);
-                    break;
-            }
-
-            foreach (var attribute in span.Attributes)
-            {
-                var isParameter = false;
-                foreach (var (name, value) in RequestParameters.Of(genAi.Operation, attribute.Key, attribute.Value))
-                {
-                    isParameter = true;
-                    Add(values, name, value);
-                }
-
-                if (!isParameter && attribute.Value.Length is > 0 and <= ValueCharactersMax && !AttributeNames.IsCovered(attribute.Key))
-                {
-                    Add(values, attribute.Key, attribute.Value);
-                }
-            }
-
-            if (span.StatusMessage.Length is > 0 and <= ValueCharactersMax)
-            {
-                Add(values, "status_message", span.StatusMessage);
-            }
+            Collect(span, values);
         }
 
         return values;
+    }
+
+    /// <summary>Whether the span itself has the value.</summary>
+    public static bool Carries(SpanSummary span, string attribute, string value)
+    {
+        HashSet<(string, string)> values = [];
+        Collect(span, values);
+        return values.Contains((attribute, value));
+    }
+
+    private static void Collect(SpanSummary span, HashSet<(string, string)> values)
+    {
+        var genAi = span.GenAi;
+        Add(values, AttributeNames.Release, span.Release);
+        Add(values, AttributeNames.Environment, span.Environment);
+        Add(values, "provider", genAi.Provider);
+        Add(values, "agent", genAi.Agent);
+        Add(values, "tool", genAi.Tool);
+        Add(values, "data_source", genAi.DataSource);
+        if (genAi.PromptName.Length > 0 || genAi.PromptVersion.Length > 0)
+        {
+            Add(values, AttributeNames.Prompt, genAi.PromptVersion.Length == 0 ? genAi.PromptName : $"{genAi.PromptName}@{genAi.PromptVersion}");
+        }
+
+        foreach (var reason in genAi.FinishReasons)
+        {
+            Add(values, "finish_reason", reason);
+        }
+
+        switch (genAi.Operation)
+        {
+            case "chat" or "completion":
+                Add(values, AttributeNames.ModelRequested, genAi.ModelRequested);
+                Add(values, AttributeNames.ModelResponded, genAi.ModelResponded);
+                break;
+            case "embeddings" or "retrieval":
+                // On a retrieval span the model is the one that embedded the query.
+                Add(values, AttributeNames.EmbeddingModel, genAi.ModelRequested);
+                break;
+        }
+
+        foreach (var attribute in span.Attributes)
+        {
+            var isParameter = false;
+            foreach (var (name, value) in RequestParameters.Of(genAi.Operation, attribute.Key, attribute.Value))
+            {
+                isParameter = true;
+                Add(values, name, value);
+            }
+
+            if (!isParameter && attribute.Value.Length is > 0 and <= ValueCharactersMax && !AttributeNames.IsCovered(attribute.Key))
+            {
+                Add(values, attribute.Key, attribute.Value);
+            }
+        }
+
+        if (span.StatusMessage.Length is > 0 and <= ValueCharactersMax)
+        {
+            Add(values, "status_message", span.StatusMessage);
+        }
     }
 
     /// <summary>Longer values are texts, and no two texts are alike.</summary>

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Faultline.Diagnosis.Features;
@@ -14,7 +13,7 @@ internal static partial class AnswerWords
     internal const string DeclinedVerbs = "help|assist|comply|provide|fulfil|fulfill|answer|discuss|create|generate|share|support|engage|continue";
 
     /// <summary>The answer declines. A refusal says so at once, so its beginning is enough.</summary>
-    public static bool Refuses(ReadOnlySpan<byte> beginning) => !beginning.IsEmpty && Refusal().IsMatch(Encoding.UTF8.GetString(beginning));
+    public static bool Refuses(string beginning) => beginning.Length > 0 && Refusal().IsMatch(beginning);
 
     /// <summary>The guardrail let it not pass.</summary>
     public static bool Blocks(string result) =>

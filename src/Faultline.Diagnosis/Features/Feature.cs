@@ -53,7 +53,7 @@ internal enum Stage
 /// <param name="WindowsMin">Windows in a row, with data, that must be abnormal at least: an exporter that restarts is silent for a while.</param>
 /// <param name="UnitsMin">Smallest change worth a word in the feature's unit, for ratios of small figures: 4 ms is twice 2 ms and nobody waits longer.</param>
 internal sealed record Feature(
-    string Name, string Words, Statistic Statistic, string Unit, BadWhen BadWhen, Stage Stage, bool Logarithmic, int CountMin, double EffectMin, string? Dimension = null, double UnitsMin = 0, int WindowsMin = 3)
+    string Name, string Words, Statistic Statistic, string Unit, BadWhen BadWhen, Stage Stage, bool Logarithmic, int CountMin, double EffectMin, string? Dimension = null, double UnitsMin = 0, int WindowsMin = Feature.WindowsUsual)
 {
     /// <summary>Onto the scale that windows are compared on.</summary>
     public double ToScale(double value) => Logarithmic ? Math.Log(Math.Max(value, LogFloor)) : value;
@@ -74,7 +74,8 @@ internal sealed record Feature(
     /// <summary>Whether small deviations may add up to an alarm. What needs many windows in a row does so because it is usual now and then.</summary>
     public bool AddsUp => WindowsMin <= WindowsUsual;
 
-    private const int WindowsUsual = 3;
+    /// <summary>Of features that say nothing else.</summary>
+    internal const int WindowsUsual = 3;
 
     public bool MayAlarm => BadWhen != BadWhen.Never;
 

@@ -23,32 +23,13 @@ internal sealed class Guardrails
     private static readonly SearchValues<string> DecisionWords = SearchValues.Create(
         ["verdict", "decision", "outcome", "result", "action", "blocked", "denied", "flagged", "triggered", "passed", "allowed"], StringComparison.OrdinalIgnoreCase);
 
-    private readonly Dictionary<string, bool> _byName = new(StringComparer.Ordinal);
+    private readonly Dictionary<byte[], bool> _byName = new(Utf8Comparer.Instance);
 
-    /// <param name="name">The span's, interned by the caller.</param>
-    public bool IsOne(ReadOnlySpan<byte> operation, string name)
-    {
-        if (operation.SequenceEqual("guardrail"u8))
-        {
-            return true;
-        }
+    public bool IsOne(ReadOnlySpan<byte> operation, SpanKind kind, bool isRoot, ReadOnlySpan<byte> name) =>
+        operation.SequenceEqual("guardrail"u8) || (MayBeNamedSo(operation, kind, isRoot) && IsNamedSo(name));
 
-        if (!MayBe(operation))
-        {
-            return false;
-        }
-
-        if (!_byName.TryGetValue(name, out var known))
-        {
-            known = IsNamedSo(name);
-            if (_byName.Count < NamesMax)
-            {
-                _byName.Add(name, known);
-            }
-        }
-
-        return known;
-    }
+    public static bool IsOne(SpanSummary span) =>
+        span.GenAi.Operation is "guardrail" || (MayBeNamedSo(Encoding.UTF8.GetBytes(span.GenAi.Operation), span.Kind, span.ParentSpanId.IsNone) && IsNamedSo(span.Name));
 
     /// <summary>What it said: its output, or the attribute that names a decision, as <c>name=value</c>; empty when it said nothing.</summary>
     public static string Decision(ReadOnlySpan<byte> output, AttributeColumn attributes, int row)
@@ -70,9 +51,6 @@ internal sealed class Guardrails
         return "";
     }
 
-    public static bool IsOne(SpanSummary span) =>
-        span.GenAi.Operation is "guardrail" || (span.GenAi.Operation is "" or "step" or "workflow" or "unknown" && span.Kind is not (SpanKind.Client or SpanKind.Server) && IsNamedSo(span.Name));
-
     public static bool Blocked(SpanSummary span)
     {
         if (span.Status == SpanStatus.Error)
@@ -89,8 +67,26 @@ internal sealed class Guardrails
         return AnswerWords.Blocks(said);
     }
 
-    private static bool MayBe(ReadOnlySpan<byte> operation) =>
-        operation.IsEmpty || operation.SequenceEqual("step"u8) || operation.SequenceEqual("workflow"u8) || operation.SequenceEqual("unknown"u8);
+    /// <summary>Only a step within a request is told by its name; the request itself, and calls of other services, are not.</summary>
+    private static bool MayBeNamedSo(ReadOnlySpan<byte> operation, SpanKind kind, bool isRoot) =>
+        !isRoot && kind is not (SpanKind.Client or SpanKind.Server)
+        && (operation.IsEmpty || operation.SequenceEqual("step"u8) || operation.SequenceEqual("workflow"u8) || operation.SequenceEqual("unknown"u8));
+
+    private bool IsNamedSo(ReadOnlySpan<byte> name)
+    {
+        if (_byName.GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(name, out var known))
+        {
+            return known;
+        }
+
+        known = IsNamedSo(Encoding.UTF8.GetString(name));
+        if (_byName.Count < NamesMax)
+        {
+            _byName.Add(name.ToArray(), known);
+        }
+
+        return known;
+    }
 
     private static bool IsNamedSo(string name) => name.AsSpan().ContainsAny(Words);
 

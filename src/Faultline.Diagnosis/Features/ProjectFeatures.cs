@@ -193,7 +193,7 @@ internal sealed class ProjectFeatures(string project)
         {
             memory.Plans++;
         }
-        else if (!isRoot && spans.Kind[row] is not (SpanKind.Client or SpanKind.Server) && _guardrails.IsOne(operation, _names[spans.Name[row]]))
+        else if (_guardrails.IsOne(operation, spans.Kind[row], isRoot, spans.Name[row]))
         {
             memory.Stages |= TraceStages.Guardrail;
             StageFolds.Guardrail(spans, row, service, trace, end, failed, _names[spans.Name[row]]);

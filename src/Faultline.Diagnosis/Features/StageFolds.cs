@@ -1,3 +1,4 @@
+using System.Text;
 using Faultline.Telemetry.GenAi;
 using Faultline.Telemetry.Spans;
 
@@ -177,6 +178,6 @@ internal static class StageFolds
 
         service.Observe(FeatureTable.EmptyAnswers, "", end, form == ContentForm.Empty ? 1 : 0, trace);
         service.Observe(FeatureTable.JsonShare, "", end, form == ContentForm.Json ? 1 : 0, trace);
-        service.Observe(FeatureTable.Refusals, "", end, form == ContentForm.Text && AnswerWords.Refuses(genAi.OutputPreview[row]) ? 1 : 0, trace);
+        service.Observe(FeatureTable.Refusals, "", end, form == ContentForm.Text && AnswerWords.Refuses(Encoding.UTF8.GetString(genAi.OutputPreview[row])) ? 1 : 0, trace);
     }
 }

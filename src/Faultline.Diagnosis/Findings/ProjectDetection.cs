@@ -10,9 +10,6 @@ namespace Faultline.Diagnosis.Findings;
 /// <summary>Detection of one project: features, their baselines, and the findings that are open. Not thread-safe.</summary>
 internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> rules) : IWindowSink
 {
-    /// <summary>Samples waiting for the store; more are given up and counted.</summary>
-    internal const int SamplesWaitingMax = 2_000_000;
-
     /// <summary>Findings open at once; more symptoms than that are one outage, not more cases.</summary>
     internal const int OpenMax = 500;
 
@@ -32,7 +29,7 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
     private readonly RuleWatch _rules = new(project, rules);
     private readonly List<FindingNews> _news = [];
     private readonly List<(ServiceFeatures Service, FeatureSeries Series)> _raised = [];
-    private SampleBatch _samples = new();
+    private readonly WaitingSamples _samples = new();
 
     public ProjectFeatures Features { get; } = new(project);
 
@@ -42,11 +39,11 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
     public int RestoreTries { get; set; }
 
     /// <summary>Samples given up because the store took none for too long.</summary>
-    public long SamplesDropped { get; private set; }
+    public long SamplesDropped => _samples.Dropped;
 
     public int OpenFindings => _open.Count;
 
-    public bool HasWork => _samples.Count > 0 || _news.Count > 0;
+    public bool HasWork => _samples.Batch.Count > 0 || _news.Count > 0;
 
     public void Fold(TelemetryBatch batch, DateTimeOffset now)
     {
@@ -87,7 +84,7 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
 
         _raised.Clear();
         Tell();
-        _rules.Tell(HostOf, _news, _samples);
+        _rules.Tell(HostOf, _news, _samples.Batch);
     }
 
     /// <summary>Notes a change of a service: it and those that work with it are looked at more closely for a while.</summary>
@@ -119,35 +116,10 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
     }
 
     /// <summary>Takes the samples to be written before the news is told; null when there are none.</summary>
-    public SampleBatch? TakeSamples()
-    {
-        if (_samples.Count == 0)
-        {
-            return null;
-        }
+    public SampleBatch? TakeSamples() => _samples.Take();
 
-        var taken = _samples;
-        _samples = new SampleBatch();
-        return taken;
-    }
-
-    /// <summary>Puts samples back that could not be written, behind nothing newer: the store keeps what is written last.</summary>
-    public void PutBack(SampleBatch unwritten)
-    {
-        var newer = _samples;
-        if (unwritten.Count + newer.Count > SamplesWaitingMax)
-        {
-            SamplesDropped += unwritten.Count;
-            return;
-        }
-
-        for (var i = 0; i < newer.Count; i++)
-        {
-            unwritten.Add(newer.Series[newer.SeriesIndex[i]], newer.UnixMillis[i], newer.Value[i]);
-        }
-
-        _samples = unwritten;
-    }
+    /// <summary>Puts samples back that could not be written.</summary>
+    public int PutBack(SampleBatch unwritten) => _samples.PutBack(unwritten);
 
     public IReadOnlyList<FindingNews> TakeNews()
     {
@@ -164,8 +136,8 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
     void IWindowSink.Sample(ServiceFeatures service, FeatureSeries series, long window, double value, double count, bool corrects)
     {
         var millis = FeatureWindows.EndMillis(window);
-        _samples.Add(series.ValueLabels, millis, value);
-        _samples.Add(series.CountLabels, millis, count);
+        _samples.Batch.Add(series.ValueLabels, millis, value);
+        _samples.Batch.Add(series.CountLabels, millis, count);
         if (_rules.HasRules && !corrects)
         {
             _rules.Sample(service, series, window, value, count);
@@ -236,7 +208,7 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
 
         var finding = new OpenFinding(Features.Project, service, trigger, onsetSeconds, detectedSeconds);
         _open.Add(finding);
-        _samples.Add(finding.StoredLabels, detectedSeconds * 1000, onsetSeconds);
+        _samples.Batch.Add(finding.StoredLabels, detectedSeconds * 1000, onsetSeconds);
         return finding;
     }
 
@@ -256,7 +228,7 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
             {
                 var at = Math.Max(FeatureWindows.EndSeconds(newest), finding.DetectedSeconds + 1);
                 _open.RemoveAt(i);
-                _samples.Add(finding.StoredLabels, at * 1000, 0);
+                _samples.Batch.Add(finding.StoredLabels, at * 1000, 0);
                 _news.Add(new FindingNews.Cleared(finding.Id, DateTimeOffset.FromUnixTimeSeconds(at)));
             }
         }
@@ -295,7 +267,7 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
             }
         }
 
-        _rules.Restore(ruleOnsets, Features, _news, _samples);
+        _rules.Restore(ruleOnsets, Features, _news, _samples.Batch);
         IsRestored = true;
         return new RestoredFigures(history.Series.Count, windows, _open.Count);
     }

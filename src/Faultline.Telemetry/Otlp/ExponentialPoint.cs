@@ -90,21 +90,8 @@ internal static class ExponentialPoint
         }
     }
 
-    /// <param name="instead">Stands in the place of every value.</param>
-    private static void Write(ExponentialValue value, ulong time, double? instead, List<KeyValuePair<string, string>> labels, MetricPoints points)
-    {
-        foreach (var (bound, count) in value.Cumulative())
-        {
-            points.Add("_bucket", instead ?? count, time, labels, MetricPoints.Le(bound));
-        }
-
-        points.Add("_bucket", instead ?? value.Count, time, labels, MetricPoints.Le(double.PositiveInfinity));
-        points.Add("_count", instead ?? value.Count, time, labels);
-        if (value.Sum is { } sum)
-        {
-            points.Add("_sum", instead ?? sum, time, labels);
-        }
-    }
+    private static void Write(ExponentialValue value, ulong time, double? instead, List<KeyValuePair<string, string>> labels, MetricPoints points) =>
+        points.AddHistogram(value.Cumulative(), value.Count, value.Sum, time, instead, labels);
 
     /// <summary>Reads at most one bucket more than is taken, so that too many are seen and not kept.</summary>
     private static WireFault ReadBuckets(ReadOnlySpan<byte> message, int bucketsMax, out ExponentialBuckets buckets)

@@ -11,6 +11,17 @@ internal sealed record HistogramValue(ulong Count, double? Sum, ulong[] Counts, 
     public HistogramValue Plus(HistogramValue other) => !Bounds.AsSpan().SequenceEqual(other.Bounds) || Counts.Length != other.Counts.Length
         ? other
         : new HistogramValue(unchecked(Count + other.Count), Sum + other.Sum, [.. Counts.Zip(other.Counts, (a, b) => unchecked(a + b))], Bounds);
+
+    /// <summary>Finite bounds with how many were at most that; none when nothing was counted by bounds.</summary>
+    public IEnumerable<(double Bound, ulong Count)> Cumulative()
+    {
+        ulong running = 0;
+        for (var i = 0; i < Bounds.Length && Counts.Length > 0 && !double.IsPositiveInfinity(Bounds[i]); i++)
+        {
+            running += Counts[i];
+            yield return (Bounds[i], running);
+        }
+    }
 }
 
 /// <summary><c>HistogramDataPoint</c>: buckets with explicit bounds.</summary>
@@ -95,23 +106,8 @@ internal static class HistogramPoint
         }
     }
 
-    /// <param name="instead">Stands in the place of every value.</param>
-    private static void Write(HistogramValue value, ulong time, double? instead, List<KeyValuePair<string, string>> labels, MetricPoints points)
-    {
-        ulong running = 0;
-        for (var i = 0; i < value.Bounds.Length && value.Counts.Length > 0 && !double.IsPositiveInfinity(value.Bounds[i]); i++)
-        {
-            running += value.Counts[i];
-            points.Add("_bucket", instead ?? running, time, labels, MetricPoints.Le(value.Bounds[i]));
-        }
-
-        points.Add("_bucket", instead ?? value.Count, time, labels, MetricPoints.Le(double.PositiveInfinity));
-        points.Add("_count", instead ?? value.Count, time, labels);
-        if (value.Sum is { } sum)
-        {
-            points.Add("_sum", instead ?? sum, time, labels);
-        }
-    }
+    private static void Write(HistogramValue value, ulong time, double? instead, List<KeyValuePair<string, string>> labels, MetricPoints points) =>
+        points.AddHistogram(value.Cumulative(), value.Count, value.Sum, time, instead, labels);
 
     /// <summary>NaN is no bound, and of two equal ones the labels would be equal.</summary>
     private static bool IsRising(List<double> bounds)

@@ -61,7 +61,25 @@ internal sealed class MetricPoints(string name, IReadOnlyList<KeyValuePair<strin
         into.Add(Samples.Labels.Of(all), (long)(time / MillisecondNanos), value);
     }
 
-    public static KeyValuePair<string, string> Le(double bound) =>
+    /// <summary>Adds a histogram's samples: its buckets, the one of everything, its count and, where there is one, its sum.</summary>
+    /// <param name="buckets">Rising bounds, each with how many were at most that; without the infinite one.</param>
+    /// <param name="instead">Stands in the place of every value.</param>
+    public void AddHistogram(IEnumerable<(double Bound, ulong Count)> buckets, ulong count, double? sum, ulong time, double? instead, List<KeyValuePair<string, string>> labels)
+    {
+        foreach (var (bound, running) in buckets)
+        {
+            Add("_bucket", instead ?? running, time, labels, Le(bound));
+        }
+
+        Add("_bucket", instead ?? count, time, labels, Le(double.PositiveInfinity));
+        Add("_count", instead ?? count, time, labels);
+        if (sum is { } known)
+        {
+            Add("_sum", instead ?? known, time, labels);
+        }
+    }
+
+    private static KeyValuePair<string, string> Le(double bound) =>
         new("le", double.IsPositiveInfinity(bound) ? "+Inf" : bound.ToString("R", CultureInfo.InvariantCulture));
 
     /// <summary>Adds a delta to its series' total and writes the total; call only when <see cref="IsDelta"/>.</summary>

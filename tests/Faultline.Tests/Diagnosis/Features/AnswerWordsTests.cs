@@ -1,4 +1,3 @@
-using System.Text;
 using Faultline.Diagnosis.Features;
 using Xunit;
 
@@ -14,7 +13,7 @@ public sealed class AnswerWordsTests
     [InlineData("You can return shoes within 30 days.", false)]
     [InlineData("I'm sorry to hear that your parcel is late. It arrives tomorrow.", false)]
     [InlineData("", false)]
-    public void A_refusal_is_told_from_an_answer(string answer, bool refuses) => Assert.Equal(refuses, AnswerWords.Refuses(Encoding.UTF8.GetBytes(answer)));
+    public void A_refusal_is_told_from_an_answer(string answer, bool refuses) => Assert.Equal(refuses, AnswerWords.Refuses(answer));
 
     [Theory]
     [InlineData("block", true)]
