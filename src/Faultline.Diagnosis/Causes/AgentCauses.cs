@@ -165,8 +165,7 @@ internal static partial class AgentCauses
             HashSet<string> ofTrace = new(StringComparer.Ordinal);
             foreach (var span in trace.Spans.Where(IsMemory))
             {
-                var ids = RecordId().Matches(span.GenAi.OutputPreview).Select(match => match.Groups["id"].Value).ToList();
-                foreach (var record in ids.Count > 0 ? ids : span.GenAi.OutputPreview.Length > 0 ? [span.GenAi.OutputPreview] : [])
+                foreach (var record in RecordsOf(span.GenAi.OutputPreview))
                 {
                     if (ofTrace.Add(record))
                     {
@@ -177,6 +176,14 @@ internal static partial class AgentCauses
         }
 
         return records;
+    }
+
+    /// <summary>Ids of what was remembered, where it says them; else the text itself.</summary>
+    private static IEnumerable<string> RecordsOf(string preview)
+    {
+        var ids = RecordId().Matches(preview);
+        return ids.Count > 0 ? ids.Select(static match => match.Groups["id"].Value)
+            : preview.Split("; ", StringSplitOptions.RemoveEmptyEntries).Select(static record => record.IndexOf(": ", StringComparison.Ordinal) is > 0 and <= 80 and var end ? record[..end] : record);
     }
 
     private static string? AgentOf(CaseFacts facts, string operation) =>

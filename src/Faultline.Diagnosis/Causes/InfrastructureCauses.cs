@@ -102,7 +102,9 @@ internal static class InfrastructureCauses
     private static Candidate? CacheLost(CaseFacts facts)
     {
         var cached = facts.Fell(FeatureTable.CachedInput);
-        var hit = facts.Distinctions.FirstOrDefault(one => one.Attribute.ContainsAny("cache") && one.ShareOfBad > one.ShareOfGood && one.Value.ContainsAny("miss", "false", "0", "bypass"));
+        // How many tokens came from a cache is not whether one was hit; the share of them is looked at above.
+        var hit = facts.Distinctions.FirstOrDefault(static one => one.ShareOfBad > one.ShareOfGood && one.Attribute.ContainsAny("cache") && !one.Attribute.ContainsAny("token")
+            && (one.Value.ContainsAny("miss", "bypass") || one.Value is "0" || string.Equals(one.Value, "false", StringComparison.OrdinalIgnoreCase)));
         var called = facts.Of(FeatureTable.StageMissing, "model") is { Fell: true } more ? more : null;
         var rate = facts.Metrics.FirstOrDefault(metric => !metric.Rose && metric.IsOf("cache_hit", "hit_rat"));
         if (cached is null && hit is null && called is null && rate is null)
@@ -111,12 +113,17 @@ internal static class InfrastructureCauses
         }
 
         return new Candidate("cache_lost", facts.Finding.Service, $"{facts.Finding.Service} no longer finds in its cache what it used to find there.", -0.5)
-            .Supports(4, cached?.Evidence)
-            .Contradicts(2.5, facts.Fell(FeatureTable.InputTokens)?.Evidence)          // a shorter prompt has less that could be cached
+            .Supports(cached is null || cached.After < 0.5 * cached.Before ? 4 : 2, cached?.Evidence)
+            .Contradicts(2.5, Shorter(facts)?.Evidence)
+            .Contradicts(1.5, facts.Worse(FeatureTable.RetrievalTopScore)?.Evidence)
             .Supports(3, hit is null ? null : facts.Cite(hit))
             .Supports(2.5, called is null ? null : new Evidence("series", called.Evidence.Ref, $"Fewer requests are answered without a call of the model: {AttributeNames.Percent(called.Before)} before, {AttributeNames.Percent(called.After)} now."))
             .Supports(3, rate?.Evidence);
     }
+
+    /// <summary>A shorter prompt has less that could be cached; whole blocks of it go at once.</summary>
+    private static Shift? Shorter(CaseFacts facts) =>
+        facts.Of(FeatureTable.InputTokens) is { IsKnown: true, Z: < -2 } tokens && tokens.After < 0.9 * tokens.Before ? tokens : facts.Fell(FeatureTable.RetrievalDocuments) ?? facts.Worse(FeatureTable.RetrievalEmpty);
 
     /// <summary>A call of something that is no part of the chain, slower or failing: the deepest abnormal thing there is.</summary>
     private static IEnumerable<Candidate> Dependencies(CaseFacts facts)

@@ -10,7 +10,7 @@ internal static class InputCauses
 {
     public static IEnumerable<Candidate> Of(CaseFacts facts)
     {
-        if (Traffic(facts) is { } traffic)
+        if ((Longer(facts) ?? Traffic(facts)) is { } traffic)
         {
             yield return traffic;
         }
@@ -55,12 +55,38 @@ internal static class InputCauses
         return candidate;
     }
 
+    /// <summary>Larger prompts of which nothing grew but what users wrote.</summary>
+    private static Candidate? Longer(CaseFacts facts)
+    {
+        if (facts.Rose(FeatureTable.InputTokens) is not { } tokens)
+        {
+            return null;
+        }
+
+        var written = facts.Inputs is { CharactersBad: var bad, CharactersGood: var good, LongExample: { } example } && bad > LongerMin * good ? (bad, good, example) : ((double, double, SpanSummary)?)null;
+        var candidate = new Candidate("traffic_shifted", facts.Finding.Service, $"Requests to {facts.Finding.Service} are longer than before; what is added to them is not.", -0.8)
+            .Supports(2.3, tokens.Evidence)
+            .Supports(0.5, facts.Rose(FeatureTable.Calls)?.Evidence)
+            .Supports(2, written is var (now, before, longest) ? Cite(longest, $"Inputs have {Sentences.Number(now)} characters, before {Sentences.Number(before)}; one of them") : null)
+            .Contradicts(1.5, facts.Differs(AttributeNames.Prompt, RequestParameters.TopK) is { } changed ? facts.Cite(changed) : null);
+        foreach (var part in (ReadOnlySpan<Feature>)[FeatureTable.RetrievalDocuments, FeatureTable.ChunkLength, FeatureTable.InputMessages, FeatureTable.SystemPromptLength, FeatureTable.ToolCalls, FeatureTable.AgentTurns])
+        {
+            candidate.Contradicts(2.5, facts.Rose(part)?.Evidence);
+        }
+
+        return SessionGrowth.Of(facts.Bad).IsMoreThan(SessionGrowth.Of(facts.Good)) ? candidate.Lacks(2) : candidate;
+    }
+
+    /// <summary>Inputs that much longer are more than chance.</summary>
+    private const double LongerMin = 1.3;
+
     private static Candidate NewInputs(CaseFacts facts, InputFacts inputs) =>
         new Candidate(
             "input_language_or_topic_shifted", facts.Finding.Service,
             $"{AttributeNames.Percent(inputs.NewBad)} of the bad requests to {facts.Finding.Service} are in words that none before used: another topic, or another language.", -0.8)
             .Supports(4, Cite(inputs.NewExample, "A request mostly in words that no good one has"))
             .Contradicts(1.5, facts.Differs(AttributeNames.Prompt, AttributeNames.ModelResponded, AttributeNames.EmbeddingModel) is { } changed ? facts.Cite(changed) : null)
+            .Contradicts(2, facts.Worse(FeatureTable.UnfilledShare)?.Evidence)
             .Contradicts(2, inputs.InstructionsBad - inputs.InstructionsGood > 0.1 ? Cite(inputs.InstructionsExample, "A request that gives the model new instructions") : null);
 
     private static Candidate? Abuse(CaseFacts facts, InputFacts inputs)
@@ -77,7 +103,7 @@ internal static class InputCauses
             "abuse_or_injection", who,
             instructed is null ? $"{AttributeNames.Percent(source!.Value.Bad)} of the bad requests come from {who}." : $"Requests to {facts.Finding.Service} tell the model to leave its instructions.", -0.8)
             .Supports(4, Cite(instructed, "A request that gives the model new instructions"))
-            .Supports(2, source is { } from ? Cite(from.Example, $"{from.Name} sent {AttributeNames.Percent(from.Bad)} of the bad requests and {AttributeNames.Percent(from.Good)} of the good ones; one of them") : null)
+            .Supports(source is { Bad: > 0.6 } many && many.Bad > many.Good + 0.4 ? 3.2 : 2, source is { } from ? Cite(from.Example, $"{from.Name} sent {AttributeNames.Percent(from.Bad)} of the bad requests and {AttributeNames.Percent(from.Good)} of the good ones; one of them") : null)
             .Supports(source is null ? 0.3 : 1, facts.Rose(FeatureTable.Calls)?.Evidence);
     }
 

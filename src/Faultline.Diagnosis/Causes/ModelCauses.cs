@@ -66,6 +66,7 @@ internal static class ModelCauses
                 .Supports(2.8, cut is { IsBad: true } ? cut.Evidence : null)
                 .Supports(2.5, limit is null ? null : facts.Cite(limit))
                 .Supports(0.7, facts.Of(FeatureTable.OutputTokens) is { Fell: true } shorter ? shorter.Evidence : null)
+                .Contradicts(1.5, facts.Rose(FeatureTable.OutputTokens)?.Evidence)          // more to say, not less room for it
                 .Supports(0.3, facts.Example(span => span.GenAi.FinishReasons.Contains("length", StringComparer.Ordinal), _ => "An answer that ended because its length was reached."));
         }
     }
@@ -118,10 +119,11 @@ internal static class ModelCauses
             .Contradicts(2, otherModel is null ? null : facts.Cite(otherModel))
             .Contradicts(1.5, facts.Of(FeatureTable.OutputTokens) is { Rose: true } longer ? longer.Evidence : null)
             .Contradicts(1, facts.Of(FeatureTable.InputTokens) is { Rose: true } larger ? larger.Evidence : null)
-            .Contradicts(1, facts.Differs(AttributeNames.Prompt) is { } prompt ? facts.Cite(prompt) : null)
+            .Contradicts(1, errors is null && facts.Differs(AttributeNames.Prompt) is { } prompt ? facts.Cite(prompt) : null)
             .Contradicts(1.5, facts.Metrics.FirstOrDefault(metric => metric.Rose && metric.IsOf("gpu", "vram", "kv_cache"))?.Evidence)
             .Contradicts(1.5, facts.Fell(FeatureTable.CachedInput)?.Evidence);
-        if (facts.Change("deploy", "prompt", "model", "config") is { } change && change.Nearness > 0.5)
+        // What we changed may make a model slower, not unable to answer.
+        if (errors is null && facts.Change("deploy", "prompt", "model", "config") is { } change && change.Nearness > 0.5)
         {
             candidate.Contradicts(0.7, facts.Cite(change.Change));
         }

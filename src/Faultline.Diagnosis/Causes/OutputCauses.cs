@@ -54,7 +54,25 @@ internal static class OutputCauses
         var name = prompt?.Value.Split('@')[0];
         return new Candidate("refusals_risen", name ?? facts.Finding.Service, $"{facts.Finding.Service} refuses more than before{(prompt is null ? "" : $", since {prompt.Value}")}.", -0.3)
             .Supports(3.7, refusals.Evidence)
-            .Supports(0.5, prompt is null ? null : facts.Cite(prompt));
+            .Supports(0.5, prompt is null ? null : facts.Cite(prompt))
+            .Contradicts(2.5, Upstream(facts));
+    }
+
+    /// <summary>What leaves a model nothing to answer with, or asks it for what it must not say: refusing is right then.</summary>
+    private static Evidence? Upstream(CaseFacts facts)
+    {
+        foreach (var worse in (ReadOnlySpan<Feature>)[FeatureTable.RetrievalTopScore, FeatureTable.RetrievalEmpty, FeatureTable.RetrievalErrorRate, FeatureTable.UnfilledShare, FeatureTable.ToolErrorRate])
+        {
+            if (facts.Worse(worse) is { } shift)
+            {
+                return shift.Evidence;
+            }
+        }
+
+        return facts.Differs(AttributeNames.ModelRequested, AttributeNames.ModelResponded, AttributeNames.EmbeddingModel) is { } other ? facts.Cite(other)
+            : facts.Inputs is { InstructionsExample: { } instructed } inputs && inputs.InstructionsBad - inputs.InstructionsGood > 0.08
+                ? new Evidence("span", $"{instructed.TraceId}/{instructed.SpanId}", $"A request that gives the model new instructions: {instructed.GenAi.InputPreview}")
+                : null;
     }
 
     private static Candidate? Format(CaseFacts facts)
@@ -95,7 +113,8 @@ internal static class OutputCauses
         var elsewhere = facts.Shifts.Where(shift => shift.IsBad && shift.Feature.Stage is not Stage.Output and not Stage.Whole).ToList();
         var candidate = new Candidate("evaluator_changed", judge?.Value ?? scores[0].Feature.Words, "The scores moved and the answers did not: who judges them changed.", -1.2)
             .Supports(4, judge is null ? null : facts.Cite(judge))
-            .Supports(scores.Count > 1 ? 1 : 0.5, scores[0].Evidence);
+            .Supports(scores.Count > 1 ? 1 : 0.5, scores[0].Evidence)
+            .Supports(2.2, FellAlike(facts, scores) ? scores[^1].Evidence : null);
         foreach (var shift in elsewhere.Take(2))
         {
             candidate.Contradicts(1.2, shift.Evidence);
@@ -108,4 +127,14 @@ internal static class OutputCauses
 
         return candidate;
     }
+
+    /// <summary>Every score there is fell by about as much: what gets worse in answers shows in one more than in another.</summary>
+    private static bool FellAlike(CaseFacts facts, List<Shift> scores)
+    {
+        var falls = scores.Where(static score => score.Fell && score.Before > 0).Select(static score => (score.Before - score.After) / score.Before).ToList();
+        return falls.Count >= 3 && falls.Max() < AlikeMax * falls.Min()
+            && !facts.Shifts.Any(shift => shift is { IsKnown: true, IsAbnormal: false } && shift.Feature.Name.StartsWith(FeatureTable.ScorePrefix, StringComparison.Ordinal) && string.Equals(shift.Service, scores[0].Service, StringComparison.Ordinal));
+    }
+
+    private const double AlikeMax = 1.5;
 }

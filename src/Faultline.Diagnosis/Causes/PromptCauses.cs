@@ -10,7 +10,7 @@ internal static class PromptCauses
 {
     public static IEnumerable<Candidate> Of(CaseFacts facts)
     {
-        var prompt = facts.Differs(AttributeNames.Prompt, "gen_ai.prompt.template.version");
+        var prompt = facts.Differs(AttributeNames.Prompt) ?? facts.Distinctions.FirstOrDefault(static one => one.ShareOfBad > one.ShareOfGood && AttributeNames.IsPromptVersion(one.Attribute));
         var change = facts.Change("prompt");
         if (prompt is not null || change is not null)
         {
@@ -36,7 +36,8 @@ internal static class PromptCauses
         {
             yield return new Candidate("context_truncated", facts.Finding.Service, $"Prompts of {facts.Finding.Service} are cut off at {ceiling.Tokens} tokens.", -1)
                 .Supports(4, ceiling.Evidence)
-                .Supports(0.5, facts.Rose(FeatureTable.InputTokens)?.Evidence);
+                .Supports(0.5, facts.Rose(FeatureTable.InputTokens)?.Evidence)
+                .Contradicts(2.5, facts.Worse(FeatureTable.RetrievalEmpty)?.Evidence);          // prompts without a document are about as long, too
         }
     }
 
@@ -139,6 +140,7 @@ internal static class PromptCauses
             .Contradicts(1.5, facts.Worse(FeatureTable.Refusals)?.Evidence)        // refusing has a name of its own
             .Contradicts(1.5, facts.Worse(FeatureTable.UnfilledShare)?.Evidence)
             .Contradicts(2, ToolErrors(facts))
+            .Contradicts(3, facts.Worse(FeatureTable.ModelErrorRate)?.Evidence)
             .Contradicts(1, prompt is not null && facts.Differs(AttributeNames.ModelResponded) is { } model ? facts.Cite(model) : null);
     }
 
@@ -152,9 +154,11 @@ internal static class PromptCauses
             return null;
         }
 
-        var most = bad.Max();
+        // A few of the bad traces are from before the fault: what lies above a ceiling by that little is none of it.
+        bad.Sort();
+        var most = bad.TakeLast((bad.Count / 6) + 1).Reverse().FirstOrDefault(tokens => IsCeiling(tokens, bad));
         var near = most - Math.Max(CeilingTokens, most / 200);
-        if (most < CeilingMin || bad.Count(tokens => tokens >= near) < 0.35 * bad.Count || good.Count(tokens => tokens >= near && tokens <= most) > 0.1 * good.Count)
+        if (most < CeilingMin || good.Count(tokens => tokens >= near && tokens <= most) > 0.1 * good.Count)
         {
             return null;
         }
@@ -165,10 +169,12 @@ internal static class PromptCauses
             return null;
         }
 
-        return facts.Example(span => span.GenAi.InputTokens >= near, span => $"A model call with {span.GenAi.InputTokens} input tokens; many of the bad ones end there, none goes beyond.") is { } evidence
+        return facts.Example(span => span.GenAi.InputTokens is { } tokens && tokens >= near && tokens <= most, span => $"A model call with {span.GenAi.InputTokens} input tokens; many of the bad ones end there, hardly any goes beyond.") is { } evidence
             ? (most, evidence)
             : null;
     }
+
+    private static bool IsCeiling(long most, List<long> bad) => bad.Count(tokens => tokens <= most && tokens >= most - Math.Max(CeilingTokens, most / 200)) >= 0.35 * bad.Count;
 
     /// <summary>Truncation cuts at a token's or a word's end, so it does not always leave the same number.</summary>
     private const long CeilingTokens = 3;

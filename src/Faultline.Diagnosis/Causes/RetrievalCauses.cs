@@ -39,7 +39,7 @@ internal static class RetrievalCauses
             candidate.Supports(3, documents is { IsAbnormal: true } ? documents.Evidence : null)
                 .Supports(2.5, parameters is null ? null : facts.Cite(parameters))
                 .Supports(1, facts.IsSteady(FeatureTable.RetrievalTopScore) ? facts.Of(FeatureTable.RetrievalTopScore)!.Evidence : null)
-                .Contradicts(1.5, top is { } ? top.Evidence : null);
+                .Contradicts(top is { } && top.After < 0.9 * top.Before ? 1.5 : 0.5, top?.Evidence);
             if (facts.Change("config", "deploy") is { } change)
             {
                 candidate.Supports(1.5 * change.Nearness, facts.Cite(change.Change));
@@ -115,7 +115,7 @@ internal static class RetrievalCauses
             .Contradicts(1, documents is { IsAbnormal: true } ? documents.Evidence : null)
             .Contradicts(Aged(facts) is null ? 2 : 0.5, facts.Of(FeatureTable.ChunkLength) is { IsAbnormal: true } chunks ? chunks.Evidence : null)
             .Contradicts(2, facts.Inputs is { AreNew: true, NewExample: { } asked } ? new Evidence("span", $"{asked.TraceId}/{asked.SpanId}", $"The bad requests ask other things than before: {asked.GenAi.InputPreview}") : null);
-        candidate.Supports(2.5, Aged(facts));
+        candidate.Supports(2.5, Aged(facts)).Contradicts(1.5, AsFresh(facts));
         if (facts.Change("data", "index") is { } change)
         {
             // An index that was embedded anew is as fresh as can be.
@@ -131,6 +131,47 @@ internal static class RetrievalCauses
             ? facts.Example(span => span.GenAi.Operation is "retrieval", _ => $"Retrieved documents were {bad:0} days old, in the good traces {Math.Max(good, 0):0.#} days.")
             : null;
 
+    /// <summary>Documents say how old they are, and are not older than before.</summary>
+    private static Evidence? AsFresh(CaseFacts facts) =>
+        facts is { DocumentDaysBad: { } bad, DocumentDaysGood: { } good } && bad <= (1.5 * good) + 1
+            ? facts.Example(static span => span.GenAi.Operation is "retrieval", _ => $"Retrieved documents were {Math.Max(bad, 0):0} days old, as before ({Math.Max(good, 0):0}).")
+            : null;
+
+    /// <summary>What an index lacks, some queries miss; another embedding makes all of them score less.</summary>
+    private static Evidence? EveryQuery(CaseFacts facts)
+    {
+        var onset = facts.OnsetAt.ToUnixTimeMilliseconds() * 1_000_000;
+        List<double> before = [];
+        List<SpanSummary> after = [];
+        foreach (var span in facts.Bad.Concat(facts.Good).SelectMany(static trace => trace.Spans).Where(static span => span.GenAi is { Operation: "retrieval", DocumentTopScore: not null }))
+        {
+            if (span.StartUnixNanos < onset)
+            {
+                before.Add(span.GenAi.DocumentTopScore!.Value);
+            }
+            else
+            {
+                after.Add(span);
+            }
+        }
+
+        if (before.Count < QueriesMin || after.Count < QueriesMin)
+        {
+            return null;
+        }
+
+        before.Sort();
+        var low = before[before.Count / 10];
+        var share = after.Count(span => span.GenAi.DocumentTopScore < low) / (double)after.Count;
+        return share < EveryQueryMin ? null
+            : new Evidence("span", $"{after[0].TraceId}/{after[0].SpanId}", $"{AttributeNames.Percent(share)} of all retrievals since the onset score below {Findings.Sentences.Number(low)}, which nine of ten reached before.");
+    }
+
+    private const int QueriesMin = 8;
+
+    /// <summary>A ramp's first queries are as good as ever.</summary>
+    private const double EveryQueryMin = 0.8;
+
     private static Candidate EmbeddingChanged(CaseFacts facts, Shift? top, string source, Distinction? embedding, Evidence? weak)
     {
         var candidate = new Candidate(
@@ -145,8 +186,11 @@ internal static class RetrievalCauses
         var told = facts.Change("model", "config", "index") is { } change && SaysEmbedded(change.Change) ? change : ((Telemetry.Changes.ChangeEvent Change, double Nearness)?)null;
         if (embedding is null && told is null)
         {
-            // Every embedding span names its model: were it another one, it would be seen. What the index was built with, no span says.
-            candidate.Lacks(facts.Bad.Any(trace => trace.Spans.Exists(span => span.GenAi.Operation is "embeddings")) ? 2 : 0.5);
+            // Embedding spans name their model: were it another one, it would be seen. What the index was built with, no span says; but where
+            // its documents are as fresh as ever and every query finds less, it is not the documents.
+            var everywhere = AsFresh(facts) is null ? null : EveryQuery(facts);
+            candidate.Supports(1.5, everywhere)
+                .Lacks(everywhere is null && facts.Bad.Any(trace => trace.Spans.Exists(span => span.GenAi is { Operation: "embeddings", ModelRequested.Length: > 0 })) ? 2 : 0.5);
         }
 
         return told is { } recorded ? candidate.Supports(3 * recorded.Nearness, facts.Cite(recorded.Change)) : candidate;

@@ -48,6 +48,9 @@ internal sealed class FactsReader(TelemetrySource source)
 
     private static readonly TimeSpan ChangeBefore = TimeSpan.FromHours(24);
 
+    /// <summary>How late the first abnormal window may be: a fault that grows has begun before it stands out.</summary>
+    private static readonly TimeSpan OnsetLateMax = TimeSpan.FromMinutes(30);
+
     /// <param name="now">Nothing later is there yet.</param>
     public async Task<CaseFacts> ReadAsync(Finding finding, IReadOnlyList<ChangeEvent> changes, DateTimeOffset now, CancellationToken cancel)
     {
@@ -56,7 +59,8 @@ internal sealed class FactsReader(TelemetrySource source)
         var to = now <= soonest || latest <= soonest ? soonest : now < latest ? now : latest;
         var abnormal = await EarlierFindingsAsync(finding, cancel);
         var traces = await TracesAsync(finding, await SpansAsync(finding, finding.OnsetAt - TimeSpan.FromSeconds(10), to, cancel), finding.BadTraces, cancel);
-        var before = await TracesAsync(finding, await SpansBeforeAsync(finding, abnormal, cancel), [], cancel);
+        var healthyUntil = HealthyUntil(finding, changes);
+        var before = await TracesAsync(finding, await SpansBeforeAsync(finding, healthyUntil, abnormal, cancel), [], cancel);
         HashSet<string> services = new(StringComparer.Ordinal) { finding.Service };
         foreach (var service in traces.Values.Concat(before.Values).SelectMany(trace => trace.Spans).GroupBy(span => span.Service, StringComparer.Ordinal).OrderByDescending(spans => spans.Count()).ThenBy(spans => spans.Key, StringComparer.Ordinal))
         {
@@ -78,11 +82,11 @@ internal sealed class FactsReader(TelemetrySource source)
 
         var good = before.Values.Concat(well).ToList();
         var whole = await WholeAsync(finding, bad, good, cancel);
-        var distinctions = BubbleUp.Compare(bad, good, Nanos(finding.OnsetAt));
+        var distinctions = BubbleUp.Compare(bad, good, Nanos(healthyUntil));
         return new CaseFacts
         {
             Finding = finding,
-            Shifts = await ShiftsAsync(finding, services, abnormal, to, cancel),
+            Shifts = [.. (await ShiftsAsync(finding, services, healthyUntil, abnormal, to, cancel)).Select(shift => shift.AsDetected(finding.Symptoms))],
             Bad = bad,
             Good = good,
             Distinctions = distinctions,
@@ -97,6 +101,15 @@ internal sealed class FactsReader(TelemetrySource source)
             Metrics = await MetricsAsync(finding, to, cancel),
         };
     }
+
+    /// <summary>
+    /// Until when there was health for sure: the onset, or the last moment before telemetry began to carry another model, prompt or
+    /// index. What comes between the two is no picture of either side. A release is no such moment: most do nothing.
+    /// </summary>
+    private static DateTimeOffset HealthyUntil(Finding finding, IReadOnlyList<ChangeEvent> changes) => changes
+        .Where(change => change.IsSeen && change.Type is ("model" or "prompt" or "index") && string.Equals(change.Service, finding.Service, StringComparison.Ordinal)
+            && change.At < finding.OnsetAt && change.At > finding.OnsetAt - OnsetLateMax)
+        .Select(static change => change.At).DefaultIfEmpty(finding.OnsetAt).Min();
 
     /// <summary>When the services of the environment were under findings before this one.</summary>
     private async Task<AbnormalPeriods> EarlierFindingsAsync(Finding finding, CancellationToken cancel)
@@ -127,12 +140,12 @@ internal sealed class FactsReader(TelemetrySource source)
     }
 
     /// <summary>Spans before the onset, but for those under another finding: they are no picture of health, however near they lie.</summary>
-    private async Task<List<SpanSummary>> SpansBeforeAsync(Finding finding, AbnormalPeriods abnormal, CancellationToken cancel)
+    private async Task<List<SpanSummary>> SpansBeforeAsync(Finding finding, DateTimeOffset until, AbnormalPeriods abnormal, CancellationToken cancel)
     {
         List<SpanSummary> spans = [];
         foreach (var before in (TimeSpan[])[NearBefore, MidBefore, FarBefore])
         {
-            spans = await SpansAsync(finding, finding.OnsetAt - before, finding.OnsetAt - TimeSpan.FromSeconds(10), cancel);
+            spans = await SpansAsync(finding, until - before, until - TimeSpan.FromSeconds(10), cancel);
             spans.RemoveAll(span => abnormal.Contains(finding.Environment, finding.Service, span.StartUnixNanos / 1_000_000_000));
             if (spans.DistinctBy(span => span.TraceId).Skip(TracesBeforeMin - 1).Any())
             {
@@ -224,7 +237,7 @@ internal sealed class FactsReader(TelemetrySource source)
 
     private static bool Beyond(double value, double middle, Symptom symptom) => symptom.Observed < symptom.Usual ? value < middle : value > middle;
 
-    private async Task<IReadOnlyList<Shift>> ShiftsAsync(Finding finding, HashSet<string> services, AbnormalPeriods abnormal, DateTimeOffset to, CancellationToken cancel)
+    private async Task<IReadOnlyList<Shift>> ShiftsAsync(Finding finding, HashSet<string> services, DateTimeOffset healthyUntil, AbnormalPeriods abnormal, DateTimeOffset to, CancellationToken cancel)
     {
         List<Shift> shifts = [];
         foreach (var service in services)
@@ -242,7 +255,7 @@ internal sealed class FactsReader(TelemetrySource source)
             }
 
             // A window that ends at the onset is still before it.
-            var near = await HistoryAsync(finding.OnsetAt - FiguresBefore, finding.OnsetAt);
+            var near = await HistoryAsync(healthyUntil - FiguresBefore, healthyUntil);
             var after = await HistoryAsync(finding.OnsetAt.AddMilliseconds(1), to);
             bool Usual(long window) => !abnormal.Contains(finding.Environment, service, FeatureWindows.EndSeconds(window));
             var pending = new List<(Labels Labels, Feature Feature)>();
@@ -260,7 +273,7 @@ internal sealed class FactsReader(TelemetrySource source)
                 }
                 else
                 {
-                    Add(labels, feature, before, finding.OnsetAt - FiguresBefore);
+                    Add(labels, feature, before, healthyUntil - FiguresBefore);
                 }
             }
 
@@ -268,23 +281,23 @@ internal sealed class FactsReader(TelemetrySource source)
             if (pending.Count > 0)
             {
                 var features = string.Join('|', pending.Select(one => Regex.Escape(one.Feature.Name)).Distinct());
-                var far = await HistoryAsync(finding.OnsetAt - FiguresFarBefore, finding.OnsetAt, new LabelMatcher("feature", MatchKind.Regex, features));
+                var far = await HistoryAsync(healthyUntil - FiguresFarBefore, healthyUntil, new LabelMatcher("feature", MatchKind.Regex, features));
                 foreach (var (labels, feature) in pending)
                 {
-                    Add(labels, feature, Windows(far, labels, feature, Usual), finding.OnsetAt - FiguresFarBefore);
+                    Add(labels, feature, Windows(far, labels, feature, Usual), healthyUntil - FiguresFarBefore);
                 }
             }
 
-            void Add(Labels labels, Feature feature, List<(double, double)> before, DateTimeOffset from) =>
+            void Add(Labels labels, Feature feature, List<StoredWindow> before, DateTimeOffset from) =>
                 shifts.Add(Shift.Between(service, finding.Environment, feature, feature.Dimension is { } name ? labels[name] : "", before, Windows(after, labels, feature, static _ => true), from, to));
         }
 
         return shifts;
     }
 
-    private static List<(double, double)> Windows(FeatureHistory history, Labels labels, Feature feature, Func<long, bool> counts) =>
+    private static List<StoredWindow> Windows(FeatureHistory history, Labels labels, Feature feature, Func<long, bool> counts) =>
         history.Series.TryGetValue(labels, out var samples)
-            ? [.. samples.Where(sample => sample.Count >= feature.CountMin && double.IsFinite(sample.Value) && counts(sample.Window)).Select(sample => (sample.Value, sample.Count))]
+            ? [.. samples.Where(sample => sample.Count >= feature.CountMin && double.IsFinite(sample.Value) && counts(sample.Window)).Select(sample => new StoredWindow(sample.Window, sample.Value, sample.Count))]
             : [];
 
     private static double? MedianOf(Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, List<TraceFacts> traces)

@@ -12,10 +12,13 @@ namespace Faultline.Diagnosis.Facts;
 /// <param name="InstructionsBad">Share of bad traces whose input tells the model to forget its instructions.</param>
 /// <param name="NewExample">A bad span whose input is mostly new words.</param>
 /// <param name="InstructionsExample">A bad span with such instructions.</param>
+/// <param name="CharactersBad">Median length of bad inputs, as far as previews go.</param>
+/// <param name="CharactersGood">The same of good ones.</param>
+/// <param name="LongExample">A bad span whose input is among the longest.</param>
 /// <param name="Source">The user with the most bad traces, and which share of bad and good traces is theirs; null when no span names a user.</param>
 internal sealed partial record InputFacts(
     double NewWordsBad, double NewWordsGood, double NewBad, double NewGood, double InstructionsBad, double InstructionsGood,
-    SpanSummary? NewExample, SpanSummary? InstructionsExample, (string Name, double Bad, double Good, SpanSummary Example)? Source)
+    SpanSummary? NewExample, SpanSummary? InstructionsExample, double CharactersBad, double CharactersGood, SpanSummary? LongExample, (string Name, double Bad, double Good, SpanSummary Example)? Source)
 {
     /// <summary>Fewer inputs than this on a side are no comparison.</summary>
     public const int InputsMin = 8;
@@ -45,11 +48,12 @@ internal sealed partial record InputFacts(
         var newBad = badInputs.Select(input => New(input, known, 0)).ToList();
         var newGood = goodInputs.Select(input => New(input, known, 1)).ToList();
         var mostlyNew = newBad.FindIndex(share => share >= MostlyNew);
-        var instructed = badInputs.Find(input => input.Instructs);
+        var instructed = badInputs.Select(static input => input.Instructing).FirstOrDefault(static span => span is not null);
         return new InputFacts(
             Median(newBad), Median(newGood), Share(newBad, share => share >= MostlyNew), Share(newGood, share => share >= MostlyNew),
-            Share(badInputs, input => input.Instructs), Share(goodInputs, input => input.Instructs),
-            mostlyNew < 0 ? null : badInputs[mostlyNew].Span, instructed?.Span, SourceOf(bad, good));
+            Share(badInputs, input => input.Instructing is not null), Share(goodInputs, input => input.Instructing is not null),
+            mostlyNew < 0 ? null : badInputs[mostlyNew].Span, instructed, Median(Characters(badInputs)), Median(Characters(goodInputs)),
+            badInputs.MaxBy(static input => input.Span.GenAi.InputPreview.Length)?.Span, SourceOf(bad, good));
     }
 
     private static (string, double, double, SpanSummary)? SourceOf(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good)
@@ -65,11 +69,21 @@ internal sealed partial record InputFacts(
         return (most.Key, most.Count() / (double)bad.Count, usual / (double)Math.Max(1, good.Count), most.First());
     }
 
-    private static List<Input> Inputs(IReadOnlyList<TraceFacts> traces) =>
-    [
-        .. traces.Select(trace => trace.Spans.Where(span => span.GenAi.InputPreview.Length > 0 && span.GenAi.Operation is not ("tool" or "memory" or "guardrail" or "mcp")).MinBy(span => span.StartUnixNanos))
-            .OfType<SpanSummary>().Select(span => new Input(span, WordsOf(span.GenAi.InputPreview), Instructions().IsMatch(span.GenAi.InputPreview))).Where(input => input.Words.Count > 0),
-    ];
+    /// <summary>What was asked is in the first span that says it; instructions may only show in a later one.</summary>
+    private static List<Input> Inputs(IReadOnlyList<TraceFacts> traces)
+    {
+        List<Input> inputs = [];
+        foreach (var trace in traces)
+        {
+            var saying = trace.Spans.Where(static span => span.GenAi.InputPreview.Length > 0 && span.GenAi.Operation is not ("tool" or "memory" or "guardrail" or "mcp")).OrderBy(static span => span.StartUnixNanos).ToList();
+            if (saying.Count > 0 && WordsOf(saying[0].GenAi.InputPreview) is { Count: > 0 } words)
+            {
+                inputs.Add(new Input(saying[0], words, saying.Find(static span => Instructions().IsMatch(span.GenAi.InputPreview))));
+            }
+        }
+
+        return inputs;
+    }
 
     private static HashSet<string> WordsOf(string text)
     {
@@ -87,11 +101,13 @@ internal sealed partial record InputFacts(
 
     private static double New(Input input, Dictionary<string, int> known, int own) => input.Words.Count(word => known.GetValueOrDefault(word) <= own) / (double)input.Words.Count;
 
+    private static List<double> Characters(List<Input> inputs) => [.. inputs.Select(static input => (double)input.Span.GenAi.InputPreview.Length)];
+
     private static double Median(List<double> values) => RobustStatistics.Median([.. values]);
 
     private static double Share<T>(List<T> items, Predicate<T> has) => items.Count(item => has(item)) / (double)items.Count;
 
-    private sealed record Input(SpanSummary Span, HashSet<string> Words, bool Instructs);
+    private sealed record Input(SpanSummary Span, HashSet<string> Words, SpanSummary? Instructing);
 
     [GeneratedRegex(@"\p{L}+", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
     private static partial Regex Word();

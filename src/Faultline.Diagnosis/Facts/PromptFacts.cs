@@ -18,6 +18,7 @@ internal sealed partial record PromptFacts(int Calls, double WithSystem, double 
     {
         int calls = 0, withSystem = 0, examples = 0;
         long characters = 0;
+        Dictionary<string, int> answers = new(StringComparer.Ordinal);
         foreach (var span in spans)
         {
             if (span.Summary.GenAi.Operation is not ("chat" or "completion"))
@@ -37,9 +38,14 @@ internal sealed partial record PromptFacts(int Calls, double WithSystem, double 
             characters += system.Length;
             examples += Example().Count(system) + content.Input.Sum(message => message.Role is "user" ? Example().Count(message.Words) : 0);
 
-            // Answers before the question are either a conversation so far or examples; a first turn has no conversation.
-            examples += content.Input.Count(message => message.Role is "assistant" && message.Words.Length > 0);
+            foreach (var answer in content.Input.Where(message => message.Role is "assistant" && message.Words.Length > 0).Select(message => message.Words).Distinct(StringComparer.Ordinal))
+            {
+                answers[answer] = answers.GetValueOrDefault(answer) + 1;
+            }
         }
+
+        // Answers before the question are a conversation so far or examples; examples are the same from call to call.
+        examples += answers.Values.Where(count => count > 1 && count >= calls / 3).Sum();
 
         return calls < CallsMin ? null : new PromptFacts(calls, withSystem / (double)calls, characters / (double)calls, examples / (double)calls);
     }

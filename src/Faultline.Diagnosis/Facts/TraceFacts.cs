@@ -149,6 +149,9 @@ internal static class AttributeNames
 
     public static bool IsCovered(string key) => Covered.Contains(key);
 
+    /// <summary>A version that no dialect says to be the prompt's, and whose name does.</summary>
+    public static bool IsPromptVersion(string attribute) => attribute.ContainsAny("prompt") && attribute.EndsWith("version", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>How many traces out of how many, in words.</summary>
     public static string Percent(double share) => (share * 100).ToString("0", CultureInfo.InvariantCulture) + " %";
 }

@@ -96,20 +96,20 @@ public sealed record GenAiContent
     {
         var text = operation switch
         {
-            "retrieval" or "rerank" => RetrievalQuery,
+            "retrieval" or "rerank" or "memory" => RetrievalQuery,
             "tool" or "mcp" => ToolArguments,
             _ => "",
         };
         if (text.Length == 0 && Input.Count > 0)
         {
             var message = Input.LastOrDefault(one => one.Role == "user" && one.Words.Length > 0) ?? Input[^1];
-            text = Spoken(message);
+            return FoldEnds(Spoken(message));
         }
 
         return Fold(text.Length > 0 ? text : InputText);
     }
 
-    /// <summary>One line: the answer, or the result, or the tools that were called.</summary>
+    /// <summary>One line: the answer, or the result, or the tools that were called, or what was remembered.</summary>
     public string OutputPreview(string operation)
     {
         var text = operation is "tool" or "mcp" ? ToolResult : "";
@@ -118,12 +118,37 @@ public sealed record GenAiContent
             text = Spoken(Output[^1]);
         }
 
+        if (text.Length == 0 && OutputText.Length == 0 && operation is "memory")
+        {
+            text = string.Join("; ", Documents.Select(record => record.Id.Length > 0 ? $"{record.Id}: {record.Content}" : record.Content));
+        }
+
         return Fold(text.Length > 0 ? text : OutputText);
     }
 
     private static string Spoken(ContentMessage message) =>
         message.Words is { Length: > 0 } words ? words
         : string.Join(' ', message.Parts.Select(part => part.Type is "tool_call" or "server_tool_call" ? $"{part.Name}({part.Text})" : part.Text));
+
+    /// <summary>The same, but of a long text its beginning and its end: what is asked stands behind the passages it is asked about.</summary>
+    private static string FoldEnds(string text)
+    {
+        var folded = Fold(text);
+        if (text.Length <= PreviewCharactersMax || text.Length <= folded.Length)
+        {
+            return folded;
+        }
+
+        // Enough to fill half a preview even where much of it is white space.
+        var start = Math.Max(0, text.Length - PreviewCharactersMax);
+        var end = Fold(text[(char.IsLowSurrogate(text[start]) ? start + 1 : start)..]);
+        var half = (PreviewCharactersMax - Between.Length) / 2;
+        return folded.Length < PreviewCharactersMax / 2 || end.Length < half ? folded : $"{Cut(folded, half)}{Between}{end[^(char.IsLowSurrogate(end[^half]) ? half - 1 : half)..]}";
+    }
+
+    private const string Between = " … ";
+
+    private static string Cut(string text, int length) => text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
 
     /// <summary>One line of at most <see cref="PreviewCharactersMax"/> characters: white space folded, no half character.</summary>
     internal static string Fold(string text)

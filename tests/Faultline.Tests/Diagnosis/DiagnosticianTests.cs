@@ -32,6 +32,8 @@ public sealed class DiagnosticianTests
         ["tool slow"] = new(new() { ToolSeconds = 5 }, null, "tool_slow", "account", FailureClass.LATENCY_REGRESS),
         ["answers cut off"] = new(new() { Relevance = 0.6, LengthShare = 0.7, MaxTokens = "60", OutputTokens = 55 }, null, "max_tokens_lowered", "support-bot", FailureClass.COHERENCE_DEGRADATION),
         ["bad release"] = new(new() { Relevance = 0.55, Release = "2.5.0" }, ("deploy", "support-bot 2.5.0"), "deploy_regressed", "support-bot", FailureClass.COHERENCE_DEGRADATION),
+        ["longer questions"] = new(new() { InputTokens = 2100 }, null, "traffic_shifted", "support-bot", FailureClass.TOKEN_EXPLOSION),
+        ["failing provider after an innocent prompt change"] = new(new() { ErrorShare = 0.5, PromptVersion = "13" }, ("prompt", "support-answer from 12 to 13"), "provider_degraded", "openai", FailureClass.LATENCY_REGRESS),
         ["loop after a prompt change"] = new(new() { SameCalls = 50, PromptVersion = "13" }, ("prompt", "support-answer from 12 to 13"), "loop_same_call", "account", FailureClass.AGENT_LOOP),
     };
 
@@ -69,7 +71,7 @@ public sealed class DiagnosticianTests
             }
         }
 
-        if (scenario.Change is not null && scenario.Cause is not ("embedding_model_changed" or "index_stale"))
+        if (scenario.Change is not null && scenario.Cause is not ("embedding_model_changed" or "index_stale" or "provider_degraded"))
         {
             Assert.Contains(verdict.Hypotheses[0].For, evidence => evidence.Kind is "change");
         }
@@ -137,6 +139,30 @@ public sealed class DiagnosticianTests
         Assert.Contains("No change was recorded", verdict.UnableBecause, StringComparison.Ordinal);
         Assert.Equal("unknown", verdict.Hypotheses[0].Cause);
         Assert.True(verdict.Hypotheses[0].Confidence < 0.5);
+    }
+
+    /// <summary>A fault that grows stands out late: what telemetry began to carry shortly before the onset is then in good traces, too.</summary>
+    [Fact]
+    public async Task A_model_first_seen_shortly_before_the_onset_sets_the_bad_traces_apart()
+    {
+        var rig = new Rig(Start) { KeepsTelemetry = true };
+        var bot = new SimulatedBot(17);
+        await rig.HistoryAsync(bot, TimeSpan.FromDays(2), TimeSpan.FromMinutes(20));
+        await rig.LiveAsync(bot, TimeSpan.FromSeconds(90), new Behaviour());
+        ChangeEvent seen = new(
+            "chg-0123456789abcdef", "default", "model", "support-bot", "model tiny-1 first seen, gpt-4o-mini before", rig.Clock.Now, new Dictionary<string, string>(StringComparer.Ordinal)) { Source = ChangeEvent.Telemetry };
+        await rig.LiveAsync(bot, TimeSpan.FromSeconds(600), new Behaviour { ModelRequested = "tiny-1", ModelResponded = "tiny-1" });
+        Assert.Empty(rig.News);
+        await rig.LiveAsync(bot, TimeSpan.FromSeconds(120), new Behaviour { ModelRequested = "tiny-1", ModelResponded = "tiny-1", Relevance = 0.55 });
+        var finding = rig.Raised.Last();
+        Assert.True(finding.OnsetAt > seen.At.AddMinutes(5), $"{finding.OnsetAt} is too near to {seen.At} to show it.");
+
+        var verdict = await new Diagnostician(rig.Telemetry.Source, rig.Clock).DiagnoseAsync(finding, [seen], []);
+        Assert.Equal("model_replaced", verdict.Hypotheses[0].Cause);
+        Assert.Contains(verdict.Distinctions, distinction => distinction is { Attribute: "model.requested", Value: "tiny-1", ShareOfGood: < 0.05 });
+
+        var unseen = await new Diagnostician(rig.Telemetry.Source, rig.Clock).DiagnoseAsync(finding, [], []);
+        Assert.DoesNotContain(unseen.Distinctions, distinction => distinction.Attribute is "model.requested");
     }
 
     internal static async Task<(Rig Rig, Finding Finding, IReadOnlyList<ChangeEvent> Changes)> PlayAsync(Scenario scenario, int seed, bool untilRaised = false)

@@ -94,8 +94,23 @@ public class ContentTests
         var content = Read("chat", ("gen_ai.input.messages", "a\t\n b" + string.Concat(Enumerable.Repeat("😀", 300))));
         var preview = content.InputPreview("chat");
         Assert.StartsWith("a b😀", preview, StringComparison.Ordinal);
-        Assert.Equal(GenAiContent.PreviewCharactersMax - 1, preview.Length);
-        Assert.DoesNotContain('\uFFFD', preview);
+        Assert.InRange(preview.Length, GenAiContent.PreviewCharactersMax - 4, GenAiContent.PreviewCharactersMax);
+        Assert.DoesNotContain(System.Text.Rune.ReplacementChar, preview.EnumerateRunes());
+    }
+
+    [Theory]
+    [InlineData("passage", 1)]
+    [InlineData("passage", 15)]
+    [InlineData("passage", 400)]
+    [InlineData("😀", 400)]
+    public void The_preview_of_a_long_prompt_has_its_beginning_and_what_is_asked_at_its_end(string passage, int times)
+    {
+        var prompt = "Context: " + string.Join(' ', Enumerable.Repeat(passage, times)) + "\n\nWhere do I park at the clinic?";
+        var preview = Read("chat", ("gen_ai.input.messages", prompt)).InputPreview("chat");
+        Assert.StartsWith("Context: " + passage, preview, StringComparison.Ordinal);
+        Assert.EndsWith(" Where do I park at the clinic?", preview, StringComparison.Ordinal);
+        Assert.InRange(preview.Length, 1, GenAiContent.PreviewCharactersMax);
+        Assert.DoesNotContain(System.Text.Rune.ReplacementChar, preview.EnumerateRunes());
     }
 
     [Fact]
