@@ -150,7 +150,8 @@ public sealed class DiagnosticianTests
         await rig.HistoryAsync(bot, TimeSpan.FromDays(2), TimeSpan.FromMinutes(20));
         await rig.LiveAsync(bot, TimeSpan.FromSeconds(90), new Behaviour());
         ChangeEvent seen = new(
-            "chg-0123456789abcdef", "default", "model", "support-bot", "model tiny-1 first seen, gpt-4o-mini before", rig.Clock.Now, new Dictionary<string, string>(StringComparer.Ordinal)) { Source = ChangeEvent.Telemetry };
+            "chg-0123456789abcdef", "default", "model", "support-bot", "model tiny-1 first seen, gpt-4o-mini before", rig.Clock.Now, new Dictionary<string, string>(StringComparer.Ordinal))
+        { Source = ChangeEvent.Telemetry };
         await rig.LiveAsync(bot, TimeSpan.FromSeconds(600), new Behaviour { ModelRequested = "tiny-1", ModelResponded = "tiny-1" });
         Assert.Empty(rig.News);
         await rig.LiveAsync(bot, TimeSpan.FromSeconds(120), new Behaviour { ModelRequested = "tiny-1", ModelResponded = "tiny-1", Relevance = 0.55 });
