@@ -12,6 +12,7 @@ using Faultline.Store;
 using Faultline.Store.Writes;
 using Faultline.Telemetry;
 using Faultline.Telemetry.Otlp;
+using Faultline.Telemetry.Redaction;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Faultline.Bench;
@@ -30,24 +31,35 @@ internal static class StagesBench
             var library = await EngineLibrary.EnsureAsync(FaultlineProcess.Built("src/Faultline", "native"), _ => { });
             await using var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(data, "clickhouse")));
             var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(TimeSpan.FromMilliseconds(20)), TimeProvider.System);
-            var pipeline = new IngestPipeline(store.Writer, new IngestOptions(TimeSpan.FromDays(365)), new IngestFigures(), TimeProvider.System);
+            IngestPipeline Pipeline(RedactionOptions redaction) => new(store.Writer, new IngestOptions(TimeSpan.FromDays(365)) { Redaction = redaction }, new IngestFigures(), TimeProvider.System);
+            var pipeline = Pipeline(new RedactionOptions());
             var request = new SpanRequest(SpansPerRequest, genAi, "load");
             var body = new byte[request.Length];
             ulong sequence = 0;
-            TelemetryBatch Next()
+            TelemetryBatch Next(IngestPipeline? by = null)
             {
                 request.Fill(body, 1, sequence++, (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100);
-                return pipeline.Prepare(new GatewayIdentity("default"), Signal.Traces, body, json: false).Batch;
+                return (by ?? pipeline).Prepare(new GatewayIdentity("default"), Signal.Traces, body, json: false).Batch;
             }
 
             var batches = Enumerable.Range(0, 50).Select(_ => Next()).ToArray();
-            Measure("decode and normalise", SpansPerRequest * 50, () =>
+            foreach (var (what, redaction) in (ReadOnlySpan<(string, RedactionOptions)>)
+            [
+                ("decode and normalise", new RedactionOptions { Enabled = false }),
+                ("and redact (defaults)", new RedactionOptions()),
+                ("and redact (all classes)", new RedactionOptions { Kinds = Enum.GetValues<SensitiveKind>().ToDictionary(kind => kind, _ => RedactionMode.Mask) }),
+            ])
             {
-                for (var i = 0; i < 50; i++)
+                var by = Pipeline(redaction);
+                Measure(what, SpansPerRequest * 50, () =>
                 {
-                    Next();
-                }
-            });
+                    for (var i = 0; i < 50; i++)
+                    {
+                        Next(by);
+                    }
+                });
+            }
+
             var derived = new DerivedMetrics(new DerivedMetricsOptions(), NullLogger.Instance);
             Measure("derived metrics", SpansPerRequest * 50, () => Array.ForEach(batches, derived.Committed));
             var detection = new Detection((_, _, _) => Task.CompletedTask, (_, _, _, _, _) => Task.FromResult<IReadOnlyList<Store.Samples.SeriesData>>([]), TimeProvider.System);

@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
+using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
 using Xunit;
@@ -44,5 +46,44 @@ public sealed class DotNetSdkTests
         await Eventually.TrueAsync(
             async () => (await server.QueryAsync($"llm_traces_span_metrics_calls_total{{service_name=\"{service}\",span_name=\"work\",span_kind=\"SPAN_KIND_CLIENT\",status_code=\"STATUS_CODE_ERROR\"}} == 1")).GetArrayLength() == 1,
             "the call is counted with its labels");
+    }
+
+    [Theory]
+    [InlineData(MetricReaderTemporalityPreference.Delta)]
+    [InlineData(MetricReaderTemporalityPreference.Cumulative)]
+    public async Task Metrics_of_the_SDK_are_what_was_recorded_in_both_temporalities(MetricReaderTemporalityPreference temporality)
+    {
+        await using var server = await FaultlineProcess.StartAsync();
+        using var meter = new Meter("interop.metrics." + temporality);
+        var (asked, open, duration) = (meter.CreateCounter<long>("asked"), meter.CreateUpDownCounter<int>("open"), meter.CreateHistogram<double>("took", "s"));
+        using var provider = Sdk.CreateMeterProviderBuilder()
+            .SetResourceBuilder(ResourceBuilder.CreateEmpty().AddService("metered"))
+            .AddMeter(meter.Name)
+            .AddView("took", new Base2ExponentialBucketHistogramConfiguration())
+            .AddOtlpExporter((options, reader) =>
+            {
+                options.Endpoint = server.Door("otlp_grpc");
+                options.Headers = "X-API-Key=" + FaultlineProcess.ApiKey;
+                reader.TemporalityPreference = temporality;
+            })
+            .Build();
+        for (var round = 0; round < 3; round++)
+        {
+            asked.Add(2);
+            open.Add(1);
+            duration.Record(0.3);
+            duration.Record(3);
+            Assert.True(provider.ForceFlush(10_000));
+        }
+
+        foreach (var query in (string[])
+        [
+            "asked_total{service_name=\"metered\"} == 6", "open{service_name=\"metered\"} == 3", "took_seconds_count{service_name=\"metered\"} == 6",
+            "abs(took_seconds_sum{service_name=\"metered\"} - 9.9) < 0.001", "histogram_quantile(0.25, took_seconds_bucket{service_name=\"metered\"}) > 0.25 < 0.36",
+            "histogram_quantile(0.75, took_seconds_bucket{service_name=\"metered\"}) > 2.5 < 3.6",
+        ])
+        {
+            await Eventually.TrueAsync(async () => (await server.QueryAsync(query)).GetArrayLength() == 1, query);
+        }
     }
 }

@@ -13,7 +13,13 @@ internal sealed class DecodeSession(OtlpLimits limits)
 {
     private static readonly JsonWriterOptions s_json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
-    private readonly Dictionary<string, int> _reasons = new(StringComparer.Ordinal);
+    /// <summary>Most reasons that are told apart; each metric's name makes one of its own.</summary>
+    private const int ReasonsMax = 20;
+
+    private const int MetricCharactersMax = 200;
+
+    private readonly Dictionary<string, (int Count, int First)> _reasons = new(StringComparer.Ordinal);
+    private int _rejected;
     private ArrayBufferWriter<byte>? _scratch;
     private Utf8JsonWriter? _writer;
     private HashSet<string>? _described;
@@ -27,7 +33,21 @@ internal sealed class DecodeSession(OtlpLimits limits)
 
     public int Accepted { get; set; }
 
-    public void Reject(string reason, int count = 1) => _reasons[reason] = _reasons.GetValueOrDefault(reason) + count;
+    /// <summary>Counts items that are not kept, after those before them.</summary>
+    public void Reject(string reason, int count = 1)
+    {
+        if (!_reasons.TryGetValue(reason, out var known))
+        {
+            reason = _reasons.Count < ReasonsMax ? reason : "other reasons";
+            known = _reasons.GetValueOrDefault(reason, (0, Accepted + _rejected + 1));
+        }
+
+        _reasons[reason] = (known.Count + count, known.First);
+        _rejected += count;
+    }
+
+    public void RejectPoints(string problem, string metric, int count = 1) =>
+        Reject($"{problem} (metric {(metric.Length > MetricCharactersMax ? metric[..MetricCharactersMax] + "…" : metric)})", count);
 
     /// <summary>Counts an event or link; false when the request has too many.</summary>
     public bool TryAddRow() => ++_rows <= Limits.RowsMax;
@@ -90,8 +110,8 @@ internal sealed class DecodeSession(OtlpLimits limits)
             return new OtlpDecoding(true, Describe(fault), 0, 0, null, 0);
         }
 
-        var reason = _reasons.Count == 0 ? null : string.Join("; ", _reasons.OrderByDescending(pair => pair.Value).Select(pair => $"{pair.Value}: {pair.Key}"));
-        return new OtlpDecoding(false, null, Accepted, _reasons.Values.Sum(), reason, _repaired);
+        var reason = _reasons.Count == 0 ? null : string.Join("; ", _reasons.OrderByDescending(pair => pair.Value.Count).Select(pair => $"{pair.Value.Count}: {pair.Key} (first: item {pair.Value.First})"));
+        return new OtlpDecoding(false, null, Accepted, _rejected, reason, _repaired);
     }
 
     private string Describe(WireFault fault) => fault switch

@@ -78,11 +78,19 @@ internal sealed record ExponentialValue(int Scale, ulong Count, double? Sum, ulo
             a.Scale, unchecked(Count + other.Count), Sum + other.Sum, unchecked(ZeroCount + other.ZeroCount), Math.Max(ZeroThreshold, other.ZeroThreshold), a.Positive.Plus(b.Positive), a.Negative.Plus(b.Negative));
     }
 
-    /// <summary>Upper bounds, rising, each with the count up to it; what is above the last is left to +Inf.</summary>
+    /// <summary>
+    /// Upper bounds, rising, each with the count up to it; what is above the last is left to +Inf. The lowest bucket of either sign has its
+    /// lower bound before it: a quantile in it would else be taken from between its upper bound and zero.
+    /// </summary>
     public IEnumerable<(double Bound, ulong Count)> Cumulative()
     {
         ulong running = 0;
         var last = double.NegativeInfinity;
+        if (Negative.Counts.Length > 0 && -Power((long)Negative.Offset + Negative.Counts.Length) is var lowest && double.IsFinite(lowest) && lowest < 0)
+        {
+            yield return (last = lowest, 0);
+        }
+
         for (var i = Negative.Counts.Length - 1; i >= 0; i--)
         {
             running += Negative.Counts[i];
@@ -96,6 +104,11 @@ internal sealed record ExponentialValue(int Scale, ulong Count, double? Sum, ulo
         if (ZeroCount > 0 || Negative.Counts.Length > 0)
         {
             yield return (last = ZeroThreshold, running);
+        }
+
+        if (Positive.Counts.Length > 0 && Power(Positive.Offset) is var edge && edge > last && edge > 0 && double.IsFinite(edge))
+        {
+            yield return (last = edge, running);
         }
 
         for (var i = 0; i < Positive.Counts.Length; i++)

@@ -105,7 +105,7 @@ internal static class MetricDecoder
         };
         if (problem is not null)
         {
-            session.Reject($"{problem} (metric {name})", count);
+            session.RejectPoints(problem, name, count);
             return WireFault.None;
         }
 

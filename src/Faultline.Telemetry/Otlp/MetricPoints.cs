@@ -15,7 +15,7 @@ internal sealed class MetricPoints(string name, IReadOnlyList<KeyValuePair<strin
 
     public DecodeSession Session => session;
 
-    public void Reject(string problem) => session.Reject($"{problem} (metric {name})");
+    public void Reject(string problem) => session.RejectPoints(problem, name);
 
     /// <summary>Counts a point as accepted, or rejects it for its time or because the request has too many series.</summary>
     public bool Admit(ulong time)

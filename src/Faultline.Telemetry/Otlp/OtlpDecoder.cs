@@ -33,7 +33,7 @@ public sealed record OtlpLimits
 /// <param name="Reason">Why it is malformed; null when it is not.</param>
 /// <param name="Accepted">Spans, log records or metric data points that are in the batch.</param>
 /// <param name="Rejected">Those that are not, for <see cref="RejectedReason"/>: OTLP's partial success.</param>
-/// <param name="RejectedReason">Each reason with its count; null when nothing was rejected.</param>
+/// <param name="RejectedReason">Each reason with its count and the place of its first item, from 1; null when nothing was rejected.</param>
 /// <param name="TextsRepaired">Texts with bytes that are no UTF-8, stored with U+FFFD in their place.</param>
 public sealed record OtlpDecoding(bool Malformed, string? Reason, int Accepted, int Rejected, string? RejectedReason, int TextsRepaired);
 

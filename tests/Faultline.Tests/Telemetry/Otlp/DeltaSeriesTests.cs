@@ -91,8 +91,8 @@ public sealed class DeltaSeriesTests
         Decode(Histogram(0, 10, 1, 0));
         var (batch, _) = Decode(Histogram(10, 20, 0, 0));
 
-        // Bounds 2 and 4: the first had both of its observations up to 2.
-        Assert.Equal(["2 3", "4 4", "+Inf 4"], Enumerable.Range(0, 3).Select(i => $"{batch.Series[batch.SeriesIndex[i]]["le"]} {batch.Value[i]}"));
+        // Bounds 2 and 4, and 1 below them: the first had both of its observations up to 2.
+        Assert.Equal(["1 0", "2 3", "4 4", "+Inf 4"], Enumerable.Range(0, 4).Select(i => $"{batch.Series[batch.SeriesIndex[i]]["le"]} {batch.Value[i]}"));
     }
 
     [Fact]

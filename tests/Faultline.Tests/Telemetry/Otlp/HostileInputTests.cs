@@ -1,10 +1,8 @@
-using System.Buffers;
+using Faultline.Ingest.Receivers;
 using Faultline.Telemetry.GenAi;
-using Faultline.Telemetry.Logs;
 using Faultline.Telemetry.Otlp;
-using Faultline.Telemetry.Samples;
-using Faultline.Telemetry.Scores;
 using Faultline.Telemetry.Spans;
+using Faultline.Tests.Ingest;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -14,37 +12,47 @@ namespace Faultline.Tests.Otlp;
 public class HostileInputTests(ITestOutputHelper output)
 {
     private const int Rounds = 20_000;
+    private const int FirstSeed = 20_261_121;
+    private const int Inputs = 40_000;
 
+    /// <summary>The same inputs in every run; <c>bench/run fuzz --inputs N --seed S</c> sends others.</summary>
     [Fact]
-    public void Damaged_protobuf_is_answered() => Run(random =>
+    public void Every_damaged_request_is_answered()
     {
-        var seed = random.Next();
-        Decode(Damage(new RandomOtlp(seed).Traces(), random), Damage(new RandomOtlp(seed).Logs(), random), Damage(new RandomOtlp(seed).Metrics(), random), isJson: false);
-    });
-
-    [Fact]
-    public void Damaged_json_is_answered()
-    {
-        var spans = new SpanBatch();
-        for (var seed = 0; spans.Count < 5; seed++)
+        output.WriteLine($"seeds {FirstSeed} to {FirstSeed + Inputs - 1}{(Zstd.IsPresent ? "" : "; libzstd is not installed, so zstd is left out")}");
+        var fuzzer = new OtlpFuzzer(Zstd.IsPresent ? bytes => ZstdPacker.Pack(bytes) : null);
+        for (var seed = FirstSeed; seed < FirstSeed + Inputs; seed++)
         {
-            OtlpDecoder.DecodeTraces(new RandomOtlp(seed).Traces(), spans, TraceDecoderTests.Limits);
+            fuzzer.Send(seed);
         }
 
-        var json = new ArrayBufferWriter<byte>();
-        OtlpJson.WriteTraces(Enumerable.Range(0, 5).Select(row => OtlpSpan.Of(spans, row)), json);
-        var valid = json.WrittenSpan.ToArray();
-        Run(random =>
-        {
-            var damaged = Damage(valid, random);
-            Decode(damaged, damaged, damaged, isJson: true);
-        });
+        Assert.All(Enum.GetValues<OtlpFuzzer.Answer>(), answer => Assert.True(fuzzer.Answers[(int)answer] > 100, $"{answer}: {fuzzer.Answers[(int)answer]}"));
+    }
+
+    [Fact]
+    public void Odd_but_valid_spans_are_kept_as_docs_otlp_says()
+    {
+        var batch = new SpanBatch();
+        var decoding = OtlpDecoder.DecodeTraces(
+            new ProtoWriter().Varint(90, 1).Message(1, resource => resource.Message(2, scope => scope.Text(77, "of a newer sender").Message(2, span => span
+                .Bytes(1, Convert.FromHexString("000102030405060708090a0b0c0d0e0f")).Bytes(2, Convert.FromHexString("0001020304050607"))
+                .Fixed64(7, (ulong)RandomOtlp.Now).Fixed64(8, (ulong)RandomOtlp.Now - 5).Varint(6, 99).Message(99, unknown => unknown.Varint(1, 1))
+                .Attribute(9, "k", any => any.Text(1, "first")).Attribute(9, "k", any => any.Varint(3, 2)).Attribute(9, "empty", _ => { })))).ToArray(),
+            batch,
+            TraceDecoderTests.Limits);
+
+        Assert.Equal(new OtlpDecoding(false, null, 1, 0, null, 0), decoding);
+        Assert.Equal("unknown_service", batch.ServiceName(0));
+        Assert.Equal(-5, batch.EndUnixNanos[0] - batch.StartUnixNanos[0]);
+        Assert.Equal(SpanKind.Unspecified, batch.Kind[0]);
+        Assert.Equal(["k=first s", "k=2 i", "empty= e"], Enumerable.Range(0, batch.Attributes.End(0)).Select(entry => $"{batch.Attributes.Keys.Text(entry)}={batch.Attributes.Values.Text(entry)} {(char)batch.Attributes.Types[entry]}"));
+        Assert.Equal("first", batch.Attributes.Text(0, "k"u8));
     }
 
     [Fact]
     public void Damaged_content_is_read_as_far_as_it_goes() => Run(random =>
     {
-        var messages = Damage("""[{"role":"user","parts":[{"type":"text","content":"Where is \u00e9 my order?"},{"type":"tool_call","id":"1","name":"f","arguments":{"a":[1,2,{"b":null}]}}]},{"role":"x","content":[{"type":"image_url","image_url":{"url":"u"}}],"tool_calls":[{"function":{"name":"n","arguments":"{}"}}]}]"""u8.ToArray(), random);
+        var messages = OtlpFuzzer.Damage("""[{"role":"user","parts":[{"type":"text","content":"Where is \u00e9 my order?"},{"type":"tool_call","id":"1","name":"f","arguments":{"a":[1,2,{"b":null}]}}]},{"role":"x","content":[{"type":"image_url","image_url":{"url":"u"}}],"tool_calls":[{"function":{"name":"n","arguments":"{}"}}]}]"""u8.ToArray(), random);
         var text = System.Text.Encoding.UTF8.GetString(messages);
         OtlpAttribute[] attributes =
         [
@@ -57,69 +65,6 @@ public class HostileInputTests(ITestOutputHelper output)
         Assert.True(content.InputPreview("chat").Length <= GenAiContent.PreviewCharactersMax);
         Assert.True(content.OutputPreview("chat").Length <= GenAiContent.PreviewCharactersMax);
     });
-
-    private static void Decode(byte[] traces, byte[] logs, byte[] metrics, bool isJson)
-    {
-        var limits = TraceDecoderTests.Limits;
-        var spanBatch = new SpanBatch();
-        var logBatch = new LogBatch();
-        var sampleBatch = new SampleBatch();
-        var scores = new ScoreBatch();
-        var decoding = isJson ? OtlpDecoder.DecodeTracesJson(traces, spanBatch, limits) : OtlpDecoder.DecodeTraces(traces, spanBatch, limits);
-        Assert.Equal(decoding.Malformed, decoding.Reason is not null);
-        if (!decoding.Malformed)
-        {
-            Assert.Equal(decoding.Accepted, spanBatch.Count);
-            Assert.Equal(spanBatch.Count, spanBatch.Attributes.Count);
-            Assert.Equal(spanBatch.Count, spanBatch.Events.Ends.Count);
-            GenAiNormaliser.Fill(spanBatch, new CountedSpans());
-            Assert.Equal(spanBatch.Count, spanBatch.GenAi.Count);
-            ScoreExtractor.Extract(spanBatch, scores);
-        }
-
-        decoding = isJson ? OtlpDecoder.DecodeLogsJson(logs, logBatch, limits) : OtlpDecoder.DecodeLogs(logs, logBatch, limits);
-        if (!decoding.Malformed)
-        {
-            Assert.Equal(decoding.Accepted, logBatch.Count);
-            ScoreExtractor.Extract(logBatch, scores);
-        }
-
-        decoding = isJson ? OtlpDecoder.DecodeMetricsJson(metrics, sampleBatch, limits) : OtlpDecoder.DecodeMetrics(metrics, sampleBatch, limits);
-        if (!decoding.Malformed)
-        {
-            Assert.True(sampleBatch.Count >= decoding.Accepted);
-        }
-    }
-
-    private static byte[] Damage(byte[] valid, Random random)
-    {
-        List<byte> bytes = [.. valid];
-        for (var times = random.Next(1, 5); times > 0 && bytes.Count > 0; times--)
-        {
-            var at = random.Next(bytes.Count);
-            var length = Math.Min(random.Next(1, 12), bytes.Count - at);
-            switch (random.Next(5))
-            {
-                case 0:
-                    bytes[at] = (byte)random.Next(256);
-                    break;
-                case 1:
-                    bytes[at] ^= (byte)(1 << random.Next(8));
-                    break;
-                case 2:
-                    bytes.RemoveRange(at, length);
-                    break;
-                case 3:
-                    bytes.InsertRange(random.Next(bytes.Count), bytes.GetRange(at, length));
-                    break;
-                default:
-                    bytes.RemoveRange(at, bytes.Count - at);
-                    break;
-            }
-        }
-
-        return [.. bytes];
-    }
 
     private void Run(Action<Random> round)
     {

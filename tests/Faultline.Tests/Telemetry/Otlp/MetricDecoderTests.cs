@@ -55,6 +55,22 @@ public class MetricDecoderTests
         Assert.True(SampleBatch.IsStale(batch.Value[0]));
     }
 
+    [Fact]
+    public void However_many_metrics_are_rejected_the_answer_stays_short()
+    {
+        var request = new ProtoWriter().Message(1, resource => resource.Message(2, scope =>
+        {
+            for (var i = 0; i < 5_000; i++)
+            {
+                scope.Message(2, metric => metric.Text(1, $"{i}{new string('m', 1_000)}").Message(7, data => data.Message(1, point => point.Fixed64(3, Now))));
+            }
+        })).ToArray();
+        var decoding = OtlpDecoder.DecodeMetrics(request, new SampleBatch(), TraceDecoderTests.Limits);
+        Assert.Equal((0, 5_000), (decoding.Accepted, decoding.Rejected));
+        Assert.Contains("4980: other reasons (first: item 21)", decoding.RejectedReason, StringComparison.Ordinal);
+        Assert.InRange(decoding.RejectedReason!.Length, 1, 10_000);
+    }
+
     [Theory]
     [InlineData(7, 0)]
     [InlineData(9, 0)]
@@ -77,7 +93,7 @@ public class MetricDecoderTests
                 .Message(8, positive => positive.Varint(1, ZigZag(-2)).Bytes(2, [2, 3, 4, 0, 5])).Message(9, negative => negative.Varint(1, ZigZag(0)).Varint(2, 6)))));
         Assert.Equal((1, 0), (decoding.Accepted, decoding.Rejected));
         Assert.Equal(
-            ["_bucket le=-1 6", "_bucket le=0 7", "_bucket le=1 12", $"_bucket le={Math.Pow(2, 0.25):R} 16", $"_bucket le={Math.Pow(2, 0.5):R} 21", "_bucket le=+Inf 21", "_count le= 21", "_sum le= 30.5"],
+            [$"_bucket le={-Math.Pow(2, 0.25):R} 0", "_bucket le=-1 6", "_bucket le=0 7", $"_bucket le={Math.Pow(2, -0.25):R} 7", "_bucket le=1 12", $"_bucket le={Math.Pow(2, 0.25):R} 16", $"_bucket le={Math.Pow(2, 0.5):R} 21", "_bucket le=+Inf 21", "_count le= 21", "_sum le= 30.5"],
             Bounds(batch, "rpc_duration_seconds"));
         Assert.Equal("histogram", batch.Metadata[0].Type);
     }
@@ -121,8 +137,8 @@ public class MetricDecoderTests
              {"name":"s","summary":{"dataPoints":[{"timeUnixNano":"1800000000000000000","count":"2","sum":3,"quantileValues":[{"quantile":0.5,"value":1.5}]}]}}]}]}]}
             """u8, batch, s_limits);
         Assert.Equal(new OtlpDecoding(false, null, 2, 0, null, 0), decoding);
-        Assert.Equal(["_bucket le=0.001 1", "_bucket le=1 2", "_bucket le=4 5", "_bucket le=+Inf 5", "_count le= 5", "_sum le= 7"], Bounds(batch, "h").Take(6));
-        Assert.Equal(9, batch.Count);
+        Assert.Equal(["_bucket le=0.001 1", "_bucket le=0.25 1", "_bucket le=1 2", "_bucket le=4 5", "_bucket le=+Inf 5", "_count le= 5", "_sum le= 7"], Bounds(batch, "h").Take(7));
+        Assert.Equal(10, batch.Count);
     }
 
     [Fact]

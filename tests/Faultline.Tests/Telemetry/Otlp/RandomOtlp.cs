@@ -5,7 +5,8 @@ namespace Faultline.Tests.Otlp;
 /// <summary>Random requests as a sender could write them, the same for the same seed.</summary>
 internal sealed class RandomOtlp(int seed)
 {
-    private const ulong Now = (ulong)TraceDecoderTests.Now;
+    public const long Now = 1_800_000_000_000_000_000;
+
     private readonly Random _random = new(seed);
 
     public byte[] Traces() => Request((span, _) =>
@@ -14,12 +15,12 @@ internal sealed class RandomOtlp(int seed)
         Id(span, 2, 8);
         Maybe(() => Id(span, 4, 8));
         Maybe(() => span.Text(3, Text()));
-        span.Text(5, Text()).Varint(6, (ulong)_random.Next(6)).Fixed64(7, Now - (ulong)_random.Next(1_000_000)).Fixed64(8, Now + (ulong)_random.Next(1_000_000));
+        span.Text(5, Text()).Varint(6, (ulong)_random.Next(6)).Fixed64(7, (ulong)(Now - _random.Next(1_000_000))).Fixed64(8, (ulong)(Now + _random.Next(1_000_000)));
         Attributes(span, 9);
         Maybe(() => span.Varint(10, (ulong)_random.Next(9)).Varint(12, (ulong)_random.Next(9)).Varint(14, (ulong)_random.Next(9)).Fixed32(16, (uint)_random.Next()));
         Times(3, () => span.Message(11, happened =>
         {
-            happened.Fixed64(1, Now).Text(2, Text());
+            happened.Fixed64(1, (ulong)Now).Text(2, Text());
             Attributes(happened, 3);
             Maybe(() => happened.Varint(4, 7));
         }));
@@ -35,30 +36,53 @@ internal sealed class RandomOtlp(int seed)
 
     public byte[] Logs() => Request((record, _) =>
     {
-        record.Fixed64(1, Now).Varint(2, (ulong)_random.Next(25)).Text(3, Text());
+        record.Fixed64(1, (ulong)Now).Varint(2, (ulong)_random.Next(25)).Text(3, Text());
         Maybe(() => record.Message(5, any => Value(any, 3)));
         Attributes(record, 6);
         Maybe(() => Id(record, 9, 16));
         Maybe(() => Id(record, 10, 8));
-        Maybe(() => record.Text(12, Text()).Fixed32(8, 1).Varint(7, 2).Fixed64(11, Now));
+        Maybe(() => record.Text(12, Text()).Fixed32(8, 1).Varint(7, 2).Fixed64(11, (ulong)Now));
     });
 
     public byte[] Metrics() => Request((metric, _) =>
     {
         metric.Text(1, Text()).Text(2, Text()).Text(3, _random.Next(2) == 0 ? "s" : "By");
-        var kind = (int[])[5, 7, 9, 10, 11];
-        metric.Message(kind[_random.Next(kind.Length)], data =>
+        var kinds = (int[])[5, 7, 9, 10, 11];
+        var kind = kinds[_random.Next(kinds.Length)];
+        metric.Message(kind, data =>
         {
             data.Varint(2, (ulong)_random.Next(1, 3)).Varint(3, (ulong)_random.Next(2));
-            Times(4, () => data.Message(1, point =>
-            {
-                point.Fixed64(3, Now).Fixed64(4, (ulong)_random.Next(100));
-                Attributes(point, 7);
-                Maybe(() => point.Fixed64(6, 3).Fixed64(6, 4).Double(7, 0.5));
-                Attributes(point, 9);
-            }));
+            Times(4, () => data.Message(1, point => Point(kind, point.Fixed64(2, (ulong)Now - 1_000_000_000).Fixed64(3, (ulong)Now))));
         });
     });
+
+    private void Point(int kind, ProtoWriter point)
+    {
+        switch (kind)
+        {
+            case 9:
+                Attributes(point, 9);
+                point.Fixed64(4, 3).Double(5, 1.5).Fixed64(6, 1);
+                Maybe(() => point.Fixed64(6, 2).Double(7, 0.5));
+                break;
+            case 10:
+                Attributes(point, 1);
+                point.Fixed64(4, 4).Double(5, 2.5).Varint(6, (ulong)_random.Next(40)).Fixed64(7, 1);
+                Maybe(() => point.Message(8, buckets => buckets.Varint(1, (ulong)_random.Next(9)).Bytes(2, [1, 0, 0x80, 1])));
+                Maybe(() => point.Message(9, buckets => buckets.Varint(1, 3).Varint(2, 7)));
+                break;
+            case 11:
+                Attributes(point, 7);
+                point.Fixed64(4, 4).Double(5, 2.5);
+                Times(3, () => point.Message(6, quantile => quantile.Double(1, _random.NextDouble() * 1.1).Double(2, 3)));
+                break;
+            default:
+                Attributes(point, 7);
+                Maybe(() => point.Double(4, _random.NextDouble()));
+                Maybe(() => point.Fixed64(6, (ulong)_random.Next(100)));
+                break;
+        }
+    }
 
     private byte[] Request(Action<ProtoWriter, int> row)
     {

@@ -96,8 +96,40 @@ public class TraceDecoderTests
     [Fact]
     public void An_all_zero_id_is_rejected()
     {
-        var decoding = OtlpDecoder.DecodeTraces(Request(span => span.Bytes(1, new byte[16]).Bytes(2, s_span).Fixed64(7, (ulong)Now).Fixed64(8, (ulong)Now)), new SpanBatch(), Limits);
-        Assert.Equal((0, 1), (decoding.Accepted, decoding.Rejected));
+        var decoding = OtlpDecoder.DecodeTraces(
+            Request(
+                span => span.Bytes(1, new byte[16]).Bytes(2, s_span).Fixed64(7, (ulong)Now).Fixed64(8, (ulong)Now),
+                span => span.Bytes(1, s_trace).Bytes(2, new byte[8]).Fixed64(7, (ulong)Now).Fixed64(8, (ulong)Now)),
+            new SpanBatch(),
+            Limits);
+        Assert.Equal((0, 2), (decoding.Accepted, decoding.Rejected));
+    }
+
+    [Fact]
+    public void What_is_rejected_is_told_by_reason_count_and_place()
+    {
+        ProtoWriter NoTrace(ProtoWriter span) => span.Bytes(2, s_span).Fixed64(7, (ulong)Now).Fixed64(8, (ulong)Now);
+        var decoding = OtlpDecoder.DecodeTraces(Request(span => Whole(span), span => NoTrace(span), span => Whole(span).Fixed64(7, 5), span => Whole(span), span => NoTrace(span)), new SpanBatch(), Limits);
+        Assert.Equal((2, 3), (decoding.Accepted, decoding.Rejected));
+        Assert.Equal("2: trace_id is not 16 bytes, or all zero (first: item 2); 1: start time is more than 365 days ago (ingest.max_age) (first: item 3)", decoding.RejectedReason);
+    }
+
+    [Fact]
+    public void A_link_that_points_nowhere_is_left_out_and_counted()
+    {
+        var batch = new SpanBatch();
+        var decoding = OtlpDecoder.DecodeTraces(
+            Request(span => Whole(span).Message(13, link => link.Bytes(1, s_trace).Bytes(2, s_span)).Message(13, link => link.Bytes(1, new byte[16]).Bytes(2, s_span).Attribute(4, "a", "b"))), batch, Limits);
+        Assert.Equal((1, 0), (decoding.Accepted, decoding.Rejected));
+        Assert.Equal((1, 7u), (batch.Links.Ends[0], batch.DroppedLinks[0]));
+    }
+
+    [Fact]
+    public void An_empty_resource_is_of_the_unknown_service()
+    {
+        var batch = new SpanBatch();
+        Assert.Equal(1, OtlpDecoder.DecodeTraces(new ProtoWriter().Message(1, r => r.Message(1, _ => { }).Message(2, s => s.Message(2, span => Whole(span)))).ToArray(), batch, Limits).Accepted);
+        Assert.Equal("unknown_service", batch.ServiceName(0));
     }
 
     [Fact]
@@ -137,6 +169,17 @@ public class TraceDecoderTests
         Assert.False(OtlpDecoder.DecodeTraces(Request(span => Whole(span).Attribute(9, "deep", any => Nest(any, 60))), new SpanBatch(), Limits).Malformed);
         var decoding = OtlpDecoder.DecodeTraces(Request(span => Whole(span).Attribute(9, "deep", any => Nest(any, 70))), new SpanBatch(), Limits);
         Assert.Contains("64", decoding.Reason, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(50, false)]
+    [InlineData(70, true)]
+    [InlineData(100_000, true)]
+    public void Values_of_json_nested_too_deep_are_malformed(int depth, bool isMalformed)
+    {
+        var value = string.Concat(Enumerable.Repeat("{\"arrayValue\":{\"values\":[", depth)) + "{}" + string.Concat(Enumerable.Repeat("]}}", depth));
+        var json = $$$"""{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"0102030405060708","startTimeUnixNano":"1800000000000000000","attributes":[{"key":"deep","value":{{{value}}}}]}]}]}]}""";
+        Assert.Equal(isMalformed, OtlpDecoder.DecodeTracesJson(Encoding.UTF8.GetBytes(json), new SpanBatch(), Limits).Malformed);
     }
 
     [Fact]
