@@ -45,6 +45,7 @@ public sealed class TelemetryStore
     public static async Task<TelemetryStore> OpenAsync(IClickHouse engine, WriterOptions options, TimeProvider time, ILogger log, CancellationToken cancel = default)
     {
         await Migrations.RunAsync(engine, Migration.OfThisProgram(), time, cancel);
+        await TableDurability.ApplyAsync(engine, options.Durability, cancel);
         return new TelemetryStore(engine, await BatchWriter.StartAsync(engine, options, time, log, cancel), time);
     }
 

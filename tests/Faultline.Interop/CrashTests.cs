@@ -2,13 +2,31 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using Faultline.Interop.Crash;
 using Xunit;
+using Xunit.Abstractions;
 
 namespace Faultline.Interop;
 
 /// <summary>Load runs, the process is killed, it starts again: what was acknowledged is there, once.</summary>
-public sealed class CrashTests
+public sealed class CrashTests(ITestOutputHelper output)
 {
+    private const int Kills = 4;
+    private const int SmallDiskMebibytes = 192;
+
+    /// <summary><c>bench/run crash --kills N --seed S</c> does it more often.</summary>
+    [Fact]
+    public async Task Kills_at_random_moments_lose_and_double_nothing_over_both_transports() =>
+        output.WriteLine(await CrashRun.KillAsync(Kills, Random.Shared.Next(), settings: null, output.WriteLine));
+
+    [SkippableFact]
+    public async Task On_a_full_disk_senders_are_told_to_try_later_and_nothing_acknowledged_is_lost()
+    {
+        using var disk = SmallDisk.TryMount(SmallDiskMebibytes, out var reason);
+        Skip.If(disk is null, reason);
+        output.WriteLine(await FullDiskRun.RunAsync(disk!.Path, Random.Shared.Next(), output.WriteLine));
+    }
+
     [Fact]
     public async Task Every_acknowledged_span_survives_kill_9_and_is_there_and_counted_once()
     {

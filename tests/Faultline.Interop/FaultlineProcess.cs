@@ -100,9 +100,15 @@ public sealed class FaultlineProcess : IAsyncDisposable
 
     public async Task KillAndRestartAsync()
     {
+        await KillAsync();
+        await LaunchAsync();
+    }
+
+    /// <summary>SIGKILL; also while <see cref="RestartAsync"/> is still waiting, which then fails.</summary>
+    public async Task KillAsync()
+    {
         _process.Kill();
         await _process.WaitForExitAsync();
-        await LaunchAsync();
     }
 
     /// <summary>Asks it to stop (SIGTERM) and waits; the exit code.</summary>

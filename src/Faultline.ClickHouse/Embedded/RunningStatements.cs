@@ -39,7 +39,9 @@ internal sealed class RunningStatements : IDisposable
         _time = time;
         _suspectsPath = Path.Combine(dataDirectory, SuspectsFile);
         _suspects = ReadSuspects();
-        _file = MemoryMappedFile.CreateFromFile(Path.Combine(dataDirectory, NotesFile), FileMode.OpenOrCreate, mapName: null, (long)SlotCount * SlotBytes);
+        var notes = Path.Combine(dataDirectory, NotesFile);
+        Reserve(notes);
+        _file = MemoryMappedFile.CreateFromFile(notes, FileMode.Open, mapName: null, (long)SlotCount * SlotBytes);
         _slots = _file.CreateViewAccessor();
         OfLastCrash = TakeOver();
     }
@@ -76,6 +78,17 @@ internal sealed class RunningStatements : IDisposable
     {
         _slots.Dispose();
         _file.Dispose();
+    }
+
+    // A mapped file may have no holes: filling one when the disk is full ends the process (SIGBUS).
+    private static void Reserve(string path)
+    {
+        using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite);
+        var bytes = new byte[SlotCount * SlotBytes];
+        _ = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+        file.Position = 0;
+        file.Write(bytes);
+        file.SetLength(bytes.Length);
     }
 
     // The hash covers the values: the same statement with other values may well be harmless.

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Faultline.ClickHouse;
+using Faultline.Store.Schema;
 using Faultline.Telemetry;
 using Microsoft.Extensions.Logging;
 
@@ -8,7 +9,8 @@ namespace Faultline.Store.Writes;
 /// <param name="GroupDelay">How long a batch waits for company.</param>
 /// <param name="QueueBytesMax">Most bytes waiting for commit or for the readers; more is answered with "try later".</param>
 /// <param name="GroupRowsMax">Most rows in one insert.</param>
-public sealed record WriterOptions(TimeSpan GroupDelay, long QueueBytesMax = 256L << 20, int GroupRowsMax = 50_000);
+/// <param name="Durability">What an acknowledgement outlives.</param>
+public sealed record WriterOptions(TimeSpan GroupDelay, long QueueBytesMax = 256L << 20, int GroupRowsMax = 50_000, Durability Durability = Durability.Process);
 
 /// <summary>What became of a batch.</summary>
 public abstract record WriteOutcome

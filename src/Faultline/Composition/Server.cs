@@ -138,7 +138,7 @@ internal sealed class Server : IAsyncDisposable
             startLog.RunningAtLastCrash(statement);
         }
 
-        var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(Settings.CommitDelay, Settings.QueueBytesMax), time, _logs.CreateLogger("Faultline.Store"), cancel);
+        var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(Settings.CommitDelay, Settings.QueueBytesMax, Durability: Settings.Durability), time, _logs.CreateLogger("Faultline.Store"), cancel);
         _close.Push(async () => await store.Writer.StopAsync());
 
         // The ledger, and the cases that its events add up to.

@@ -4,6 +4,7 @@ using Faultline.Diagnosis.Knowledge;
 using Faultline.Diagnosis.Reasoning;
 using Faultline.Diagnosis.Reasoning.Chat;
 using Faultline.Diagnosis.Rules;
+using Faultline.Store.Schema;
 using Faultline.Telemetry.Redaction;
 
 namespace Faultline.Settings;
@@ -53,6 +54,8 @@ public sealed record FaultlineSettings
     public RedactionOptions Redaction { get; init; } = new();
 
     public long EngineMemoryBytesMax { get; init; } = 2L << 30;
+
+    public Durability Durability { get; init; } = Durability.Process;
 
     public string DerivedNamespace { get; init; } = "llm";
 

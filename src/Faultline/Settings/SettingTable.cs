@@ -1,5 +1,6 @@
 using System.Globalization;
 using Faultline.Diagnosis.Evaluators.Live;
+using Faultline.Store.Schema;
 
 namespace Faultline.Settings;
 
@@ -51,6 +52,7 @@ internal static class SettingTable
         new("redaction.patterns", "Patterns of your own, NAME=EXPRESSION or NAME:MODE=EXPRESSION.", (s, v) => s with { Redaction = s.Redaction with { Patterns = RedactionWriting.Patterns(v) } }, IsList: true),
         new("redaction.hash_key", "Key of the hashes, 16 characters or more (default: made at first use).", (s, v) => s with { Redaction = s.Redaction with { HashKey = RedactionWriting.Key(One(v)) } }),
         new("store.memory_bytes_max", "Most memory the ClickHouse engine may take, e.g. 2GiB.", (s, v) => s with { EngineMemoryBytesMax = Bytes(v) }),
+        new("store.durability", "What an acknowledgement outlives: process (its end, kill -9 included) or power (a power cut; every insert is synced).", (s, v) => s with { Durability = DurabilityOf(v) }),
         new("metrics.derived.namespace", "First word of the derived metrics' names.", (s, v) => s with { DerivedNamespace = One(v) }),
         new("metrics.derived.buckets_seconds", "Latency bounds, or the word infra or genai.", (s, v) => s with { BucketsSeconds = Buckets(v) }, IsList: true),
         new("metrics.derived.dimensions", "Attributes that become labels.", (s, v) => s with { Dimensions = v }, IsList: true),
@@ -95,6 +97,13 @@ internal static class SettingTable
 
     private static bool Truth(IReadOnlyList<string> values) =>
         bool.TryParse(One(values), out var truth) ? truth : throw new FormatException($"'{One(values)}' is neither true nor false");
+
+    private static Durability DurabilityOf(IReadOnlyList<string> values) => One(values) switch
+    {
+        "process" => Durability.Process,
+        "power" => Durability.Power,
+        var other => throw new FormatException($"'{other}' is neither process nor power"),
+    };
 
     private static ListenAddress Listen(IReadOnlyList<string> values) =>
         ListenAddress.TryParse(One(values), out var address) ? address : throw new FormatException($"'{One(values)}' is not host:port (for example 127.0.0.1:4318)");
