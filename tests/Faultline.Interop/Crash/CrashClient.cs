@@ -20,7 +20,7 @@ internal enum Heard
 }
 
 /// <summary>One OTLP exporter, over HTTP or gRPC, that sends what it is told and says what it heard.</summary>
-internal sealed class CrashClient(bool isGrpc, Uri door) : IDisposable
+internal sealed class CrashClient(bool isGrpc, Uri door, string key = FaultlineProcess.ApiKey) : IDisposable
 {
     private const string Package = "/opentelemetry.proto.collector.";
 
@@ -82,7 +82,7 @@ internal sealed class CrashClient(bool isGrpc, Uri door) : IDisposable
     {
         var message = new HttpRequestMessage(HttpMethod.Post, new Uri(door, path)) { Content = new ByteArrayContent(bytes) };
         message.Content.Headers.ContentType = new MediaTypeHeaderValue(type);
-        message.Headers.Add("X-API-Key", FaultlineProcess.ApiKey);
+        message.Headers.Add("X-API-Key", key);
         return message;
     }
 
