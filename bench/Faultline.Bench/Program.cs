@@ -24,9 +24,11 @@ switch (name)
         return await DiagnosisBench.RunAsync(args);
     case "groundedness-features":
         return await GroundednessFeatures.RunAsync(args.ElementAtOrDefault(1) ?? ".");
+    case "topics":
+        return await TopicBench.RunAsync([.. args.Skip(1)]);
     case "evaluators":
         return await EvaluatorBench.RunAsync(args.ElementAtOrDefault(1) ?? ".", json);
     default:
-        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai, stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], durability, locate, evaluators DIR, groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai, stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], durability, locate, evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
         return 2;
 }

@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Faultline.ClickHouse;
 using Faultline.Diagnosis.Findings;
 using Faultline.Diagnosis.Rules;
+using Faultline.Diagnosis.Topics;
 using Faultline.Metrics.PromQL;
 using Faultline.Store;
 using Faultline.Store.Samples;
@@ -113,13 +114,18 @@ public sealed class Detection : IBatchReader
 
         lock (_lock)
         {
-            if (!_projects.TryGetValue(batch.Project, out var project))
-            {
-                _projects.Add(batch.Project, project = new ProjectDetection(batch.Project, _rules));
-            }
-
-            project.Fold(batch, _time.GetUtcNow());
+            ProjectOf(batch.Project).Fold(batch, _time.GetUtcNow());
         }
+    }
+
+    private ProjectDetection ProjectOf(string name)
+    {
+        if (!_projects.TryGetValue(name, out var project))
+        {
+            _projects.Add(name, project = new ProjectDetection(name, _rules));
+        }
+
+        return project;
     }
 
     /// <summary>Notes a recorded change; a project or service that sent nothing yet has nothing to compare.</summary>
@@ -131,6 +137,15 @@ public sealed class Detection : IBatchReader
             {
                 project.Changed(change.Service, change.At);
             }
+        }
+    }
+
+    /// <summary>Takes in what topic watching found: series, and findings that join those that are open.</summary>
+    internal void Take(string project, TopicReport report)
+    {
+        lock (_lock)
+        {
+            ProjectOf(project).Take(report);
         }
     }
 

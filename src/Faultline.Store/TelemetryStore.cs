@@ -19,6 +19,7 @@ public sealed class TelemetryStore
         Scores = new Scores.ScoreStore(engine);
         Logs = new Logs.LogStore(engine);
         Signatures = new Signatures.SignatureStore(engine, time);
+        Topics = new Topics.TopicStore(engine, time);
         Traces = new Traces.TraceStore(engine, Scores, Logs);
     }
 
@@ -33,6 +34,8 @@ public sealed class TelemetryStore
     public Logs.LogStore Logs { get; }
 
     public Signatures.SignatureStore Signatures { get; }
+
+    public Topics.TopicStore Topics { get; }
 
     public BatchWriter Writer { get; }
 

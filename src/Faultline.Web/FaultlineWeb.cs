@@ -9,6 +9,7 @@ using Faultline.Web.Metrics;
 using Faultline.Web.Overview;
 using Faultline.Web.Settings;
 using Faultline.Web.Shell;
+using Faultline.Web.Topics;
 using Faultline.Web.Traces;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
@@ -94,6 +95,7 @@ public static class FaultlineWeb
         app.MapOverview(web);
         app.MapTracePages(web);
         app.MapMetricPages(web);
+        app.MapTopicPages(web);
         app.MapCasePages(web);
         app.MapLogPages(web);
         app.MapChangePages(web);

@@ -1,6 +1,7 @@
 using Faultline.Diagnosis.Detectors;
 using Faultline.Diagnosis.Features;
 using Faultline.Diagnosis.Rules;
+using Faultline.Diagnosis.Topics;
 using Faultline.Store.Samples;
 using Faultline.Telemetry;
 using Faultline.Telemetry.Samples;
@@ -101,6 +102,29 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
             }
         }
     }
+
+    /// <summary>
+    /// Takes in what topics show. A finding on a service in trouble, or on one that works with it, is of that trouble's case: what is said changes with the fault.
+    /// </summary>
+    public void Take(TopicReport report)
+    {
+        for (var i = 0; i < report.Samples.Count; i++)
+        {
+            _samples.Batch.Add(report.Samples.Series[report.Samples.SeriesIndex[i]], report.Samples.UnixMillis[i], report.Samples.Value[i]);
+        }
+
+        foreach (var news in report.News)
+        {
+            _news.Add(news is FindingNews.Raised { Finding: var finding } && HostOf(finding) is { FailureClass: { } failureClass } host
+                ? new FindingNews.Raised(finding with { Service = host.Service.Service, FailureClass = failureClass })
+                : news);
+        }
+    }
+
+    private OpenFinding? HostOf(Finding finding) =>
+        Features.Service(finding.Service, finding.Environment) is { } service
+            ? _open.Find(open => open.HasSymptoms && open.Concerns(service)) ?? _open.Find(open => open.HasSymptoms && Features.Linked(open.Service, service))
+            : null;
 
     /// <summary>The open finding that a rule which fires for a service since then belongs to.</summary>
     private OpenFinding? HostOf(ServiceFeatures service, long onsetSeconds) =>

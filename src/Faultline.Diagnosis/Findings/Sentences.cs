@@ -19,6 +19,21 @@ internal static class Sentences
     public static string Selector(string metric, ServiceFeatures service, FeatureSeries series) =>
         Selector(metric, service.Service, service.Environment, series.Feature, series.Dimension);
 
+    /// <summary>PromQL selector of exactly one series.</summary>
+    public static string Selector(Labels series)
+    {
+        List<string> matchers = [];
+        foreach (var (name, value) in series.Pairs)
+        {
+            if (!string.Equals(name, Labels.MetricName, StringComparison.Ordinal))
+            {
+                matchers.Add($"{name}={Quote(value)}");
+            }
+        }
+
+        return $"{series.Name}{{{string.Join(',', matchers)}}}";
+    }
+
     public static string Number(double value) => value switch
     {
         _ when !double.IsFinite(value) => "unknown",

@@ -66,6 +66,7 @@ internal static class Rest
         api.MapGet("/whoami", (HttpContext http) => new WhoAnswer(http.Actor(), web.Project)).WithSummary("Who the credentials belong to").WithTags("access");
         MapTraces(api, web);
         MapChanges(api, web);
+        api.MapTopics(web);
         MapCases(api, web);
         api.MapKnowledge(web);
     }
@@ -253,7 +254,7 @@ internal static class Rest
     private static IResult NoCase(string id) => Problems.Of(StatusCodes.Status404NotFound, "No such case", $"There is no case {id}.");
 
     /// <summary>A range that cannot be read is refused here; pages are more forgiving.</summary>
-    private static IResult? RangeProblem(string? from, string? to, WebDependencies web, out TimeRange range)
+    internal static IResult? RangeProblem(string? from, string? to, WebDependencies web, out TimeRange range)
     {
         var now = web.Time.GetUtcNow();
         range = TimeRange.Parse(from, to, now);

@@ -13,6 +13,7 @@ using Faultline.Diagnosis.Evaluators.Live;
 using Faultline.Diagnosis.Knowledge;
 using Faultline.Diagnosis.Reasoning;
 using Faultline.Diagnosis.Reasoning.Chat;
+using Faultline.Diagnosis.Topics;
 using Faultline.Ingest.Gateway;
 using Faultline.Ingest.Pipeline;
 using Faultline.Ingest.Receivers.Grpc;
@@ -160,7 +161,8 @@ internal sealed class Server : IAsyncDisposable
         var model = OpenModel(models, time);
         var evaluation = new LiveEvaluation(
             Settings.Evaluators, LoadLanguageAsync, (batch, stopped) => store.Writer.WriteAsync(batch, stopped), time, _logs.CreateLogger<LiveEvaluation>(),
-            model is null || Settings.Judge.Rubrics.Count == 0 ? null : counts => new JudgeEvaluation(Settings.Judge, model, counts, time, _logs.CreateLogger<JudgeEvaluation>()));
+            model is null || Settings.Judge.Rubrics.Count == 0 ? null : counts => new JudgeEvaluation(Settings.Judge, model, counts, time, _logs.CreateLogger<JudgeEvaluation>()),
+            Settings.Evaluators.Topics ? new TopicWatch(TopicKeeping.Of(store.Topics), detection, time, _logs.CreateLogger<TopicWatch>()) : null);
         var live = new LiveFeed(time);
         _close.Push(() =>
         {

@@ -63,6 +63,7 @@ internal static class SettingTable
         new("evaluators.sample", "Share of traces that they judge, 0 to 1.", (s, v) => s with { Evaluators = s.Evaluators with { Sample = Number(v) } }),
         new("evaluators.core_share", "Share of one core that they may take; what does not fit is skipped and counted.", (s, v) => s with { Evaluators = s.Evaluators with { CoreShare = Number(v) } }),
         new("evaluators.settle", "How long a call waits for the rest of its trace before it is judged.", (s, v) => s with { Evaluators = s.Evaluators with { Settle = Duration(v) } }),
+        new("evaluators.topics", "Whether topics and drift of prompts and answers are watched too: true or false.", (s, v) => s with { Evaluators = s.Evaluators with { Topics = Bool(v) } }),
         new("llm.endpoint", "Base address of an OpenAI-compatible API, e.g. http://127.0.0.1:11434/v1; without one no language model is asked.", (s, v) => s with { Llm = s.Llm with { Endpoint = One(v) } }),
         new("llm.model", "The model that it is asked for.", (s, v) => s with { Llm = s.Llm with { Model = One(v) } }),
         new("llm.key", "Its key, when it wants one; from the environment only.", (s, v) => s with { Llm = s.Llm with { Key = One(v) } }, IsSecret: true),

@@ -3,8 +3,10 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Faultline.Diagnosis.Topics;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Columns;
+using Faultline.Telemetry.Samples;
 using Faultline.Telemetry.Spans;
 using Faultline.Tests.Store;
 using Faultline.Web.Shell;
@@ -205,12 +207,57 @@ public sealed class RestTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Topics_are_told_with_their_shares_over_time_their_words_and_the_newest_look_for_drift()
+    {
+        var store = _server.Web.Store;
+        var now = DateTimeOffset.UtcNow.AddMinutes(-2).ToUnixTimeMilliseconds();
+        var samples = new SampleBatch();
+        void Add(string metric, string? topic, long at, double value)
+        {
+            var labels = Labels.Of((Labels.MetricName, metric), ("service_name", "bot"), ("environment", "production"), ("side", "prompt"));
+            samples.Add(topic is null ? labels : labels.With("topic", topic), at, value);
+        }
+
+        Add(TopicSeries.CallsMetric, "gift card balance", now, 6);
+        Add(TopicSeries.FailedMetric, "gift card balance", now, 3);
+        Add(TopicSeries.CallsMetric, TopicSeries.Other, now, 2);
+        Add(TopicSeries.CallsMetric, TopicSeries.Other, now - 7_200_000, 8);
+        Add(TopicSeries.DistanceMetric, null, now, 0.25);
+        Add(TopicSeries.PValueMetric, null, now, 0.001);
+        Add(TopicSeries.UnitsMetric, null, now, 61);
+        await store.Samples.WriteAsync("default", samples);
+        var topic = new TopicSummary("gift card balance", ["gift", "card", "balance", "pay"], DateTimeOffset.UtcNow, DateTimeOffset.UtcNow, 60, 33, true, [Trace.ToString()], [Trace.ToString()]);
+        await store.Topics.WriteAsync("default", [new("bot", "production", "prompt", now, JsonSerializer.Serialize(new SideSummary(900, true, null, 0.02, [topic])), "")]);
+
+        var answer = await _server.Client.GetFromJsonAsync<JsonElement>("/api/v1/topics?service=bot&side=prompt&from=now-4h");
+
+        var side = Assert.Single(answer.GetProperty("sides").EnumerateArray());
+        Assert.Equal(("prompt", 16), (side.GetProperty("side").GetString(), side.GetProperty("calls").GetInt32()));
+        Assert.Equal((0.25, 0.001, 0.02), (side.GetProperty("drift").GetProperty("distance").GetDouble(), side.GetProperty("drift").GetProperty("p_value").GetDouble(), side.GetProperty("drift").GetProperty("limit").GetDouble()));
+        var topics = side.GetProperty("topics").EnumerateArray().ToList();
+        Assert.Equal([TopicSeries.Other, "gift card balance"], topics.Select(one => one.GetProperty("topic").GetString()));
+        Assert.Equal((0.375, 0.5), (topics[1].GetProperty("share").GetDouble(), topics[1].GetProperty("failed_share").GetDouble()));
+        Assert.Equal("pay", topics[1].GetProperty("words")[3].GetString());
+        Assert.Equal([0.0, 0.75], topics[1].GetProperty("shares").EnumerateArray().Where(part => part.ValueKind == JsonValueKind.Number).Select(part => part.GetDouble()));
+        Assert.Equal(answer.GetProperty("times").GetArrayLength(), topics[1].GetProperty("shares").GetArrayLength());
+
+        var page = await _server.Client.GetStringAsync("/topics?from=now-4h");
+        Assert.Contains("gift card balance", page, StringComparison.Ordinal);
+        Assert.Contains("new and failing", page, StringComparison.Ordinal);
+        Assert.Contains("0.250", page, StringComparison.Ordinal);
+
+        Assert.Empty((await _server.Client.GetFromJsonAsync<JsonElement>("/api/v1/topics?service=other")).GetProperty("sides").EnumerateArray());
+        using var wrong = await _server.Client.GetAsync("/api/v1/topics?side=both");
+        Assert.Equal(HttpStatusCode.BadRequest, wrong.StatusCode);
+    }
+
+    [Fact]
     public async Task OpenAPI_describes_every_address_in_snake_case()
     {
         using var anybody = _server.Browser();
         var document = await anybody.GetFromJsonAsync<JsonElement>("/openapi/v1.json");
         var paths = document.GetProperty("paths").EnumerateObject().Select(path => path.Name).ToList();
-        Assert.All(new[] { "/api/v1/traces", "/api/v1/traces/{trace_id}", "/api/v1/services", "/api/v1/changes", "/api/v1/cases", "/api/v1/cases/{case_id}/fix-applied", "/api/v1/scores" }, path => Assert.Contains(path, paths));
+        Assert.All(new[] { "/api/v1/traces", "/api/v1/traces/{trace_id}", "/api/v1/services", "/api/v1/changes", "/api/v1/cases", "/api/v1/cases/{case_id}/fix-applied", "/api/v1/scores", "/api/v1/topics" }, path => Assert.Contains(path, paths));
         Assert.True(document.GetProperty("components").GetProperty("schemas").GetProperty("TraceSummary").GetProperty("properties").TryGetProperty("root_name", out _));
         Assert.True(document.GetProperty("components").GetProperty("securitySchemes").TryGetProperty("bearer", out _));
     }

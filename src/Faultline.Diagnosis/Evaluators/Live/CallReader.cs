@@ -14,7 +14,17 @@ namespace Faultline.Diagnosis.Evaluators.Live;
 /// <param name="DueAt">Timestamp of the time provider.</param>
 internal sealed record PendingCall(
     Judged Judges, string Project, string Service, string Environment, TraceId Trace, SpanId Span, string ResponseId, long StartUnixNanos, long EndUnixNanos,
-    string Question, IReadOnlyList<string> Documents, string Answer, string? Schema, bool IsCut, long DueAt);
+    string Question, IReadOnlyList<string> Documents, string Answer, string? Schema, bool IsCut, long DueAt)
+{
+    /// <summary>Empty where none is told.</summary>
+    public string Session { get; init; } = "";
+
+    /// <summary>The call failed: it has no answer to judge, and its prompt belongs to a topic all the same.</summary>
+    public bool Failed { get; init; }
+
+    /// <summary>An answer was recorded, and nothing is in it.</summary>
+    public bool IsEmpty { get; init; }
+}
 
 /// <summary>Finds model calls and retrievals in a committed batch, and reads what was said in them.</summary>
 internal static class CallReader
@@ -36,9 +46,17 @@ internal static class CallReader
             return Judged.Retrieval;
         }
 
-        // A framework's span around a client's span of the same call says the same answer: one is enough.
-        var isCall = operation.SequenceEqual("chat"u8) || operation.SequenceEqual("completion"u8);
-        return isCall && (gen.Counted[row] != 0 || gen.UsageBasis[row].IsEmpty) ? Judged.Answer : null;
+        return IsCall(gen, row) ? Judged.Answer : null;
+    }
+
+    /// <summary>A model call that no evaluator judges, because it failed.</summary>
+    public static bool IsFailedCall(SpanBatch spans, int row) => spans.GenAi.Count == spans.Count && spans.Status[row] == SpanStatus.Error && IsCall(spans.GenAi, row);
+
+    // A framework's span around a client's span of the same call says the same answer: one is enough.
+    private static bool IsCall(GenAiColumns gen, int row)
+    {
+        var operation = gen.Operation[row];
+        return (operation.SequenceEqual("chat"u8) || operation.SequenceEqual("completion"u8)) && (gen.Counted[row] != 0 || gen.UsageBasis[row].IsEmpty);
     }
 
     public static PendingCall Read(TelemetryBatch batch, int row, Judged kind, long dueAt)
@@ -54,7 +72,12 @@ internal static class CallReader
             isAnswer ? content.Input.LastOrDefault(message => message.Role == "user" && message.Words.Length > 0)?.Words ?? "" : content.RetrievalQuery,
             [.. content.Documents.Select(document => document.Content).Where(text => text.Length > 0).Take(DocumentsMax)],
             isAnswer ? string.Join('\n', content.Output.Select(message => message.Words).Where(words => words.Length > 0)) : "",
-            isAnswer ? SchemaOf(span.Attributes) : null, content.IsTruncated, dueAt);
+            isAnswer ? SchemaOf(span.Attributes) : null, content.IsTruncated, dueAt)
+        {
+            Session = gen.Session.Text(row),
+            Failed = spans.Status[row] == SpanStatus.Error,
+            IsEmpty = isAnswer && gen.Traits.Count == gen.Count && gen.Traits.OutputForm[row] == ContentForm.Empty,
+        };
     }
 
     // An answer that was asked for as JSON follows at least the empty schema.

@@ -17,6 +17,9 @@ public sealed record EvaluatorOptions
     /// <summary>How long a call waits for the rest of its trace: documents, and scores of the application's own.</summary>
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>Whether topics and drift of what they are given are watched too.</summary>
+    public bool Topics { get; init; } = true;
+
     public IEnumerable<string> Problems()
     {
         foreach (var name in Enabled.Where(name => !BuiltInEvaluators.Names.Contains(name, StringComparer.Ordinal)))

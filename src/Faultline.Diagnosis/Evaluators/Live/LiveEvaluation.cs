@@ -6,6 +6,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Threading.Channels;
 using Faultline.Diagnosis.Evaluators.Judge;
+using Faultline.Diagnosis.Topics;
 using Faultline.Store.Scores;
 using Faultline.Store.Writes;
 using Faultline.Telemetry;
@@ -54,6 +55,7 @@ public sealed class LiveEvaluation : IBatchReader
     private readonly WriteScores _write;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private readonly TopicWatch? _topics;
     private readonly Channel<TelemetryBatch> _batches = Channel.CreateBounded<TelemetryBatch>(new BoundedChannelOptions(WaitingBatchesMax) { SingleReader = true });
     private readonly ConcurrentDictionary<(string Project, string Service), long> _newest = new();
     private readonly ConcurrentDictionary<(string Project, string Service, string Name), long> _appScored = new();
@@ -67,7 +69,10 @@ public sealed class LiveEvaluation : IBatchReader
 
     /// <param name="load">Called once, when the first call comes; says in <see cref="LanguageResources.Missing"/> what it did not get, and never fails.</param>
     /// <param name="judge">Makes the language model's part, which counts among the same figures.</param>
-    public LiveEvaluation(EvaluatorOptions options, Func<CancellationToken, Task<LanguageResources>> load, WriteScores write, TimeProvider time, ILogger<LiveEvaluation>? log = null, Func<EvaluatorFigures, JudgeEvaluation>? judge = null)
+    /// <param name="topics">Is given every call that is judged, and those that failed.</param>
+    public LiveEvaluation(
+        EvaluatorOptions options, Func<CancellationToken, Task<LanguageResources>> load, WriteScores write, TimeProvider time, ILogger<LiveEvaluation>? log = null,
+        Func<EvaluatorFigures, JudgeEvaluation>? judge = null, TopicWatch? topics = null)
     {
         _options = options;
         _load = load;
@@ -76,6 +81,7 @@ public sealed class LiveEvaluation : IBatchReader
         _log = log ?? NullLogger<LiveEvaluation>.Instance;
         Figures.WaitingIs(() => _calls.Count);
         Judge = judge?.Invoke(Figures);
+        _topics = options.Enabled.Count == 0 ? null : topics;
     }
 
     public EvaluatorFigures Figures { get; } = new();
@@ -112,9 +118,19 @@ public sealed class LiveEvaluation : IBatchReader
     public async Task RunAsync(CancellationToken cancel)
     {
         using var timer = new PeriodicTimer(Interval, _time);
-        while (await timer.WaitForNextTickAsync(cancel))
+        try
         {
-            await AdvanceAsync(cancel: cancel);
+            while (await timer.WaitForNextTickAsync(cancel))
+            {
+                await AdvanceAsync(cancel: cancel);
+            }
+        }
+        finally
+        {
+            if (_topics is not null)
+            {
+                await _topics.AdvanceAsync(everything: true, CancellationToken.None);
+            }
         }
     }
 
@@ -139,7 +155,7 @@ public sealed class LiveEvaluation : IBatchReader
         while (_calls.TryPeek(out var call) && (everything || call.DueAt <= _time.GetTimestamp()))
         {
             _calls.Dequeue();
-            await PayAsync(Evaluate(call), cancel);
+            await PayAsync(await EvaluateAsync(call, cancel), cancel);
             if (_scores.TryGetValue(call.Project, out var scores) && scores.Count >= ScoresPerWrite)
             {
                 await WriteAsync(cancel);
@@ -148,6 +164,10 @@ public sealed class LiveEvaluation : IBatchReader
 
         TakeJudged();
         await WriteAsync(cancel);
+        if (_topics is not null)
+        {
+            await _topics.AdvanceAsync(everything: false, cancel);
+        }
     }
 
     // An application's own score may have come while the model thought.
@@ -174,6 +194,7 @@ public sealed class LiveEvaluation : IBatchReader
         }
 
         var resources = await _load(cancel);
+        _topics?.Load(resources);
         var enabled = BuiltInEvaluators.All(resources).Where(evaluator => _options.Enabled.Contains(evaluator.Name, StringComparer.Ordinal)).ToList();
         _missing = resources.Missing;
         if (_missing is not null && enabled.Exists(evaluator => evaluator.NeedsLanguage))
@@ -218,12 +239,12 @@ public sealed class LiveEvaluation : IBatchReader
         }
     }
 
-    private static (int Answers, int Retrievals) Count(SpanBatch spans)
+    private (int Answers, int Retrievals) Count(SpanBatch spans)
     {
         int answers = 0, retrievals = 0;
         for (var row = 0; row < spans.Count; row++)
         {
-            var kind = CallReader.KindOf(spans, row);
+            var kind = KindOf(spans, row);
             answers += kind == Judged.Answer ? 1 : 0;
             retrievals += kind == Judged.Retrieval ? 1 : 0;
         }
@@ -231,12 +252,15 @@ public sealed class LiveEvaluation : IBatchReader
         return (answers, retrievals);
     }
 
+    // Evaluators have nothing to say of a call that failed; its prompt belongs to a topic all the same.
+    private Judged? KindOf(SpanBatch spans, int row) => CallReader.KindOf(spans, row) ?? (_topics is not null && CallReader.IsFailedCall(spans, row) ? Judged.Answer : null);
+
     private void Read(TelemetryBatch batch)
     {
         var dueAt = _time.GetTimestamp() + (long)(_options.Settle.TotalSeconds * _time.TimestampFrequency);
         for (var row = 0; row < batch.Spans.Count; row++)
         {
-            if (CallReader.KindOf(batch.Spans, row) is not { } kind)
+            if (KindOf(batch.Spans, row) is not { } kind)
             {
                 continue;
             }
@@ -289,7 +313,7 @@ public sealed class LiveEvaluation : IBatchReader
 
     private bool IsPast(string project, string service, long endUnixNanos) => _newest.GetValueOrDefault((project, service)) - endUnixNanos > PastAfter.Ticks * 100;
 
-    private TimeSpan Evaluate(PendingCall call)
+    private async Task<TimeSpan> EvaluateAsync(PendingCall call, CancellationToken cancel)
     {
         var started = Stopwatch.GetTimestamp();
         if (IsPast(call.Project, call.Service, call.EndUnixNanos))
@@ -300,7 +324,7 @@ public sealed class LiveEvaluation : IBatchReader
 
         var asked = ToEvaluate(call);
         Dictionary<string, double> given = new(StringComparer.Ordinal);
-        foreach (var evaluator in _evaluators!.Where(evaluator => evaluator.Judges == call.Judges))
+        foreach (var evaluator in _evaluators!.Where(evaluator => evaluator.Judges == call.Judges && !call.Failed))
         {
             if (WhySkipped(evaluator, call) is { } reason)
             {
@@ -322,8 +346,37 @@ public sealed class LiveEvaluation : IBatchReader
             }
         }
 
-        Judge?.Offer(call, asked, given, name => AppScores(call, name));
+        if (!call.Failed)
+        {
+            Judge?.Offer(call, asked, given, name => AppScores(call, name));
+        }
+
+        if (_topics is not null && call.Judges == Judged.Answer)
+        {
+            await TakeTopicAsync(_topics, call, asked, given, cancel);
+        }
+
         return Stopwatch.GetElapsedTime(started);
+    }
+
+    private async Task TakeTopicAsync(TopicWatch topics, PendingCall call, EvaluatedCall asked, Dictionary<string, double> given, CancellationToken cancel)
+    {
+        var since = Stopwatch.GetTimestamp();
+        try
+        {
+            var reason = await topics.TakeAsync(call, asked, given, cancel);
+            Figures.Took(TopicWatch.Name, Stopwatch.GetElapsedTime(since), reason is null ? 1 : 0);
+            if (reason is not null)
+            {
+                Figures.Skip(TopicWatch.Name, reason);
+            }
+        }
+        catch (Exception failure) when (failure is not OperationCanceledException)
+        {
+            // As with an evaluator: a text that it stumbles over must not stop the rest.
+            _log.Failed(failure, TopicWatch.Name);
+            Figures.Skip(TopicWatch.Name, SkipReason.Failed);
+        }
     }
 
     private Evaluation Evaluate(BuiltInEvaluator evaluator, EvaluatedCall call)
@@ -454,6 +507,11 @@ public sealed class LiveEvaluation : IBatchReader
     private void SkipAll(Judged kind, string reason, int calls)
     {
         Judge?.SkipAll(kind, reason, calls);
+        if (_topics is not null && kind == Judged.Answer && calls > 0)
+        {
+            Figures.Skip(TopicWatch.Name, reason, calls);
+        }
+
         foreach (var evaluator in calls == 0 ? [] : _evaluators ?? EvaluatorsByName)
         {
             if (evaluator.Judges == kind && _options.Enabled.Contains(evaluator.Name, StringComparer.Ordinal))
