@@ -58,6 +58,9 @@ internal sealed class DriftWatch(ulong seed)
     private const int InARow = 2;
     private const double BackP = 0.05;
 
+    /// <summary>Of two windows in a row one must be as unlikely as <see cref="LookLevel"/>; the bound above rests on that one alone. The other, this.</summary>
+    private const double SuspectP = 0.01;
+
     private readonly List<float[]> _reference = [];
     private readonly List<float[]> _window = [];
     private readonly HashSet<UInt128> _units = [];
@@ -69,6 +72,7 @@ internal sealed class DriftWatch(ulong seed)
     private int _windowUnits;
     private double _unitsLearnt;
     private int _suspects;
+    private bool _isSure;
     private int _back;
     private double _openLimit;
 
@@ -131,13 +135,13 @@ internal sealed class DriftWatch(ulong seed)
     }
 
     public DriftState ToState() => new(
-        _firstNanos, _suspectFrom, _unitsLearnt, _suspects, _back, _openLimit, OpenSinceNanos, [.. _usual.Select(one => one.Nanos)], [.. _usual.Select(one => one.Distance)],
+        _firstNanos, _suspectFrom, _unitsLearnt, _suspects, _isSure, _back, _openLimit, OpenSinceNanos, [.. _usual.Select(one => one.Nanos)], [.. _usual.Select(one => one.Distance)],
         Packed.Pack([.. _reference.SelectMany(features => features)]));
 
     public void Restore(DriftState state)
     {
-        (_firstNanos, _suspectFrom, _unitsLearnt, _suspects, _back, _openLimit, OpenSinceNanos) =
-            (state.FirstNanos, state.SuspectFrom, state.UnitsLearnt, state.Suspects, state.Back, state.OpenLimit, state.OpenSinceNanos);
+        (_firstNanos, _suspectFrom, _unitsLearnt, _suspects, _isSure, _back, _openLimit, OpenSinceNanos) =
+            (state.FirstNanos, state.SuspectFrom, state.UnitsLearnt, state.Suspects, state.IsSure, state.Back, state.OpenLimit, state.OpenSinceNanos);
         foreach (var (at, distance) in state.UsualNanos.Zip(state.UsualDistances))
         {
             _usual.Enqueue((at, distance));
@@ -162,21 +166,24 @@ internal sealed class DriftWatch(ulong seed)
             return nanos - since < AcceptedAfterNanos ? look : Accept(look);
         }
 
-        if (p > LookLevel || distance < limit || nanos - _firstNanos < ColdNanos)
+        if (p > SuspectP || distance < limit || nanos - _firstNanos < ColdNanos)
         {
             _suspects = 0;
+            _isSure = false;
             Note(nanos, distance);
             Learn(nanos);
             return look;
         }
 
         _suspectFrom = _suspects == 0 ? _windowFrom : _suspectFrom;
-        if (++_suspects < InARow)
+        _isSure |= p <= LookLevel;
+        if (++_suspects < InARow || !_isSure)
         {
             return look;
         }
 
         _suspects = 0;
+        _isSure = false;
         _back = 0;
         _openLimit = limit;
         OpenSinceNanos = _suspectFrom;
@@ -238,5 +245,5 @@ internal sealed class DriftWatch(ulong seed)
 
 /// <summary>What a restart needs of a <see cref="DriftWatch"/>; the open window is not among it.</summary>
 internal sealed record DriftState(
-    long FirstNanos, long SuspectFrom, double UnitsLearnt, int Suspects, int Back, double OpenLimit, long? OpenSinceNanos, IReadOnlyList<long> UsualNanos,
+    long FirstNanos, long SuspectFrom, double UnitsLearnt, int Suspects, bool IsSure, int Back, double OpenLimit, long? OpenSinceNanos, IReadOnlyList<long> UsualNanos,
     IReadOnlyList<double> UsualDistances, string Reference);

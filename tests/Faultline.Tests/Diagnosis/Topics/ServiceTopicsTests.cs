@@ -38,14 +38,14 @@ public sealed class ServiceTopicsTests
     }
 
     /// <summary>
-    /// 60 service-days in which nothing changes, with failures and with a rare subject that always fails: at 0.01 a day for drift and 0.01 for new topics, 1.2 false
-    /// findings are the most that may be expected, and four or more have a probability below 4 %.
+    /// 30 service-days in which nothing changes, with failures and with a rare subject that mostly fails: at 0.01 a day for drift and 0.01 for new topics, 0.6 false
+    /// findings are the most that may be expected, and three or more have a probability below 3 %.
     /// </summary>
     [Fact]
     public void Where_nothing_changes_hardly_anything_is_found()
     {
         List<string> raised = [];
-        for (ulong seed = 1; seed <= 20; seed++)
+        for (ulong seed = 1; seed <= 10; seed++)
         {
             var talk = new SimulatedTalk(seed) { Failing = seed % 3 == 0 ? 0.1 : 0 };
             double[] shares = (seed % 4) switch
@@ -58,23 +58,23 @@ public sealed class ServiceTopicsTests
             raised.AddRange(talk.Raised.Select(finding => $"seed {seed}: {finding.Title}"));
         }
 
-        Assert.True(raised.Count < 4, string.Join('\n', raised));
+        Assert.True(raised.Count < 3, string.Join('\n', raised));
     }
 
     [Theory]
     [InlineData(11UL)]
     [InlineData(12UL)]
     [InlineData(13UL)]
-    public void A_drift_is_found_within_two_hours_and_says_what_moved(ulong seed)
+    public void A_drift_is_found_within_two_windows_of_having_come_and_says_what_moved(ulong seed)
     {
         var talk = new SimulatedTalk(seed);
         talk.Pass(TimeSpan.FromHours(30), 5, Usual);
         Assert.Empty(talk.Raised);
 
-        talk.Pass(TimeSpan.FromMinutes(120), 5, [0.3, 0.2, 0.1, 0, 0.4]);
+        talk.Pass(TimeSpan.FromMinutes(60), 5, [0.3, 0.2, 0.1, 0, 0.4]);
 
         var finding = talk.Raised.Single(one => one.Symptoms[0].Feature == "prompt_drift");
-        Assert.InRange(finding.DetectedAt - TopicReports.At(SimulatedTalk.Start).AddHours(30), TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(120));
+        Assert.InRange(finding.DetectedAt - TopicReports.At(SimulatedTalk.Start).AddHours(30), TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(50));
         Assert.Contains("more “", finding.Title, StringComparison.Ordinal);
         Assert.All(SimulatedTalk.WordsOf(4), word => Assert.Contains(word, finding.Title, StringComparison.Ordinal));
         Assert.Equal("Low", finding.Severity);
