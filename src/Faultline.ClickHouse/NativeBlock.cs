@@ -72,6 +72,13 @@ public sealed class NativeBlock(int rowCount, int capacityBytes = 4096)
         return this;
     }
 
+    /// <summary>String, one a row.</summary>
+    public NativeBlock Strings(string name, IEnumerable<string> values)
+    {
+        string[] each = [.. values];
+        return Strings(name, each, [.. Enumerable.Range(0, each.Length)]);
+    }
+
     /// <summary>String, picked from a small table: row i is <paramref name="values"/>[<paramref name="indexes"/>[i]].</summary>
     public NativeBlock Strings(string name, IReadOnlyList<string> values, ReadOnlySpan<int> indexes)
     {

@@ -87,11 +87,14 @@ internal static class InputCauses
             .Supports(4, Cite(inputs.NewExample, "A request mostly in words that no good one has"))
             .Contradicts(1.5, facts.Differs(AttributeNames.Prompt, AttributeNames.ModelResponded, AttributeNames.EmbeddingModel) is { } changed ? facts.Cite(changed) : null)
             .Contradicts(2, facts.Worse(FeatureTable.UnfilledShare)?.Evidence)
-            .Contradicts(2, inputs.InstructionsBad - inputs.InstructionsGood > 0.1 ? Cite(inputs.InstructionsExample, "A request that gives the model new instructions") : null);
+            .Contradicts(2, inputs.Instructed(0.1));
+
+    /// <summary>How many more of the bad requests than of the good ones tell the model to leave its instructions, when that is what is wrong.</summary>
+    internal const double ManyInstructed = 0.08;
 
     private static Candidate? Abuse(CaseFacts facts, InputFacts inputs)
     {
-        var instructed = inputs.InstructionsBad - inputs.InstructionsGood > 0.08 ? inputs.InstructionsExample : null;
+        var instructed = inputs.Instructed(ManyInstructed);
         var source = inputs.Source is { } one && one.Bad > 0.2 && one.Bad > (3 * one.Good) + 0.05 ? inputs.Source : null;
         if (instructed is null && source is null)
         {
@@ -102,7 +105,7 @@ internal static class InputCauses
         return new Candidate(
             "abuse_or_injection", who,
             instructed is null ? $"{AttributeNames.Percent(source!.Value.Bad)} of the bad requests come from {who}." : $"Requests to {facts.Finding.Service} tell the model to leave its instructions.", -0.8)
-            .Supports(4, Cite(instructed, "A request that gives the model new instructions"))
+            .Supports(4, instructed)
             .Supports(source is { Bad: > 0.6 } many && many.Bad > many.Good + 0.4 ? 3.2 : 2, source is { } from ? Cite(from.Example, $"{from.Name} sent {AttributeNames.Percent(from.Bad)} of the bad requests and {AttributeNames.Percent(from.Good)} of the good ones; one of them") : null)
             .Supports(source is null ? 0.3 : 1, facts.Rose(FeatureTable.Calls)?.Evidence);
     }

@@ -70,9 +70,7 @@ internal static class OutputCauses
         }
 
         return facts.Differs(AttributeNames.ModelRequested, AttributeNames.ModelResponded, AttributeNames.EmbeddingModel) is { } other ? facts.Cite(other)
-            : facts.Inputs is { InstructionsExample: { } instructed } inputs && inputs.InstructionsBad - inputs.InstructionsGood > 0.08
-                ? new Evidence("span", $"{instructed.TraceId}/{instructed.SpanId}", $"A request that gives the model new instructions: {instructed.GenAi.InputPreview}")
-                : null;
+            : facts.Inputs?.Instructed(InputCauses.ManyInstructed);
     }
 
     private static Candidate? Format(CaseFacts facts)

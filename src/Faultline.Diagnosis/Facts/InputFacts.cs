@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Faultline.Diagnosis.Baselines;
+using Faultline.Diagnosis.Causes;
 using Faultline.Store.Traces;
 
 namespace Faultline.Diagnosis.Facts;
@@ -28,6 +29,11 @@ internal sealed partial record InputFacts(
 
     /// <summary>The inputs are of another kind: another topic, or another language.</summary>
     public bool AreNew => NewBad - NewGood > 0.25 && NewWordsBad - NewWordsGood > 0.2;
+
+    /// <summary>A bad request that tells the model to leave its instructions; null when hardly more of the bad than of the good ones do.</summary>
+    public Evidence? Instructed(double beyond) => InstructionsBad - InstructionsGood > beyond && InstructionsExample is { } span
+        ? new Evidence("span", $"{span.TraceId}/{span.SpanId}", $"A request that gives the model new instructions: {span.GenAi.InputPreview}")
+        : null;
 
     public static InputFacts? Of(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good)
     {

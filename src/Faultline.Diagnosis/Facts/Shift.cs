@@ -100,16 +100,16 @@ internal sealed record Shift(
             return new Shift(service, environment, feature, dimension, only, after.Count > 0 ? Typical(feature, after) : double.NaN, 0, 0, before.Count, after.Count, after.Sum(window => window.Count), from, to);
         }
 
-        var usual = Typical(feature, before);
-        var now = Typical(feature, after);
-        var centre = feature.ToScale(usual);
-        double sigma;
-        double error;
         if (feature.Statistic == Statistic.Count)
         {
             return Rates(service, environment, feature, dimension, before, after, from, to);
         }
 
+        var usual = Typical(feature, before);
+        var now = Typical(feature, after);
+        var centre = feature.ToScale(usual);
+        double sigma;
+        double error;
         if (feature.Statistic == Statistic.Share)
         {
             // Two proportions, pooled, with half a success added on each side so that 0 of 5 against 1 of 5 is no certainty.

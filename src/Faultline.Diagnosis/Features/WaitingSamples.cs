@@ -31,18 +31,13 @@ internal sealed class WaitingSamples
     /// <returns>How many were given up instead.</returns>
     public int PutBack(SampleBatch unwritten)
     {
-        var newer = Batch;
-        if (unwritten.Count + newer.Count > Max)
+        if (unwritten.Count + Batch.Count > Max)
         {
             Dropped += unwritten.Count;
             return unwritten.Count;
         }
 
-        for (var i = 0; i < newer.Count; i++)
-        {
-            unwritten.Add(newer.Series[newer.SeriesIndex[i]], newer.UnixMillis[i], newer.Value[i]);
-        }
-
+        unwritten.AddAll(Batch);
         Batch = unwritten;
         return 0;
     }

@@ -108,11 +108,7 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
     /// </summary>
     public void Take(TopicReport report)
     {
-        for (var i = 0; i < report.Samples.Count; i++)
-        {
-            _samples.Batch.Add(report.Samples.Series[report.Samples.SeriesIndex[i]], report.Samples.UnixMillis[i], report.Samples.Value[i]);
-        }
-
+        _samples.Batch.AddAll(report.Samples);
         foreach (var news in report.News)
         {
             _news.Add(news is FindingNews.Raised { Finding: var finding } && HostOf(finding) is { FailureClass: { } failureClass } host

@@ -38,7 +38,12 @@ internal static class Proportions
     public static bool[] Discoveries(IReadOnlyList<double> pValues, double rate)
     {
         int[] order = [.. Enumerable.Range(0, pValues.Count).OrderBy(i => pValues[i]).ThenBy(i => i)];
-        var last = Array.FindLastIndex(order, i => pValues[i] <= rate * (Array.IndexOf(order, i) + 1) / order.Length);
+        var last = order.Length - 1;
+        while (last >= 0 && pValues[order[last]] > rate * (last + 1) / order.Length)
+        {
+            last--;
+        }
+
         var found = new bool[pValues.Count];
         for (var k = 0; k <= last; k++)
         {

@@ -125,9 +125,9 @@ internal sealed class ServiceTopics
             _day.Enqueue(new TickTotals(one[0], one[1], one[2]));
         }
 
-        foreach (var trace in state.UsualTraces)
+        foreach (var trace in Packed.Traces(state.UsualTraces))
         {
-            _usualTraces.Enqueue(TraceId.TryParse(trace, out var id) ? id : default);
+            _usualTraces.Enqueue(trace);
         }
     }
 

@@ -151,14 +151,14 @@ internal sealed class Topic(int id, long bornNanos, long callsBefore)
             topic.Failures[failure] = count;
         }
 
-        foreach (var trace in state.Traces)
+        foreach (var trace in Packed.Traces(state.Traces))
         {
-            topic._traces.Enqueue(TraceId.TryParse(trace, out var id) ? id : default);
+            topic._traces.Enqueue(trace);
         }
 
-        foreach (var trace in state.FailedTraces)
+        foreach (var trace in Packed.Traces(state.FailedTraces))
         {
-            topic._failedTraces.Enqueue(TraceId.TryParse(trace, out var id) ? id : default);
+            topic._failedTraces.Enqueue(trace);
         }
 
         return topic;

@@ -45,9 +45,11 @@ internal sealed record TopicState(
     public IReadOnlyDictionary<CallFailure, int> Failures { get; init; } = new Dictionary<CallFailure, int>();
 }
 
-/// <summary>Vectors as text: half precision, base64.</summary>
+/// <summary>Vectors as text, in half precision and base64; and traces.</summary>
 internal static class Packed
 {
+    public static IEnumerable<TraceId> Traces(IEnumerable<string> texts) => texts.Select(static text => TraceId.TryParse(text, out var id) ? id : default);
+
     public static string Pack(ReadOnlySpan<float> vector)
     {
         var halves = new Half[vector.Length];

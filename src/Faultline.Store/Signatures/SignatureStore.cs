@@ -51,19 +51,17 @@ public sealed class SignatureStore
             }
         }
 
-        int[] each = [.. Enumerable.Range(0, rows.Count)];
-        int[] ends = [.. each.Select(i => (i + 1) * Dimensions)];
-        NativeBlock Strings(NativeBlock block, string name, Func<SignatureRow, string> of) => block.Strings(name, [.. rows.Select(of)], each);
-        var written = new NativeBlock(rows.Count).StringConstant("project", project);
-        written = Strings(written, "case_id", row => row.CaseId);
-        written = Strings(written, "service", row => row.Service);
-        written = Strings(written, "failure_class", row => row.FailureClass);
-        written = Strings(written, "cause", row => row.Cause);
-        written = Strings(written, "target", row => row.Target);
-        written = written.Fixed<long>("resolved_unix_millis", "Int64", [.. rows.Select(row => row.ResolvedAt.ToUnixTimeMilliseconds())]);
-        written = Strings(written, "digest", row => row.Digest);
-        written = written.FixedArrays<float>("signature", "Float32", ends, vectors);
-        written = written.FixedConstant("written_unix_millis", "Int64", _time.GetUtcNow().ToUnixTimeMilliseconds());
+        int[] ends = [.. Enumerable.Range(1, rows.Count).Select(static row => row * Dimensions)];
+        var written = new NativeBlock(rows.Count).StringConstant("project", project)
+            .Strings("case_id", rows.Select(row => row.CaseId))
+            .Strings("service", rows.Select(row => row.Service))
+            .Strings("failure_class", rows.Select(row => row.FailureClass))
+            .Strings("cause", rows.Select(row => row.Cause))
+            .Strings("target", rows.Select(row => row.Target))
+            .Fixed<long>("resolved_unix_millis", "Int64", [.. rows.Select(row => row.ResolvedAt.ToUnixTimeMilliseconds())])
+            .Strings("digest", rows.Select(row => row.Digest))
+            .FixedArrays<float>("signature", "Float32", ends, vectors)
+            .FixedConstant("written_unix_millis", "Int64", _time.GetUtcNow().ToUnixTimeMilliseconds());
         await _engine.InsertAsync("failure_signatures", [written], cancel);
     }
 

@@ -34,16 +34,14 @@ public sealed class TopicStore
             return;
         }
 
-        int[] each = [.. Enumerable.Range(0, rows.Count)];
-        NativeBlock Strings(NativeBlock block, string name, Func<StoredTopics, string> of) => block.Strings(name, [.. rows.Select(of)], each);
-        var written = new NativeBlock(rows.Count).StringConstant("project", project);
-        written = Strings(written, "service", row => row.Service);
-        written = Strings(written, "environment", row => row.Environment);
-        written = Strings(written, "side", row => row.Side);
-        written = written.Fixed<long>("newest_unix_millis", "Int64", [.. rows.Select(row => row.NewestUnixMillis)]);
-        written = Strings(written, "summary", row => row.Summary);
-        written = Strings(written, "state", row => row.State);
-        written = written.FixedConstant("written_unix_millis", "Int64", _time.GetUtcNow().ToUnixTimeMilliseconds());
+        var written = new NativeBlock(rows.Count).StringConstant("project", project)
+            .Strings("service", rows.Select(row => row.Service))
+            .Strings("environment", rows.Select(row => row.Environment))
+            .Strings("side", rows.Select(row => row.Side))
+            .Fixed<long>("newest_unix_millis", "Int64", [.. rows.Select(row => row.NewestUnixMillis)])
+            .Strings("summary", rows.Select(row => row.Summary))
+            .Strings("state", rows.Select(row => row.State))
+            .FixedConstant("written_unix_millis", "Int64", _time.GetUtcNow().ToUnixTimeMilliseconds());
         await _engine.InsertAsync("topics", [written], cancel);
     }
 
@@ -51,12 +49,13 @@ public sealed class TopicStore
     /// <param name="withState">Else <see cref="StoredTopics.State"/> is empty.</param>
     public async Task<IReadOnlyList<StoredTopics>> ReadAsync(string project, bool withState, CancellationToken cancel = default)
     {
-        var result = await _engine.QueryAsync(withState ? ReadSql.Replace("'' AS state", "argMax(state, written_unix_millis) AS state", StringComparison.Ordinal) : ReadSql, new SqlParameters().Add("project", project), Limits, cancel);
+        var result = await _engine.QueryAsync(
+            $$"""
+            SELECT service, environment, side, argMax(newest_unix_millis, written_unix_millis) AS newest, argMax(summary, written_unix_millis) AS summary,
+                {{(withState ? "argMax(state, written_unix_millis)" : "''")}} AS state
+            FROM topics WHERE project = {project:String} GROUP BY service, environment, side ORDER BY service, environment, side LIMIT {{RowsMax}}
+            """,
+            new SqlParameters().Add("project", project), Limits, cancel);
         return [.. result.Rows.Select(row => new StoredTopics(row.Text("service"), row.Text("environment"), row.Text("side"), row.Int64("newest"), row.Text("summary"), row.Text("state")))];
     }
-
-    private const string ReadSql = """
-        SELECT service, environment, side, argMax(newest_unix_millis, written_unix_millis) AS newest, argMax(summary, written_unix_millis) AS summary, '' AS state
-        FROM topics WHERE project = {project:String} GROUP BY service, environment, side ORDER BY service, environment, side LIMIT 1000
-        """;
 }

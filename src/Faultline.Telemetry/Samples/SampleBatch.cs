@@ -44,5 +44,14 @@ public sealed class SampleBatch
         Value.Add(value);
     }
 
+    /// <summary>Adds all samples of another batch behind these.</summary>
+    public void AddAll(SampleBatch other)
+    {
+        for (var i = 0; i < other.Count; i++)
+        {
+            Add(other.Series[other.SeriesIndex[i]], other.UnixMillis[i], other.Value[i]);
+        }
+    }
+
     private readonly Dictionary<Labels, int> _indexes = [];
 }

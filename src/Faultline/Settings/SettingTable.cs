@@ -45,7 +45,7 @@ internal static class SettingTable
         new("ingest.message_bytes_max", "Largest request after decompression, e.g. 32MiB.", (s, v) => s with { MessageBytesMax = checked((int)Bytes(v)) }),
         new("ingest.commit_delay", "How long a request waits for company before its commit, e.g. 25ms.", (s, v) => s with { CommitDelay = Duration(v) }),
         new("ingest.queue_bytes_max", "Most bytes waiting for a commit; more is answered with 'try later'.", (s, v) => s with { QueueBytesMax = Bytes(v) }),
-        new("redaction.enabled", "Whether sensitive text is taken out before anything is stored: true or false.", (s, v) => s with { Redaction = s.Redaction with { Enabled = Truth(v) } }),
+        new("redaction.enabled", "Whether sensitive text is taken out before anything is stored: true or false.", (s, v) => s with { Redaction = s.Redaction with { Enabled = Bool(v) } }),
         new("redaction.classes", "What is looked for, each CLASS or CLASS=MODE (mask, hash, drop), or none.", (s, v) => s with { Redaction = s.Redaction with { Kinds = RedactionWriting.Kinds(v) } }, IsList: true),
         new("redaction.attributes", "Attributes by key, KEY=MODE (keep, mask, hash, drop), * in front or at the end.", (s, v) => s with { Redaction = s.Redaction with { Attributes = RedactionWriting.Rules(v) } }, IsList: true),
         new("redaction.events", "Events by name, NAME=MODE: their attributes, and a log event's body.", (s, v) => s with { Redaction = s.Redaction with { Events = RedactionWriting.Rules(v) } }, IsList: true),
@@ -95,9 +95,6 @@ internal static class SettingTable
         known.MinBy(candidate => Distance(name, candidate)) ?? "";
 
     private static string One(IReadOnlyList<string> values) => values is [var value] ? value : throw new FormatException("one value is wanted, not a list");
-
-    private static bool Truth(IReadOnlyList<string> values) =>
-        bool.TryParse(One(values), out var truth) ? truth : throw new FormatException($"'{One(values)}' is neither true nor false");
 
     private static Durability DurabilityOf(IReadOnlyList<string> values) => One(values) switch
     {
