@@ -20,6 +20,13 @@ public sealed class TelemetryStore
         Logs = new Logs.LogStore(engine);
         Signatures = new Signatures.SignatureStore(engine, time);
         Topics = new Topics.TopicStore(engine, time);
+        var turn = new RowsTurn();
+        Retention = new Tiers.RetentionStore(engine, turn, time);
+        Deletions = new Deletions.DeletionStore(engine, turn, time, () =>
+        {
+            writer.ForgetWrittenSeries();
+            Samples.ForgetLabels();
+        });
         Traces = new Traces.TraceStore(engine, Scores, Logs);
     }
 
@@ -37,6 +44,10 @@ public sealed class TelemetryStore
 
     public Topics.TopicStore Topics { get; }
 
+    public Tiers.RetentionStore Retention { get; }
+
+    public Deletions.DeletionStore Deletions { get; }
+
     public BatchWriter Writer { get; }
 
     /// <summary>Brings the schema up to date (additive, idempotent, resumable) and starts the writer.</summary>
@@ -48,6 +59,7 @@ public sealed class TelemetryStore
     public static async Task<TelemetryStore> OpenAsync(IClickHouse engine, WriterOptions options, TimeProvider time, ILogger log, CancellationToken cancel = default)
     {
         await Migrations.RunAsync(engine, Migration.OfThisProgram(), time, cancel);
+        await Tiers.RetentionStore.CleanAsync(engine, cancel);
         await TableDurability.ApplyAsync(engine, options.Durability, cancel);
         return new TelemetryStore(engine, await BatchWriter.StartAsync(engine, options, time, log, cancel), time);
     }

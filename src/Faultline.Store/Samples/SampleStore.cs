@@ -78,6 +78,9 @@ public sealed class SampleStore
         }
     }
 
+    /// <summary>Labels of series that were deleted must not stay in memory.</summary>
+    internal void ForgetLabels() => _known.Clear();
+
     /// <summary>Series that match, with every sample from <paramref name="fromUnixMillis"/> to <paramref name="toUnixMillis"/>, both included.</summary>
     public async Task<IReadOnlyList<SeriesData>> SelectAsync(string project, IReadOnlyList<LabelMatcher> matchers, long fromUnixMillis, long toUnixMillis, CancellationToken cancel = default)
     {

@@ -188,6 +188,9 @@ public sealed class BatchWriter
         return pending.Outcome.Task.WaitAsync(cancel);
     }
 
+    /// <summary>Series are written again with their next sample, since rows of <c>metric_series</c> were deleted.</summary>
+    internal void ForgetWrittenSeries() => _commit.ForgetWrittenSeries();
+
     /// <summary>Finishes what waits, then stops.</summary>
     public async Task StopAsync(CancellationToken cancel = default)
     {

@@ -37,6 +37,9 @@ internal sealed class GroupCommit(IClickHouse engine, TimeProvider time, ILogger
     private long _failures;
     private long _lastCommitTicks;
 
+    /// <summary>Rows of series may have been deleted: series are written again with their next sample.</summary>
+    public void ForgetWrittenSeries() => ((SampleRows)_steps[0].Rows).ForgetSeen();
+
     public long Commits => Interlocked.Read(ref _commits);
 
     public long CommittedRows => Interlocked.Read(ref _committedRows);

@@ -27,6 +27,7 @@ internal sealed class SampleRows(TimeProvider time) : IRows
     private readonly Dictionary<(string Project, string Metric), MetricMetadata> _seenMetadata = [];
     private readonly Dictionary<(string Project, string Metric), MetricMetadata> _newMetadata = [];
     private ushort _seenDay;
+    private volatile bool _forgets;
     private long _version;
 
     public string Table => "metric_samples";
@@ -34,6 +35,9 @@ internal sealed class SampleRows(TimeProvider time) : IRows
     public int Count => _value.Count;
 
     public bool KeepsRequestHash => false;
+
+    /// <summary>Series are written again with their next sample, as rows of them may have been deleted. From any thread.</summary>
+    public void ForgetSeen() => _forgets = true;
 
     public int RowsOf(TelemetryBatch batch) => batch.Samples.Count + batch.Samples.Metadata.Count;
 
@@ -118,8 +122,9 @@ internal sealed class SampleRows(TimeProvider time) : IRows
     /// <summary>A series is written once a day, so that a day can be dropped without losing the series of the days that stay.</summary>
     private void ForgetSeenOfAnotherDay(ushort day)
     {
-        if (day != _seenDay || _seen.Count > SeenSeriesMax || _seenMetadata.Count > SeenSeriesMax)
+        if (_forgets || day != _seenDay || _seen.Count > SeenSeriesMax || _seenMetadata.Count > SeenSeriesMax)
         {
+            _forgets = false;
             _seen.Clear();
             _seenMetadata.Clear();
             _seenDay = day;

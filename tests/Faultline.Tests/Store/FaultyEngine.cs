@@ -16,13 +16,20 @@ public sealed class FaultyEngine(IClickHouse engine) : IClickHouse
     /// <summary>Called before each question; an exception fails it, a task that takes long makes it slow.</summary>
     public Func<CancellationToken, Task> BeforeQuery { get; set; } = _ => Task.CompletedTask;
 
+    /// <summary>Called before each statement that answers nothing; an exception fails it.</summary>
+    public Action<string> BeforeExecute { get; set; } = _ => { };
+
     public Func<Task> Gate { get; set; } = () => Task.CompletedTask;
 
     public int Inserts => Volatile.Read(ref _inserts);
 
     public static ClickHouseException OutOfMemory() => new(241, "memory limit exceeded", "INSERT");
 
-    public Task ExecuteAsync(string sql, SqlParameters? parameters = null, CancellationToken cancel = default) => engine.ExecuteAsync(sql, parameters, cancel);
+    public async Task ExecuteAsync(string sql, SqlParameters? parameters = null, CancellationToken cancel = default)
+    {
+        BeforeExecute(sql);
+        await engine.ExecuteAsync(sql, parameters, cancel);
+    }
 
     public async Task<QueryResult> QueryAsync(string sql, SqlParameters? parameters = null, QueryLimits? limits = null, CancellationToken cancel = default)
     {

@@ -31,9 +31,9 @@ public abstract class StoreTest : IAsyncLifetime
         }
     }
 
-    protected async Task<TelemetryStore> OpenAsync(IClickHouse engine, WriterOptions options)
+    protected async Task<TelemetryStore> OpenAsync(IClickHouse engine, WriterOptions options, TimeProvider? time = null)
     {
-        var store = await TelemetryStore.OpenAsync(engine, options, TimeProvider.System);
+        var store = await TelemetryStore.OpenAsync(engine, options, time ?? TimeProvider.System);
         _stores.Add(store);
         return store;
     }

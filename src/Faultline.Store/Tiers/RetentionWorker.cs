@@ -1,0 +1,56 @@
+using Faultline.ClickHouse;
+using Microsoft.Extensions.Logging;
+
+namespace Faultline.Store.Tiers;
+
+/// <summary>Takes days out of the hot window as they leave it.</summary>
+/// <param name="pins">Asked anew for every day.</param>
+public sealed class RetentionWorker(RetentionStore days, RetentionOptions options, Func<Pins> pins, TimeProvider time, ILogger<RetentionWorker> log)
+{
+    /// <summary>How often it is looked whether a day has left.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
+
+    /// <summary>Works until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        while (true)
+        {
+            try
+            {
+                await StepAsync(cancel);
+            }
+            catch (ClickHouseException failed)
+            {
+                // Nothing is half done: the day is gone through again.
+                log.RetentionDelayed(failed.Message);
+            }
+
+            await Task.Delay(Interval, time, cancel);
+        }
+    }
+
+    /// <summary>Goes through every day that is due.</summary>
+    /// <exception cref="ClickHouseException">The engine could not; days before were done.</exception>
+    public async Task StepAsync(CancellationToken cancel = default)
+    {
+        var due = await days.DueAsync(options, cancel);
+        foreach (var day in due)
+        {
+            log.DayLeft(day, await days.TakeOutAsync(day, options, pins(), cancel));
+        }
+
+        if (due.Count > 0)
+        {
+            await days.ForgetAsync(cancel);
+        }
+    }
+}
+
+internal static partial class RetentionLog
+{
+    [LoggerMessage(3601, LogLevel.Information, "{Day} has left the hot window: {Rows} rows were dropped")]
+    public static partial void DayLeft(this ILogger log, DateOnly day, long rows);
+
+    [LoggerMessage(3602, LogLevel.Warning, "A day that has left the hot window waits and is tried again: {Reason}")]
+    public static partial void RetentionDelayed(this ILogger log, string reason);
+}
