@@ -18,6 +18,8 @@ switch (name)
         return await CrashBench.RunAsync(args);
     case "durability":
         return await DurabilityBench.RunAsync();
+    case "deletes":
+        return await DeletesBench.RunAsync(args);
     case "locate":
         return LocateBench.Run(json);
     case "diagnosis":
@@ -29,6 +31,6 @@ switch (name)
     case "evaluators":
         return await EvaluatorBench.RunAsync(args.ElementAtOrDefault(1) ?? ".", json);
     default:
-        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai, stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], durability, locate, evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai, stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], durability, deletes [--spans N] [--deletes N], locate, evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
         return 2;
 }

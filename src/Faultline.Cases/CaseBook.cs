@@ -35,7 +35,7 @@ public sealed class CaseBook
 {
     private readonly LedgerFile _ledger;
     private readonly BlobStore _blobs;
-    private readonly CaseProjection _projection;
+    private CaseProjection _projection;
     // One place: who has put something into it may write.
     private readonly Channel<bool> _writer = Channel.CreateBounded<bool>(1);
     private readonly Lock _read = new();
@@ -59,15 +59,66 @@ public sealed class CaseBook
     public static async Task<CaseBook> OpenAsync(LedgerFile ledger, string blobDirectory, TimeProvider time, CancellationToken cancel = default)
     {
         var book = new CaseBook(ledger, new BlobStore(blobDirectory), time);
-        await foreach (var entry in ledger.ReadAsync(0, cancel))
+        book._projection = await book.ReplayAsync(cancel);
+        return book;
+    }
+
+    /// <summary>What the whole ledger adds up to, with what was deleted since left out of what was told before.</summary>
+    private async Task<CaseProjection> ReplayAsync(CancellationToken cancel)
+    {
+        var told = new List<(LedgerEntry Entry, FaultlineEvent Event)>();
+        await foreach (var entry in _ledger.ReadAsync(0, cancel))
         {
             if (EventFormat.Read(entry) is { } happened)
             {
-                book._projection.Apply(entry.Sequence, entry.At, happened);
+                told.Add((entry, happened));
             }
         }
 
-        return book;
+        foreach (var (gone, by) in told.Select(one => one.Event).OfType<DeletionCompleted>().SelectMany(done => done.Replaced))
+        {
+            // The process may have ended between the event and the file.
+            _blobs.DeleteFile(gone);
+            _blobs.Replace(gone, by);
+        }
+
+        var projection = new CaseProjection(_blobs);
+        foreach (var (entry, happened) in told)
+        {
+            projection.Apply(entry.Sequence, entry.At, happened);
+        }
+
+        return projection;
+    }
+
+    internal BlobStore Blobs => _blobs;
+
+    internal T Read<T>(Func<CaseProjection, T> read)
+    {
+        lock (_read)
+        {
+            return read(_projection);
+        }
+    }
+
+    /// <summary>Reads everything anew, after blobs were deleted.</summary>
+    internal async Task RebuildAsync(CancellationToken cancel)
+    {
+        await _writer.Writer.WriteAsync(true, cancel);
+        try
+        {
+            var projection = await ReplayAsync(cancel);
+            lock (_read)
+            {
+                _projection = projection;
+            }
+        }
+        finally
+        {
+            _writer.Reader.TryRead(out _);
+        }
+
+        Changed?.Invoke(null);
     }
 
     /// <summary>Newest first. Null project: all.</summary>
@@ -367,7 +418,7 @@ public sealed class CaseBook
     private Task<string> BlobAsync<T>(T value, CancellationToken cancel) => _blobs.PutAsync(JsonSerializer.Serialize(value, EventFormat.Json), cancel);
 
     /// <summary>Decides on events, appends them, applies them; one caller at a time, so that a decision still holds when it is written.</summary>
-    private async Task AppendAsync(Func<IReadOnlyList<FaultlineEvent>> decide, CancellationToken cancel)
+    internal async Task AppendAsync(Func<IReadOnlyList<FaultlineEvent>> decide, CancellationToken cancel)
     {
         var changed = new List<CaseView?>();
         await _writer.Writer.WriteAsync(true, cancel);

@@ -103,6 +103,15 @@ public sealed class Detection : IBatchReader
         }
     }
 
+    /// <summary>Forgets all that was learnt of a project; what comes of it from now on is seen for the first time.</summary>
+    public void Forget(string project)
+    {
+        lock (_lock)
+        {
+            _projects.Remove(project);
+        }
+    }
+
     public bool SeesStored => true;
 
     public void Committed(TelemetryBatch batch)

@@ -1,8 +1,11 @@
 using Faultline.Cases;
+using Faultline.Cases.Deletions;
 using Faultline.Cases.Projections;
 using Faultline.Ledger;
 using Faultline.Metrics.PromQL;
 using Faultline.Store;
+using Faultline.Store.Tiers;
+using Faultline.Telemetry.Spans;
 using Faultline.Web.Live;
 using Faultline.Web.Shell;
 
@@ -22,6 +25,11 @@ public sealed record WebDependencies
     public required TelemetryStore Store { get; init; }
 
     public required CaseBook Cases { get; init; }
+
+    public required DeletionDesk Deletions { get; init; }
+
+    /// <summary>Why a trace is still there, or when it goes; null where nothing ever goes.</summary>
+    public Func<string, TraceId, CancellationToken, Task<TraceKeep?>> KeepOf { get; init; } = (_, _, _) => Task.FromResult<TraceKeep?>(null);
 
     /// <summary>What the case book is written to, for the audit pages.</summary>
     public required LedgerFile Ledger { get; init; }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -11,6 +12,8 @@ namespace Faultline.Cases.Blobs;
 internal sealed class BlobStore(string directory)
 {
     private const int SaltBytes = 16;
+
+    private readonly ConcurrentDictionary<string, string> _replaced = new(StringComparer.Ordinal);
 
     /// <returns>The blob's name: 64 hexadecimal digits.</returns>
     public async Task<string> PutAsync(string text, CancellationToken cancel)
@@ -32,10 +35,46 @@ internal sealed class BlobStore(string directory)
         return name;
     }
 
+    /// <summary>From now on the first reads as the second, which has what could stay of it.</summary>
+    public void Replace(string name, string by) => _replaced[name] = by;
+
+    /// <summary>Deletes the file; of one that was replaced, the one that took its place too.</summary>
+    public void Delete(string name)
+    {
+        for (var next = name; next is not null; next = _replaced.GetValueOrDefault(next))
+        {
+            DeleteFile(next);
+        }
+    }
+
+    /// <summary>Deletes this file alone.</summary>
+    public void DeleteFile(string name)
+    {
+        if (File.Exists(PathOf(name)))
+        {
+            File.Delete(PathOf(name));
+        }
+    }
+
+    /// <summary>Whether there is a text still.</summary>
+    public bool Exists(string name) => File.Exists(PathOf(Current(name)));
+
+    /// <summary>Where its text is now.</summary>
+    public string Current(string name)
+    {
+        while (_replaced.TryGetValue(name, out var by))
+        {
+            name = by;
+        }
+
+        return name;
+    }
+
     /// <summary>The text, or null when it was deleted.</summary>
     /// <exception cref="InvalidDataException">The file is not what its name says.</exception>
     public string? Get(string name)
     {
+        name = Current(name);
         byte[] bytes;
         try
         {

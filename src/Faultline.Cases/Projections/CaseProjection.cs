@@ -20,13 +20,18 @@ internal sealed class CaseProjection(BlobStore blobs)
     private readonly Dictionary<int, HashSet<string>> _openFindings = [];
     private readonly Dictionary<(string Case, string Cause), int> _helpful = [];
     private readonly Dictionary<(string Project, string Case), PastCase> _imported = [];
-    private readonly ChangeList _changes = new();
+    private ChangeList _changes = new();
+    private int _lastCase;
 
     public IReadOnlyCollection<CaseView> Cases => _cases.Values;
 
     public ChangeList Changes => _changes;
 
-    public int NextCase => _cases.Count == 0 ? 1 : _cases.Keys.Max() + 1;
+    public DeletionBook Deletions { get; } = new();
+
+    public CitedBlobs Blobs { get; } = new();
+
+    public int NextCase => _lastCase + 1;
 
     public CaseView? Find(int number) => _cases.GetValueOrDefault(number);
 
@@ -76,8 +81,13 @@ internal sealed class CaseProjection(BlobStore blobs)
     /// <returns>The case that changed, or null.</returns>
     public CaseView? Apply(long sequence, DateTimeOffset at, FaultlineEvent happened)
     {
+        Deletions.Apply(at, happened, blob => blobs.Get(blob) ?? Gone);
+        Blobs.Apply(at, happened);
         switch (happened)
         {
+            case DeletionCompleted done when Deletions.Find(done.Id) is { Kind: "project", Project: { } project } asked:
+                Forget(project, asked.AskedAt);
+                return null;
             case ChangeRecorded change:
                 var words = WordsOf(change.Words);
                 _changes.Add(new ChangeEvent(change.Id, change.Project, change.Type, change.Service, words.Detail, change.At, words.Attributes));
@@ -94,6 +104,7 @@ internal sealed class CaseProjection(BlobStore blobs)
 
                 return null;
             case CaseOpened opened:
+                _lastCase = Math.Max(_lastCase, opened.Case);
                 _cases[opened.Case] = Open(opened);
                 _findings[opened.Case] = [opened.FindingId];
                 _openFindings[opened.Case] = [opened.FindingId];
@@ -113,6 +124,28 @@ internal sealed class CaseProjection(BlobStore blobs)
         };
         _cases[ofCase.Case] = after;
         return after;
+    }
+
+    /// <summary>A project that was deleted has no cases and no changes from before; their events stay, without their texts.</summary>
+    private void Forget(string project, DateTimeOffset before)
+    {
+        foreach (var number in _cases.Values.Where(view => view.Project == project && view.Timeline[0].At <= before).Select(view => view.Id.Number).ToList())
+        {
+            _cases.Remove(number);
+        }
+
+        foreach (var key in _imported.Keys.Where(key => key.Project == project).ToList())
+        {
+            _imported.Remove(key);
+        }
+
+        var kept = new ChangeList();
+        foreach (var change in _changes.All.Where(change => change.Project != project))
+        {
+            kept.Add(change);
+        }
+
+        _changes = kept;
     }
 
     private (CaseView After, string Actor, string Words) Step(CaseView view, DateTimeOffset at, CaseEvent happened)

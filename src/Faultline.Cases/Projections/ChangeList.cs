@@ -12,6 +12,9 @@ internal sealed class ChangeList
     private readonly Dictionary<(string Project, string Service), List<ChangeEvent>> _byService = [];
     private readonly HashSet<string> _doubled = new(StringComparer.Ordinal);
 
+    /// <summary>In the order told.</summary>
+    public IReadOnlyList<ChangeEvent> All => _all;
+
     /// <summary>In the order told, without the doubled.</summary>
     public IEnumerable<ChangeEvent> Each => _all.Where(change => !_doubled.Contains(change.Id));
 

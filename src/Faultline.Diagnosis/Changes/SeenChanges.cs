@@ -64,6 +64,15 @@ public sealed class SeenChanges : IBatchReader
         _log = log ?? NullLogger.Instance;
     }
 
+    /// <summary>Forgets every value that was seen in a project.</summary>
+    public void Forget(string project)
+    {
+        lock (_lock)
+        {
+            _projects.Remove(project);
+        }
+    }
+
     public bool SeesStored => true;
 
     public void Committed(TelemetryBatch batch)

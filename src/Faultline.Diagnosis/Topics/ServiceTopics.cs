@@ -106,6 +106,18 @@ internal sealed class ServiceTopics
             topic.Name!, topic.Words.Telling(_words, TopicReports.WordsShown), TopicReports.At(topic.BornNanos), TopicReports.At(topic.NewestNanos), topic.Calls, topic.Failed,
             topic.FindingId is not null, [.. topic.Traces.Reverse().Select(trace => trace.ToString())], [.. topic.FailedTraces.Reverse().Select(trace => trace.ToString())]))]);
 
+    /// <summary>Forgets traces that were deleted, and every word that only their texts may have had.</summary>
+    public void Forget(IReadOnlySet<TraceId> traces)
+    {
+        _words.ForgetRare(traces.Count);
+        _map.Forget(traces);
+        _windowTraces.RemoveAll(traces.Contains);
+        var usual = _usualTraces.Where(trace => !traces.Contains(trace)).ToList();
+        _usualTraces.Clear();
+        usual.ForEach(_usualTraces.Enqueue);
+        HasNews = true;
+    }
+
     public SideState ToState()
     {
         HasNews = false;

@@ -126,6 +126,25 @@ internal sealed class Topic(int id, long bornNanos, long callsBefore)
         }
     }
 
+    /// <summary>Forgets example traces, and words that only their texts may have had.</summary>
+    public void Forget(IReadOnlySet<TraceId> traces)
+    {
+        Drop(_traces, traces);
+        Drop(_failedTraces, traces);
+        Words.ForgetRare(traces.Count);
+    }
+
+    private static void Drop(Queue<TraceId> kept, IReadOnlySet<TraceId> traces)
+    {
+        for (var left = kept.Count; left > 0; left--)
+        {
+            if (kept.Dequeue() is var trace && !traces.Contains(trace))
+            {
+                kept.Enqueue(trace);
+            }
+        }
+    }
+
     public TopicState ToState(int wordsMax) => new(
         Id, Name, BornNanos, NewestNanos, CallsBefore, Calls, Failed, FindingId, _weight, UsualCalls, Packed.Pack(_direction), Words.Texts, Words.ToState(wordsMax),
         [.. _traces.Select(trace => trace.ToString())], [.. _failedTraces.Select(trace => trace.ToString())])

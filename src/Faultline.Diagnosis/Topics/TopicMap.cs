@@ -1,3 +1,5 @@
+using Faultline.Telemetry.Spans;
+
 namespace Faultline.Diagnosis.Topics;
 
 /// <summary>The topics of one side of a service, found as texts come: each joins the nearest topic, or begins one.</summary>
@@ -110,6 +112,16 @@ internal sealed class TopicMap
     {
         _topics.AddRange(states.Select(Topic.Restore));
         NextId = Math.Max(nextId, _topics.Select(topic => topic.Id + 1).DefaultIfEmpty(1).Max());
+    }
+
+    /// <summary>Forgets traces; topics that may be made of their texts alone go whole.</summary>
+    public void Forget(IReadOnlySet<TraceId> traces)
+    {
+        _topics.RemoveAll(topic => topic.Calls <= traces.Count);
+        foreach (var topic in _topics)
+        {
+            topic.Forget(traces);
+        }
     }
 
     private string NameOf(Topic topic, WordCounts all)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
@@ -8,6 +9,7 @@ using Faultline.Diagnosis.Evaluators;
 using Faultline.Diagnosis.Evaluators.Language;
 using Faultline.Diagnosis.Evaluators.Live;
 using Faultline.Store.Topics;
+using Faultline.Telemetry.Spans;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -53,6 +55,7 @@ public sealed class TopicWatch
     private readonly ILogger _log;
     private readonly Dictionary<TopicOwner, Kept> _sides = [];
     private readonly HashSet<string> _restored = new(StringComparer.Ordinal);
+    private readonly ConcurrentQueue<(string Project, IReadOnlySet<TraceId>? Traces, TaskCompletionSource Done)> _toForget = new();
     private EncoderCache? _encoder;
     private bool _isLoaded;
 
@@ -106,10 +109,50 @@ public sealed class TopicWatch
         return skipped;
     }
 
+    /// <summary>Forgets traces that were deleted, or a whole project, and stores what is left over what was stored. Done by the loop; returns when it is.</summary>
+    /// <param name="traces">Null: everything of the project.</param>
+    public Task ForgetAsync(string project, IReadOnlySet<TraceId>? traces, CancellationToken cancel)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _toForget.Enqueue((project, traces, done));
+        return done.Task.WaitAsync(cancel);
+    }
+
+    private async Task ForgetAsync(CancellationToken cancel)
+    {
+        while (_toForget.TryDequeue(out var one))
+        {
+            if (one.Traces is not { } traces)
+            {
+                foreach (var owner in _sides.Keys.Where(owner => owner.Project == one.Project).ToList())
+                {
+                    _sides.Remove(owner);
+                }
+            }
+            else
+            {
+                if (_restored.Add(one.Project))
+                {
+                    await RestoreAsync(one.Project, cancel);
+                }
+
+                var sides = _sides.Where(side => side.Key.Project == one.Project).Select(side => side.Value).ToList();
+                sides.ForEach(side => side.Topics.Forget(traces));
+                if (sides.Count > 0)
+                {
+                    await StoreAsync(one.Project, sides, cancel);
+                }
+            }
+
+            one.Done.SetResult();
+        }
+    }
+
     /// <summary>Closes ticks of services that have fallen silent, and stores what is due.</summary>
     /// <param name="everything">At a stop: stores all.</param>
     internal async Task AdvanceAsync(bool everything, CancellationToken cancel)
     {
+        await ForgetAsync(cancel);
         var now = _time.GetUtcNow();
         foreach (var (owner, kept) in _sides)
         {

@@ -117,6 +117,15 @@ internal sealed class WordCounts(int wordsMax)
         }
     }
 
+    /// <summary>Forgets words that stand in so few texts that these could be the only ones.</summary>
+    public void ForgetRare(int texts)
+    {
+        foreach (var (stem, _) in _words.Where(one => one.Value.Texts <= texts).ToList())
+        {
+            _words.Remove(stem);
+        }
+    }
+
     private static double LogOdds(double has, double of) => Math.Log(has / Math.Max(1e-9, of - has));
 
     private void Scale(double factor)

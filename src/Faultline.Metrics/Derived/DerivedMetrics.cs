@@ -109,6 +109,39 @@ public sealed partial class DerivedMetrics : IBatchReader
         }
     }
 
+    /// <summary>Forgets every series of a project.</summary>
+    public void Forget(string project) => Remove(series => Wanted(series, project));
+
+    /// <summary>Forgets exemplars of some traces, and series one of whose labels is one of some values.</summary>
+    public void Forget(string project, IReadOnlySet<TraceId> traces, IReadOnlySet<string> values)
+    {
+        Remove(series => Wanted(series, project) && values.Count > 0 && series.Labels.Pairs.ToArray().Any(pair => values.Contains(pair.Value)));
+        lock (_lock)
+        {
+            foreach (var series in _tables.SelectMany(table => table.All).Where(series => Wanted(series, project)))
+            {
+                for (var bucket = 0; bucket < series.Exemplars.Length; bucket++)
+                {
+                    if (series.Exemplars[bucket] is { } exemplar && TraceId.TryParse(exemplar.TraceId, out var trace) && traces.Contains(trace))
+                    {
+                        series.Exemplars[bucket] = null;
+                    }
+                }
+            }
+        }
+    }
+
+    private void Remove(Predicate<SeriesState> gone)
+    {
+        lock (_lock)
+        {
+            foreach (var table in _tables)
+            {
+                table.Remove(gone);
+            }
+        }
+    }
+
     /// <summary>The metrics now. With a project: its own, without a label for it; without: all, labelled where not <c>default</c>.</summary>
     public IReadOnlyList<MetricFamily> Snapshot(string? project = null)
     {

@@ -100,6 +100,20 @@ internal sealed class SeriesTable(string metric, int seriesMax, int buckets)
         return overflow;
     }
 
+    /// <summary>Forgets series; those that come again begin at zero.</summary>
+    public void Remove(Predicate<SeriesState> gone)
+    {
+        foreach (var (key, _) in _series.Where(one => gone(one.Value)).ToList())
+        {
+            _series.Remove(key);
+        }
+
+        foreach (var (key, _) in _overflow.Where(one => gone(one.Value)).ToList())
+        {
+            _overflow.Remove(key);
+        }
+    }
+
     /// <summary>Compares byte keys by content, and looks them up by span.</summary>
     private sealed class ByteKeys : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
     {

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Faultline.Cases;
 using Faultline.Cases.Projections;
 using Faultline.Store.Scores;
+using Faultline.Store.Tiers;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Changes;
 using Faultline.Telemetry.Spans;
@@ -28,6 +29,20 @@ public sealed record ChangeCreated([property: JsonPropertyName("change_id")] str
 
 /// <param name="Source">recorded, or telemetry where nobody said so and spans showed it.</param>
 public sealed record ChangeAnswer(string ChangeId, string Type, string Service, string Detail, DateTimeOffset At, IReadOnlyDictionary<string, string> Attributes, string Source);
+
+/// <param name="KeptBy">The rule that keeps it; null: none.</param>
+/// <param name="Until">The day on which it goes; null: never.</param>
+/// <param name="Decided">Its day has left the hot window; else it is what would be decided now.</param>
+public sealed record TraceRetention(string? KeptBy, DateOnly? Until, bool Decided, string Words)
+{
+    internal static string Say(TraceKeep? keep) => keep switch
+    {
+        null => "Kept without limit.",
+        { Rule: null } => $"No rule keeps it: it goes on {keep.Until:yyyy-MM-dd}.",
+        { IsDecided: true } => $"Kept by the rule “{keep.Rule}” until {keep.Until:yyyy-MM-dd}.",
+        _ => $"In the hot window; the rule “{keep.Rule}” will keep it until {keep.Until:yyyy-MM-dd}.",
+    };
+}
 
 public sealed record TraceSearchAnswer(IReadOnlyList<TraceSummary> Traces, long Total);
 
@@ -69,6 +84,7 @@ internal static class Rest
         api.MapTopics(web);
         MapCases(api, web);
         api.MapKnowledge(web);
+        api.MapDeletions(web);
     }
 
     private static void MapTraces(RouteGroupBuilder api, WebDependencies web)
@@ -110,6 +126,19 @@ internal static class Rest
 
         MapTrace(api, web, "/content", spans => Results.Json(TraceContentAnswer.Of(spans), ApiJson.Options))
             .Produces<TraceContentAnswer>().ProducesProblem(404).WithSummary("What was said in a trace: conversations, documents, tool calls").WithTags("traces");
+
+        api.MapGet("/traces/{trace_id}/retention", async (HttpContext http, [FromRoute(Name = "trace_id")] string traceId) =>
+        {
+            if (!TraceId.TryParse(traceId, out var id))
+            {
+                return Problems.Invalid("trace_id", "A trace id is 32 hexadecimal digits.");
+            }
+
+            var keep = await web.KeepOf(web.Project, id, http.RequestAborted);
+            return keep is null && (await web.Store.Traces.SpansOfAsync(web.Project, id, http.RequestAborted)).Count == 0
+                ? NoTrace(traceId)
+                : Results.Json(new TraceRetention(keep?.Rule, keep?.Until, keep?.IsDecided ?? false, TraceRetention.Say(keep)), ApiJson.Options);
+        }).Produces<TraceRetention>().ProducesProblem(404).WithSummary("Why a trace is kept, or when it goes").WithTags("traces");
 
         api.MapGet("/services", async (HttpContext http, string? from, string? to) =>
             RangeProblem(from, to, web, out var range) is { } refusal
@@ -269,7 +298,7 @@ internal static class Rest
         return (!string.IsNullOrEmpty(from) && range.FromText != from) || (!string.IsNullOrEmpty(to) && range.ToText != to) ? Problems.Invalid("from", "The range must begin before it ends.") : null;
     }
 
-    private static async Task<(T? Value, IResult? Refusal)> ReadAsync<T>(HttpContext http)
+    internal static async Task<(T? Value, IResult? Refusal)> ReadAsync<T>(HttpContext http)
         where T : class
     {
         if (!http.Request.HasJsonContentType())

@@ -79,6 +79,7 @@ internal static class TracePages
             [nameof(TracePage.Spans)] = spans,
             [nameof(TracePage.Logs)] = logs,
             [nameof(TracePage.Selected)] = selected,
+            [nameof(TracePage.Keep)] = await web.KeepOf(web.Project, trace, http.RequestAborted),
         });
     }
 

@@ -32,6 +32,8 @@ internal static class CommandLine
         QueryCommand.AddTo(root);
         CasesCommand.AddTo(root);
         KnowledgeCommand.AddTo(root);
+        DeleteCommand.AddTo(root);
+        HoldCommand.AddTo(root);
         AuditCommand.AddTo(root);
         BenchCommand.AddTo(root);
         LabCommand.AddTo(root);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Faultline.Cases;
+using Faultline.Cases.Deletions;
 using Faultline.Cases.Lifecycle;
 using Faultline.ClickHouse;
 using Faultline.ClickHouse.Embedded;
@@ -27,6 +28,7 @@ using Faultline.Metrics.PromQL;
 using Faultline.Metrics.Scrape;
 using Faultline.Settings;
 using Faultline.Store;
+using Faultline.Store.Tiers;
 using Faultline.Store.Writes;
 using Faultline.Telemetry.Redaction;
 using Faultline.Web;
@@ -159,10 +161,11 @@ internal sealed class Server : IAsyncDisposable
         var seen = new SeenChanges(store.Samples.WriteAsync, store.Samples.SelectAsync, cases.NoteSeenAsync, time, _logs.CreateLogger<SeenChanges>());
         var models = new LlmFigures();
         var model = OpenModel(models, time);
+        var topics = Settings.Evaluators is { Topics: true, Enabled.Count: > 0 } ? new TopicWatch(TopicKeeping.Of(store.Topics), detection, time, _logs.CreateLogger<TopicWatch>()) : null;
         var evaluation = new LiveEvaluation(
             Settings.Evaluators, LoadLanguageAsync, (batch, stopped) => store.Writer.WriteAsync(batch, stopped), time, _logs.CreateLogger<LiveEvaluation>(),
             model is null || Settings.Judge.Rubrics.Count == 0 ? null : counts => new JudgeEvaluation(Settings.Judge, model, counts, time, _logs.CreateLogger<JudgeEvaluation>()),
-            Settings.Evaluators.Topics ? new TopicWatch(TopicKeeping.Of(store.Topics), detection, time, _logs.CreateLogger<TopicWatch>()) : null);
+            topics);
         var live = new LiveFeed(time);
         _close.Push(() =>
         {
@@ -174,6 +177,11 @@ internal sealed class Server : IAsyncDisposable
         store.Writer.Readers.Add(seen);
         store.Writer.Readers.Add(evaluation);
         store.Writer.Readers.Add(live);
+
+        // What is deleted goes from memory too. Topics are forgotten by the loop that learns them.
+        var deletions = new DeletionDesk(
+            cases, store.Deletions, HashKeyFile.Ensure(Settings.DataDirectory), time, _logs.CreateLogger<DeletionDesk>(),
+            MemoryDeletion.Of(derived, detection, seen), MemoryDeletion.Of(topics, store.Deletions, time));
 
         // How telemetry gets in, and what is said about it.
         var auth = new GatewayAuth(new GatewayOptions(Settings.GatewayMethod is "basic-auth", Settings.ApiKeys, Settings.BasicCredentials));
@@ -221,7 +229,7 @@ internal sealed class Server : IAsyncDisposable
         }, cancel);
         await OpenDoorAsync("listen.derived", Settings.Derived, HttpProtocols.Http1AndHttp2, app => app.MapMetrics(() => derived.Snapshot()), cancel);
         await OpenDoorAsync("listen.internals", Settings.Internals, HttpProtocols.Http1AndHttp2, app => app.MapMetrics(Internals), cancel);
-        await OpenPagesAsync(store, cases, ledger, promQl, live, prometheus, time, cancel);
+        await OpenPagesAsync(store, cases, deletions, ledger, promQl, live, prometheus, time, cancel);
         var health = new Health(stopped => HealthOfAsync(store, stopped), time);
         await OpenDoorAsync("listen.health", Settings.Health, HttpProtocols.Http1AndHttp2, health.Map, cancel);
         scrape.DerivedInstance = Address("listen.derived");
@@ -239,6 +247,12 @@ internal sealed class Server : IAsyncDisposable
         Loop("seen changes", seen.RunAsync);
         Loop("evaluators", evaluation.RunAsync);
         Loop("cases", worker.RunAsync);
+        Loop("deletions", deletions.RunAsync);
+        if (Settings.Retention.Hot is not null)
+        {
+            Loop("retention", new RetentionWorker(store.Retention, Settings.Retention, () => CasePins.Of(cases, deletions), time, _logs.CreateLogger<RetentionWorker>()).RunAsync);
+        }
+
         if (reasoning is not null)
         {
             Loop("reasoning", reasoning.RunAsync);
@@ -313,12 +327,14 @@ internal sealed class Server : IAsyncDisposable
         await _doors.OpenAsync(key, address, app, cancel);
     }
 
-    private async Task OpenPagesAsync(TelemetryStore store, CaseBook cases, LedgerFile ledger, PromQlEngine promQl, LiveFeed live, PrometheusApi prometheus, TimeProvider time, CancellationToken cancel)
+    private async Task OpenPagesAsync(TelemetryStore store, CaseBook cases, DeletionDesk deletions, LedgerFile ledger, PromQlEngine promQl, LiveFeed live, PrometheusApi prometheus, TimeProvider time, CancellationToken cancel)
     {
         var web = new WebDependencies
         {
             Store = store,
             Cases = cases,
+            Deletions = deletions,
+            KeepOf = (project, trace, stopped) => store.Retention.OfTraceAsync(project, trace, Settings.Retention, CasePins.Of(cases, deletions), stopped),
             Ledger = ledger,
             LedgerDirectory = LedgerDirectory,
             PromQl = promQl,

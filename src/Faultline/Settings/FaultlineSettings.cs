@@ -5,6 +5,7 @@ using Faultline.Diagnosis.Reasoning;
 using Faultline.Diagnosis.Reasoning.Chat;
 using Faultline.Diagnosis.Rules;
 using Faultline.Store.Schema;
+using Faultline.Store.Tiers;
 using Faultline.Telemetry.Redaction;
 
 namespace Faultline.Settings;
@@ -56,6 +57,8 @@ public sealed record FaultlineSettings
     public long EngineMemoryBytesMax { get; init; } = 2L << 30;
 
     public Durability Durability { get; init; } = Durability.Process;
+
+    public RetentionOptions Retention { get; init; } = new();
 
     public string DerivedNamespace { get; init; } = "llm";
 
@@ -147,7 +150,7 @@ public sealed record FaultlineSettings
             }
         }
 
-        foreach (var problem in (IEnumerable<string>)[.. Tls.Problems(), .. Redaction.Problems(), .. Evaluators.Problems(), .. Llm.Problems(), .. Reasoning.Problems(), .. Judge.Problems(), .. Knowledge.Problems()])
+        foreach (var problem in (IEnumerable<string>)[.. Tls.Problems(), .. Redaction.Problems(), .. Retention.Problems(), .. Evaluators.Problems(), .. Llm.Problems(), .. Reasoning.Problems(), .. Judge.Problems(), .. Knowledge.Problems()])
         {
             yield return problem;
         }

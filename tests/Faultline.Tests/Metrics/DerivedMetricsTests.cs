@@ -44,6 +44,25 @@ public sealed class DerivedMetricsTests
     }
 
     [Fact]
+    public void Exemplars_of_deleted_traces_and_series_with_a_deleted_id_are_forgotten_and_the_counts_stay()
+    {
+        var metrics = Metrics();
+        var (gone, stays) = (Span("work", 700), Span("work", 3));
+        metrics.Committed(new BatchBuilder(Now).Add(gone, "bot").Add(stays, "bot").Add(Span("other", 3), "ann").Build());
+
+        metrics.Forget("another", new HashSet<Faultline.Telemetry.Spans.TraceId> { stays.Trace }, new HashSet<string>(StringComparer.Ordinal) { "bot" });
+        metrics.Forget("default", new HashSet<Faultline.Telemetry.Spans.TraceId> { gone.Trace }, new HashSet<string>(StringComparer.Ordinal) { "ann" });
+
+        var latency = Family(metrics, "llm_traces_span_metrics_latency").Samples;
+        Assert.Equal([stays.Trace.ToString()], latency.Select(sample => sample.Exemplar?.TraceId).OfType<string>().Distinct());
+        Assert.Equal("bot", Assert.Single(latency, sample => sample.Suffix is "_count").Labels["service_name"]);
+        Assert.Equal(2, latency.Single(sample => sample.Suffix is "_count").Value);
+
+        metrics.Forget("default");
+        Assert.Empty(Family(metrics, "llm_traces_span_metrics_latency").Samples);
+    }
+
+    [Fact]
     public void A_bound_belongs_to_its_bucket()
     {
         var metrics = Metrics();

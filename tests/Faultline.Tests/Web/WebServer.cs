@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using Faultline.Cases;
+using Faultline.Cases.Deletions;
 using Faultline.ClickHouse;
 using Faultline.Ledger;
 using Faultline.Metrics.PromQL;
@@ -12,6 +13,7 @@ using Faultline.Web.Live;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Faultline.Tests.Web;
 
@@ -56,11 +58,13 @@ public sealed class WebServer : IAsyncDisposable
         var ledger = await LedgerFile.OpenAsync(Path.Combine(directory, "ledger"), TimeProvider.System);
         var cases = await CaseBook.OpenAsync(ledger, Path.Combine(directory, "blobs"), TimeProvider.System);
         var live = new LiveFeed(TimeProvider.System);
+        var deletions = new DeletionDesk(cases, store.Deletions, new byte[32], TimeProvider.System, NullLogger<DeletionDesk>.Instance);
         store.Writer.Readers.Add(live);
         var web = new WebDependencies
         {
             Store = store,
             Cases = cases,
+            Deletions = deletions,
             Ledger = ledger,
             LedgerDirectory = Path.Combine(directory, "ledger"),
             PromQl = new PromQlEngine(store.Samples.SelectAsync),

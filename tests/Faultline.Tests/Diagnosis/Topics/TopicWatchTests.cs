@@ -63,6 +63,28 @@ public sealed class TopicWatchTests(LanguageFixture language) : IClassFixture<La
         Assert.Equal(before.Map.Named.Select(topic => topic.Name), after.Map.Named.Select(topic => topic.Name));
     }
 
+    [SkippableFact]
+    public async Task What_only_a_deleted_trace_said_is_forgotten_in_memory_and_in_what_is_stored()
+    {
+        Skip.If(language.Missing is not null, language.Missing);
+        var topics = new TopicWatch(Keeping(), _rig.Detection, _rig.Clock);
+        var evaluation = Live(language.Resources, topics);
+        await AskAsync(evaluation, 300, TimeSpan.FromMinutes(90), Refunds, Passwords);
+        var deleted = Chat("My refund for the zyxwyvut has not arrived.", isFailed: false);
+        evaluation.Committed(Batch(deleted));
+        await evaluation.AdvanceAsync(everything: true);
+        await topics.AdvanceAsync(everything: true, CancellationToken.None);
+        Assert.Contains(_kept, row => row.State.Contains("zyxwyvut", StringComparison.Ordinal));
+
+        var forgetting = topics.ForgetAsync("default", new HashSet<TraceId> { deleted.Trace }, CancellationToken.None);
+        await topics.AdvanceAsync(everything: false, CancellationToken.None);
+        await forgetting;
+
+        Assert.DoesNotContain(_kept, row => (row.State + row.Summary).Contains("zyxwyvut", StringComparison.Ordinal) || (row.State + row.Summary).Contains(deleted.Trace.ToString(), StringComparison.Ordinal));
+        Assert.Contains(_kept, row => row.State.Contains("refund", StringComparison.Ordinal));
+        Assert.Contains(topics.Sides, side => side.Map.Named.Any(topic => topic.Name!.Contains("refund", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public async Task Without_the_encoder_topics_are_off_and_each_call_is_counted_with_the_reason()
     {
