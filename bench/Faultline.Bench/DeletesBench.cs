@@ -113,7 +113,7 @@ internal static class DeletesBench
         return (sent, slowest);
     }
 
-    private static async Task<int> VerifyAsync(IClickHouse engine, long spans, long named, long acknowledged)
+    private static async Task<int> VerifyAsync(EmbeddedClickHouse engine, long spans, long named, long acknowledged)
     {
         var row = (await engine.QueryAsync(
             $$"""
