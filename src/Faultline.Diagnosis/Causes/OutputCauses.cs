@@ -131,7 +131,7 @@ internal static class OutputCauses
     {
         var falls = scores.Where(static score => score.Fell && score.Before > 0).Select(static score => (score.Before - score.After) / score.Before).ToList();
         return falls.Count >= 3 && falls.Max() < AlikeMax * falls.Min()
-            && !facts.Shifts.Any(shift => shift is { IsKnown: true, IsAbnormal: false } && shift.Feature.Name.StartsWith(FeatureTable.ScorePrefix, StringComparison.Ordinal) && string.Equals(shift.Service, scores[0].Service, StringComparison.Ordinal));
+            && !facts.Shifts.Any(shift => shift is { IsKnown: true, IsAbnormal: false, Feature.IsScore: true } && string.Equals(shift.Service, scores[0].Service, StringComparison.Ordinal));
     }
 
     private const double AlikeMax = 1.5;

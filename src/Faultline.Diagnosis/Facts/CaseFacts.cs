@@ -64,7 +64,7 @@ internal sealed record CaseFacts
     /// <summary>Measured on both sides, and no different.</summary>
     public bool IsSteady(Feature feature) => Of(feature) is { IsKnown: true, IsAbnormal: false };
 
-    public IEnumerable<Shift> BadScores => Shifts.Where(shift => shift.IsBad && shift.Feature.Name.StartsWith(FeatureTable.ScorePrefix, StringComparison.Ordinal)).OrderByDescending(Rank);
+    public IEnumerable<Shift> BadScores => Shifts.Where(shift => shift.IsBad && shift.Feature.IsScore).OrderByDescending(Rank);
 
     /// <summary>The value that bad traces have and good ones lack, of one of these attributes.</summary>
     public Distinction? Differs(params ReadOnlySpan<string> attributes)

@@ -220,7 +220,7 @@ internal sealed class FactsReader(TelemetrySource source)
 
         var symptom = finding.Symptoms[0];
         var middle = feature.FromScale((feature.ToScale(symptom.Usual) + feature.ToScale(symptom.Observed)) / 2);
-        if (feature.Name.StartsWith(FeatureTable.ScorePrefix, StringComparison.Ordinal))
+        if (feature.IsScore)
         {
             var name = feature.Name[FeatureTable.ScorePrefix.Length..];
             Dictionary<TraceId, double> scores = [];

@@ -77,6 +77,8 @@ internal sealed record Feature(
     /// <summary>Of features that say nothing else.</summary>
     internal const int WindowsUsual = 3;
 
+    public bool IsScore => Name.StartsWith(FeatureTable.ScorePrefix, StringComparison.Ordinal);
+
     public bool MayAlarm => BadWhen != BadWhen.Never;
 
     /// <summary>A microsecond, or a millionth of a token: keeps the logarithm finite.</summary>
