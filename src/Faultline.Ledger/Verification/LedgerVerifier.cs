@@ -6,29 +6,36 @@ namespace Faultline.Ledger.Verification;
 /// <summary>Checks a ledger's files and nothing else: offline, read-only, also while a server is writing them.</summary>
 public static class LedgerVerifier
 {
-    private const int TriesMax = 6;
-    private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(150);
+    /// <summary>Looks at a ledger that nobody writes before its damage is believed.</summary>
+    private const int LooksMax = 10;
+
+    /// <summary>Looks at one that somebody writes all the time: its end is signed at few of the moments one looks.</summary>
+    private const int LooksBesideWriterMax = 200;
+
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(150);
 
     /// <param name="directory">The ledger's directory.</param>
     /// <param name="known">A checkpoint of this ledger that was kept elsewhere, as text: proves that history was not rolled back or signed anew since.</param>
     public static async Task<LedgerVerdict> VerifyAsync(string directory, string? known = null, CancellationToken cancel = default)
     {
-        LedgerVerdict verdict;
-        var tries = 0;
-        do
+        for (var (looks, sinceWritten, signed) = (1, 1, SignedBytes(directory)); ; looks++, sinceWritten++)
         {
-            if (tries > 0)
+            var verdict = VerifyOnce(directory, known);
+            if (verdict is not LedgerVerdict.Broken { What: BrokenWhat.Unsigned or BrokenWhat.Checkpoint } || sinceWritten >= LooksMax || looks >= LooksBesideWriterMax)
             {
-                // A writer puts events on the disk a moment before the checkpoint over them; a second look tells it from damage.
-                await Task.Delay(BetweenTries, cancel);
+                return verdict;
             }
 
-            verdict = VerifyOnce(directory, known);
-            tries++;
+            // A writer puts events on the disk a moment before the checkpoint over them; another look tells it from damage.
+            await Task.Delay(BetweenLooks, cancel);
+            if (SignedBytes(directory) is var now && now != signed)
+            {
+                (sinceWritten, signed) = (0, now);
+            }
         }
-        while (tries < TriesMax && verdict is LedgerVerdict.Broken { What: BrokenWhat.Unsigned or BrokenWhat.Checkpoint });
-        return verdict;
     }
+
+    private static long SignedBytes(string directory) => new FileInfo(Path.Combine(directory, CheckpointFiles.HistoryName)) is { Exists: true } history ? history.Length : 0;
 
     internal static LedgerVerdict VerifyOnce(string directory, string? known)
     {
