@@ -12,11 +12,12 @@ using Microsoft.Extensions.Logging;
 
 namespace Faultline.Cases.Deletions;
 
-/// <summary>What memory is to forget.</summary>
-/// <param name="Traces">All that the scope was about, for scopes of traces.</param>
-public sealed record Forgotten(DeletionScope Scope, IReadOnlySet<TraceId> Traces);
+/// <summary>What memory is to forget: a project, an age, or traces of a project, of all deletions that are done together.</summary>
+/// <param name="Traces">As far as they are known; empty for projects and ages.</param>
+/// <param name="Values">Ids of users and sessions.</param>
+public sealed record Forgotten(ScopeKind Kind, string? Project, IReadOnlySet<TraceId> Traces, IReadOnlySet<string> Values);
 
-/// <summary>Forgets in memory; called after the rows are gone.</summary>
+/// <summary>Forgets in memory; called before the rows go, and again with traces that were found among them.</summary>
 public delegate Task ForgetInMemory(Forgotten what, CancellationToken cancel);
 
 /// <summary>What became of a wish to delete.</summary>
@@ -219,16 +220,11 @@ public sealed class DeletionDesk
             return true;
         }
 
+        // Memory first, or it would write again what is deleted; then once more, with the traces that were found.
+        await ForgetAsync(batch.Select(one => (one.Scope, (IEnumerable<TraceId>)one.Scope.Traces)), cancel);
         _hasMarked = true;
         var rows = await _rows.DeleteAsync(batch, cancel);
-        foreach (var (id, scope) in batch)
-        {
-            var forgotten = new Forgotten(scope, rows[id].Traces.ToHashSet());
-            foreach (var memory in _memories)
-            {
-                await memory(forgotten, cancel);
-            }
-        }
+        await ForgetAsync(batch.Where(one => rows[one.Id].Traces.Count > one.Scope.Traces.Count).Select(one => (one.Scope, (IEnumerable<TraceId>)rows[one.Id].Traces)), cancel);
 
         var cut = await new BlobDeletion(_cases).DeleteAsync([.. batch.Select(one => (one.Id, one.Scope, rows[one.Id].Traces, waiting.First(view => view.Id == one.Id).AskedAt))], cancel);
         foreach (var unproven in batch.Where(one => !rows[one.Id].IsProven))
@@ -257,6 +253,21 @@ public sealed class DeletionDesk
         }
 
         return done.Count == batch.Count;
+    }
+
+    /// <summary>Everything of a project at once: each part of the process is asked once, however many deletions wait.</summary>
+    private async Task ForgetAsync(IEnumerable<(DeletionScope Scope, IEnumerable<TraceId> Traces)> deleted, CancellationToken cancel)
+    {
+        foreach (var together in deleted.GroupBy(one => (Kind: one.Scope.IsOfTraces ? ScopeKind.Traces : one.Scope.Kind, one.Scope.Project)).ToList())
+        {
+            var forgotten = new Forgotten(
+                together.Key.Kind, together.Key.Project, together.SelectMany(one => one.Traces).ToHashSet(),
+                together.Select(one => one.Scope.Value).Where(value => value.Length > 0).ToHashSet(StringComparer.Ordinal));
+            foreach (var memory in _memories)
+            {
+                await memory(forgotten, cancel);
+            }
+        }
     }
 
     private async Task RefuseAsync(DeletionView deletion, string reason, CancellationToken cancel)

@@ -31,6 +31,8 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
 
     private readonly Dictionary<(string Job, string Project), Dictionary<(string Name, string Suffix, Labels Labels), Labels>> _known = [];
     private readonly Dictionary<string, ScrapeTarget> _targets = new(StringComparer.Ordinal);
+    // One place: who has put something into it may scrape, or change what is scraped.
+    private readonly Channel<bool> _scraping = Channel.CreateBounded<bool>(1);
     private readonly Channel<bool> _fresh = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     /// <summary>host:port of the two doors, known once they listen; becomes the label <c>instance</c>.</summary>
@@ -91,14 +93,14 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
                     // Let the batch's siblings arrive, then take what is new without waiting for the next round.
                     await Task.Delay(SoonAfterNewSeries, time, cancel);
                     _fresh.Reader.TryRead(out _);
-                    await ScrapeDerivedAsync(onlyNew: true, cancel);
+                    await InTurnAsync(() => ScrapeDerivedAsync(onlyNew: true, cancel), cancel);
                     continue;
                 }
 
                 nextFull = time.GetUtcNow() + interval;
                 _fresh.Reader.TryRead(out _);
-                await ScrapeDerivedAsync(onlyNew: false, cancel);
-                await ScrapeAsync(InternalJob, InternalInstance, DefaultProject, internals(), onlyNew: false, cancel);
+                await InTurnAsync(() => ScrapeDerivedAsync(onlyNew: false, cancel), cancel);
+                await InTurnAsync(() => ScrapeAsync(InternalJob, InternalInstance, DefaultProject, internals(), onlyNew: false, cancel), cancel);
             }
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
@@ -121,6 +123,29 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
                      where sample.Exemplar is not null
                      select (Target(sample.Labels, family.Name + sample.Suffix, DerivedJob, DerivedInstance), sample.Exemplar);
         return Task.FromResult(ExemplarSearch.Find(query, series));
+    }
+
+    /// <summary>Forgets series while no scrape is under way: afterwards none stores what <paramref name="forget"/> took away.</summary>
+    public Task ForgetAsync(Action forget, CancellationToken cancel) => InTurnAsync(
+        () =>
+        {
+            forget();
+            _known.Clear();
+            return Task.CompletedTask;
+        },
+        cancel);
+
+    private async Task InTurnAsync(Func<Task> step, CancellationToken cancel)
+    {
+        await _scraping.Writer.WriteAsync(true, cancel);
+        try
+        {
+            await step();
+        }
+        finally
+        {
+            _scraping.Reader.TryRead(out _);
+        }
     }
 
     private void Wake() => _fresh.Writer.TryWrite(true);

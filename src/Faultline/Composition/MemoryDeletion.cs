@@ -3,6 +3,7 @@ using Faultline.Diagnosis;
 using Faultline.Diagnosis.Changes;
 using Faultline.Diagnosis.Topics;
 using Faultline.Metrics.Derived;
+using Faultline.Metrics.Scrape;
 using Faultline.Store.Deletions;
 
 namespace Faultline.Composition;
@@ -10,27 +11,25 @@ namespace Faultline.Composition;
 /// <summary>How each part of the process forgets what is deleted.</summary>
 internal static class MemoryDeletion
 {
-    public static ForgetInMemory Of(DerivedMetrics derived, Detection detection, SeenChanges seen) => (what, _) =>
+    public static ForgetInMemory Of(DerivedMetrics derived, SelfScrape scrape, Detection detection, SeenChanges seen) => async (what, cancel) =>
     {
-        switch (what.Scope)
+        switch (what)
         {
             case { Kind: ScopeKind.Project, Project: { } project }:
-                derived.Forget(project);
+                await scrape.ForgetAsync(() => derived.Forget(project), cancel);
                 detection.Forget(project);
                 seen.Forget(project);
                 break;
-            case { IsOfTraces: true, Project: { } project, Value: var value }:
-                derived.Forget(project, what.Traces, new HashSet<string>(value.Length == 0 ? [] : [value], StringComparer.Ordinal));
+            case { Kind: ScopeKind.Traces, Project: { } project }:
+                await scrape.ForgetAsync(() => derived.Forget(project, what.Traces, what.Values), cancel);
                 break;
         }
-
-        return Task.CompletedTask;
     };
 
     /// <param name="topics">Null where topics are not watched: then what an earlier process stored of them goes.</param>
     public static ForgetInMemory Of(TopicWatch? topics, DeletionStore rows, TimeProvider time) => async (what, cancel) =>
     {
-        if (what.Scope is not { Project: { } project, Kind: not ScopeKind.Before } || (what.Scope.IsOfTraces && what.Traces.Count == 0))
+        if (what is not { Kind: ScopeKind.Project or ScopeKind.Traces, Project: { } project } || (what.Kind == ScopeKind.Traces && what.Traces.Count == 0))
         {
             return;
         }
@@ -38,7 +37,7 @@ internal static class MemoryDeletion
         var before = time.GetUtcNow();
         if (topics is not null)
         {
-            await topics.ForgetAsync(project, what.Scope.IsOfTraces ? what.Traces : null, cancel);
+            await topics.ForgetAsync(project, what.Kind == ScopeKind.Traces ? what.Traces : null, cancel);
         }
 
         await rows.DeleteTopicsAsync(project, before, cancel);

@@ -178,11 +178,6 @@ internal sealed class Server : IAsyncDisposable
         store.Writer.Readers.Add(evaluation);
         store.Writer.Readers.Add(live);
 
-        // What is deleted goes from memory too. Topics are forgotten by the loop that learns them.
-        var deletions = new DeletionDesk(
-            cases, store.Deletions, HashKeyFile.Ensure(Settings.DataDirectory), time, _logs.CreateLogger<DeletionDesk>(),
-            MemoryDeletion.Of(derived, detection, seen), MemoryDeletion.Of(topics, store.Deletions, time));
-
         // How telemetry gets in, and what is said about it.
         var auth = new GatewayAuth(new GatewayOptions(Settings.GatewayMethod is "basic-auth", Settings.ApiKeys, Settings.BasicCredentials));
         var figures = new IngestFigures();
@@ -191,6 +186,11 @@ internal sealed class Server : IAsyncDisposable
         IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. _tls?.Families() ?? []];
         var promQl = new PromQlEngine(store.Samples.SelectAsync);
         var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));
+
+        // What is deleted goes from memory too. Topics are forgotten by the loop that learns them.
+        var deletions = new DeletionDesk(
+            cases, store.Deletions, HashKeyFile.Ensure(Settings.DataDirectory), time, _logs.CreateLogger<DeletionDesk>(),
+            MemoryDeletion.Of(derived, scrape, detection, seen), MemoryDeletion.Of(topics, store.Deletions, time));
 
         var prometheus = new PrometheusApi
         {
