@@ -10,6 +10,8 @@ public sealed class ScopedKeyTests
 {
     private static readonly string[] ReadingDoors = ["prometheus", "victoriametrics"];
 
+    private static readonly string[] DeletionDoors = ["otlp_http", "prometheus", "victoriametrics", "ui"];
+
     private static readonly string[] Lists =
     [
         "/api/v1/series?match[]=" + "%7B__name__%3D~%22.%2B%22%7D", "/api/v1/labels", "/api/v1/label/service_name/values",
@@ -42,6 +44,29 @@ public sealed class ScopedKeyTests
                 Assert.Equal(HttpStatusCode.OK, status);
                 Assert.True(data is "[]" or "{}", $"{door}{list}: {data}");
                 Assert.Equal(HttpStatusCode.Unauthorized, (await ReadAsync(server, door, list, "key-of-no-project")).Status);
+            }
+        }
+
+        // A key of the gateway deletes nothing, at no door: nothing of another project, nor of its own.
+        foreach (var (door, project) in from door in DeletionDoors from project in (string[])["alpha", "beta"] select (door, project))
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.Door(door), "/api/v1/deletions")) { Content = new StringContent($$"""{"project":"{{project}}"}""", System.Text.Encoding.UTF8, "application/json") };
+            request.Headers.Add("X-API-Key", "key-of-alpha");
+            using var response = await server.Http.SendAsync(request);
+            Assert.False(response.IsSuccessStatusCode, $"{door}: {response.StatusCode}");
+        }
+
+        Assert.Equal(("10", "30"), (await CallsAsync(server, "prometheus", "key-of-alpha"), await CallsAsync(server, "prometheus", "key-of-beta")));
+
+        // With the admin token a project goes, and only it.
+        using var deleted = await server.ApiAsync("/api/v1/deletions", HttpMethod.Post, new { project = "alpha" });
+        Assert.Equal("completed", deleted.RootElement.GetProperty("state").GetString());
+        foreach (var door in ReadingDoors)
+        {
+            Assert.Equal(("", "30"), (await CallsAsync(server, door, "key-of-alpha"), await CallsAsync(server, door, "key-of-beta")));
+            foreach (var list in Lists.Where(list => !list.Contains("labels", StringComparison.Ordinal)))
+            {
+                Assert.DoesNotContain("llm_", (await ReadAsync(server, door, list, "key-of-alpha")).Data, StringComparison.Ordinal);
             }
         }
 
