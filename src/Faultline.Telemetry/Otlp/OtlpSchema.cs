@@ -74,16 +74,13 @@ internal sealed class MessageSchema(params FieldSchema[] fields)
 }
 
 /// <summary>The OTLP messages that are read from JSON, as data.</summary>
-/// <remarks>Source: opentelemetry-proto v1.9, trace, logs, metrics, resource and common. Fields that nothing reads are left out.</remarks>
+/// <remarks>Source: opentelemetry-proto v1.9, trace, logs, metrics, resource and common. Fields that are neither read nor forwarded are left out.</remarks>
 internal static class OtlpSchema
 {
     private static readonly MessageSchema s_keyValue = new(
         new(1, "key", FieldKind.String),
         new(2, "value", FieldKind.Message, () => AnyValue!));
 
-    private static readonly MessageSchema s_array = new(new FieldSchema(1, "values", FieldKind.Message, () => AnyValue!, true));
-
-    private static readonly MessageSchema s_keyValueList = new(new FieldSchema(1, "values", FieldKind.Message, () => s_keyValue, true));
 
     private static readonly MessageSchema s_resource = new(
         new(1, "attributes", FieldKind.Message, () => s_keyValue, true),
@@ -146,12 +143,22 @@ internal static class OtlpSchema
 
     private static readonly string[] s_temporalities = ["AGGREGATION_TEMPORALITY_UNSPECIFIED", "AGGREGATION_TEMPORALITY_DELTA", "AGGREGATION_TEMPORALITY_CUMULATIVE"];
 
+    // Read by nothing here, but forwarded.
+    private static readonly MessageSchema s_exemplar = new(
+        new(7, "filtered_attributes", FieldKind.Message, () => s_keyValue, true),
+        new(2, "time_unix_nano", FieldKind.Fixed64),
+        new(3, "as_double", FieldKind.Double),
+        new(6, "as_int", FieldKind.SFixed64),
+        new(4, "span_id", FieldKind.Id),
+        new(5, "trace_id", FieldKind.Id));
+
     private static readonly MessageSchema s_numberPoint = new(
         new(7, "attributes", FieldKind.Message, () => s_keyValue, true),
         new(2, "start_time_unix_nano", FieldKind.Fixed64),
         new(3, "time_unix_nano", FieldKind.Fixed64),
         new(4, "as_double", FieldKind.Double),
         new(6, "as_int", FieldKind.SFixed64),
+        new(5, "exemplars", FieldKind.Message, () => s_exemplar, true),
         new(8, "flags", FieldKind.UInt32));
 
     private static readonly MessageSchema s_histogramPoint = new(
@@ -162,7 +169,10 @@ internal static class OtlpSchema
         new(5, "sum", FieldKind.Double),
         new(6, "bucket_counts", FieldKind.Fixed64, null, true),
         new(7, "explicit_bounds", FieldKind.Double, null, true),
-        new(10, "flags", FieldKind.UInt32));
+        new(8, "exemplars", FieldKind.Message, () => s_exemplar, true),
+        new(10, "flags", FieldKind.UInt32),
+        new(11, "min", FieldKind.Double),
+        new(12, "max", FieldKind.Double));
 
     private static readonly MessageSchema s_exponentialBuckets = new(
         new(1, "offset", FieldKind.SInt32),
@@ -179,6 +189,9 @@ internal static class OtlpSchema
         new(8, "positive", FieldKind.Message, () => s_exponentialBuckets),
         new(9, "negative", FieldKind.Message, () => s_exponentialBuckets),
         new(10, "flags", FieldKind.UInt32),
+        new(11, "exemplars", FieldKind.Message, () => s_exemplar, true),
+        new(12, "min", FieldKind.Double),
+        new(13, "max", FieldKind.Double),
         new(14, "zero_threshold", FieldKind.Double));
 
     private static readonly MessageSchema s_quantile = new(
@@ -202,15 +215,20 @@ internal static class OtlpSchema
         new(7, "sum", FieldKind.Message, () => Points(s_numberPoint)),
         new(9, "histogram", FieldKind.Message, () => Points(s_histogramPoint)),
         new(10, "exponential_histogram", FieldKind.Message, () => Points(s_exponentialPoint)),
-        new(11, "summary", FieldKind.Message, () => Points(s_summaryPoint)));
+        new(11, "summary", FieldKind.Message, () => Points(s_summaryPoint)),
+        new(12, "metadata", FieldKind.Message, () => s_keyValue, true));
+
+    public static MessageSchema ArrayValue { get; } = new(new FieldSchema(1, "values", FieldKind.Message, () => AnyValue!, true));
+
+    public static MessageSchema KeyValueList { get; } = new(new FieldSchema(1, "values", FieldKind.Message, () => s_keyValue, true));
 
     public static MessageSchema AnyValue { get; } = new(
         new(1, "string_value", FieldKind.String),
         new(2, "bool_value", FieldKind.Bool),
         new(3, "int_value", FieldKind.Int64),
         new(4, "double_value", FieldKind.Double),
-        new(5, "array_value", FieldKind.Message, () => s_array),
-        new(6, "kvlist_value", FieldKind.Message, () => s_keyValueList),
+        new(5, "array_value", FieldKind.Message, () => ArrayValue),
+        new(6, "kvlist_value", FieldKind.Message, () => KeyValueList),
         new(7, "bytes_value", FieldKind.Bytes));
 
     public static MessageSchema Traces { get; } = Request("resource_spans", "scope_spans", "spans", s_span);

@@ -52,6 +52,9 @@ internal ref struct WireReader(ReadOnlySpan<byte> message)
 
     public WireFault Fault { get; private set; }
 
+    /// <summary>How far it has read.</summary>
+    public readonly int At => _at;
+
     /// <summary>Whether anything is left to read; for packed numbers, which have no tags.</summary>
     public readonly bool HasMore => _at < _message.Length && Fault == WireFault.None;
 

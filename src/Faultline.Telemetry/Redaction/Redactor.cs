@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Faultline.Telemetry.Columns;
 using Faultline.Telemetry.Logs;
+using Faultline.Telemetry.Otlp;
 using Faultline.Telemetry.Samples;
 using Faultline.Telemetry.Spans;
 
@@ -164,17 +165,39 @@ public sealed class Redactor
         attributes.Change(changes ?? []);
     }
 
+    /// <summary>
+    /// What becomes of an entry of attributes that are in no batch: a metric's, which go on as they were sent. Nothing is counted, as the same
+    /// values are where they become labels. For one thread.
+    /// </summary>
+    internal Func<AttributeColumn, int, AttributeChange?> ForAttributes()
+    {
+        if (!_options.Enabled)
+        {
+            return (_, _) => null;
+        }
+
+        var text = new TextRedactor(_options, _scanner, _patterns, new RedactionFigures(_options));
+        return (attributes, entry) =>
+            Change(attributes, entry, _attributes.Find(attributes.Keys[entry]) ?? _labels.Find(Encoding.UTF8.GetBytes(PrometheusName.Label(attributes.Keys.Text(entry)))), RedactionFigures.ByAttributeRule, text);
+    }
+
     private AttributeChange? Change(AttributeColumn attributes, int entry, RedactionRule? byEvent, TextRedactor text)
     {
+        var rule = _attributes.Find(attributes.Keys[entry]) ?? byEvent;
+        return Change(attributes, entry, rule, ReferenceEquals(rule, byEvent) ? RedactionFigures.ByEventRule : RedactionFigures.ByAttributeRule, text);
+    }
+
+    private AttributeChange? Change(AttributeColumn attributes, int entry, RedactionRule? rule, string counter, TextRedactor text)
+    {
         var value = attributes.Values[entry];
-        if ((_attributes.Find(attributes.Keys[entry]) ?? byEvent) is { } rule)
+        if (rule is not null)
         {
             if (rule.Mode == RedactionMode.Keep || value.IsEmpty)
             {
                 return null;
             }
 
-            var stand = StandFor(value, rule, ReferenceEquals(rule, byEvent) ? RedactionFigures.ByEventRule : RedactionFigures.ByAttributeRule, text);
+            var stand = StandFor(value, rule, counter, text);
             return new AttributeChange(entry, rule.Mode == RedactionMode.Drop ? null : stand, AttributeType.String);
         }
 

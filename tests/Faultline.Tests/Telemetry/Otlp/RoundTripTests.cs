@@ -46,7 +46,7 @@ public class RoundTripTests
     }
 
     /// <summary>Every span in words, sorted: grouping by resource may change the order.</summary>
-    private static List<string> Describe(SpanBatch batch) => [.. Enumerable.Range(0, batch.Count).Select(row => Describe(OtlpSpan.Of(batch, row))).Order(StringComparer.Ordinal)];
+    internal static List<string> Describe(SpanBatch batch) => [.. Enumerable.Range(0, batch.Count).Select(row => Describe(OtlpSpan.Of(batch, row))).Order(StringComparer.Ordinal)];
 
     private static string Describe(OtlpSpan span) => string.Join('\u0001',
         Describe(span.Resource.Attributes), span.Resource.DroppedAttributes, span.Resource.SchemaUrl,
@@ -57,6 +57,6 @@ public class RoundTripTests
         string.Join('|', span.Links.Select(one => $"{one.TraceId} {one.SpanId} {one.TraceState} {one.Flags} {Describe(one.Attributes)} {one.DroppedAttributes}")));
 
     // As a multiset: content is kept apart from the other attributes, so the order among the two is not kept.
-    private static string Describe(IReadOnlyList<OtlpAttribute> attributes) =>
+    internal static string Describe(IReadOnlyList<OtlpAttribute> attributes) =>
         string.Join('\u0002', attributes.Select(one => $"{one.Key}\u0003{(char)one.Type}\u0003{one.Value}").Order(StringComparer.Ordinal));
 }
