@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
+using Faultline.Ingest.Forwarding;
 using Faultline.Ingest.Gateway;
 using Faultline.Ingest.Receivers;
 using Faultline.Store.Writes;
@@ -24,7 +25,8 @@ public sealed record IngestOptions(TimeSpan MaxAge, long ReadingBytesMax = 512L 
 /// decode → redact → normalise → write → acknowledge. What it returns as <see cref="Admission.Durable"/> is on the disk; nothing is kept
 /// here in between, so a request that gets no answer was either written whole or not at all.
 /// </summary>
-public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, IngestFigures figures, TimeProvider time)
+/// <param name="forwarder">Gets a copy after the commit, before the acknowledgement; null: nobody does.</param>
+public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, IngestFigures figures, TimeProvider time, Forwarder? forwarder = null)
 {
     private readonly CountedSpans _counted = new();
     private readonly ConcurrentDictionary<string, DeltaSeries> _deltas = new(StringComparer.Ordinal);
@@ -51,7 +53,7 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
 
         if (batch.Count > 0)
         {
-            switch (await writer.WriteAsync(batch, cancel))
+            switch (await (forwarder is null ? writer.WriteAsync(batch, cancel) : WriteAndForwardAsync(forwarder, batch, signal, body, json).WaitAsync(cancel)))
             {
                 case WriteOutcome.TryLater { StoreFailed: true } later:
                     figures.Refused(signal, transport, RefusalReason.Unavailable, decoding.Accepted);
@@ -90,6 +92,19 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
         }
 
         return (batch, decoding);
+    }
+
+    /// <summary>Goes on when the sender has hung up: what is committed is forwarded.</summary>
+    private async Task<WriteOutcome> WriteAndForwardAsync(Forwarder to, TelemetryBatch batch, Signal signal, ReadOnlyMemory<byte> body, bool json)
+    {
+        var metrics = signal == Signal.Metrics ? to.CopiesOfMetrics(batch.Project, body.Span, json, _redactor) : [];
+        var outcome = await writer.WriteAsync(batch);
+        if (outcome is WriteOutcome.Durable or WriteOutcome.Repeated)
+        {
+            to.Queue(batch, metrics, isRepeat: outcome is WriteOutcome.Repeated);
+        }
+
+        return outcome;
     }
 
     private OtlpDecoding Decode(Signal signal, ReadOnlySpan<byte> body, bool json, TelemetryBatch batch)

@@ -1,7 +1,7 @@
 namespace Faultline.Ingest.Receivers;
 
 /// <summary>How a body is compressed.</summary>
-internal enum Packing
+public enum Packing
 {
     None,
     Gzip,
@@ -9,10 +9,17 @@ internal enum Packing
 }
 
 /// <summary>The words for it in <c>Content-Encoding</c> and <c>grpc-encoding</c>.</summary>
-internal static class PackingWords
+public static class PackingWords
 {
     /// <summary>What this process takes.</summary>
     public static string Taken { get; } = Zstd.IsPresent ? "gzip, zstd" : "gzip";
+
+    public static string Of(Packing packing) => packing switch
+    {
+        Packing.Gzip => "gzip",
+        Packing.Zstd => "zstd",
+        _ => "identity",
+    };
 
     public static bool TryParse(string encoding, out Packing packing)
     {

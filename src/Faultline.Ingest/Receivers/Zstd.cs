@@ -3,13 +3,14 @@ using System.Runtime.InteropServices;
 namespace Faultline.Ingest.Receivers;
 
 /// <summary>Zstandard by the system's library. Where there is none, <see cref="IsPresent"/> is false and senders are told to use gzip.</summary>
-/// <remarks>Source: RFC 8878; zstd.h, "Streaming decompression", stable since 1.4.0. Every native handle is in this file.</remarks>
+/// <remarks>Source: RFC 8878; zstd.h, "Simple API" and "Streaming decompression", stable since 1.4.0. Every native handle is in this file.</remarks>
 internal sealed unsafe class Zstd : IDisposable
 {
     /// <summary>Log2 of the largest window that is taken: 8 MiB, which RFC 8878 asks every decoder for and every level up to 19 keeps to.</summary>
     public const int WindowLogMax = 23;
 
     private const int WindowLogMaxParameter = 100;
+    private const int PackLevel = 1;
 
     private static readonly Functions? s_functions = Functions.Load();
 
@@ -26,6 +27,19 @@ internal sealed unsafe class Zstd : IDisposable
     }
 
     public static bool IsPresent => s_functions is not null;
+
+    /// <summary>Packs as one frame; quick rather than small.</summary>
+    public static byte[] Pack(ReadOnlySpan<byte> source)
+    {
+        var functions = s_functions ?? throw new InvalidOperationException("libzstd is not installed.");
+        var packed = new byte[functions.CompressBound((nuint)source.Length)];
+        fixed (byte* from = source)
+        fixed (byte* to = packed)
+        {
+            var length = functions.Compress(to, (nuint)packed.Length, from, (nuint)source.Length, PackLevel);
+            return functions.IsError(length) == 0 ? packed[..(int)length] : throw new InvalidOperationException("libzstd did not pack.");
+        }
+    }
 
     /// <summary>Unpacks what fits.</summary>
     /// <param name="consumed">Bytes of <paramref name="source"/> that were read.</param>
@@ -64,6 +78,8 @@ internal sealed unsafe class Zstd : IDisposable
         public readonly delegate* unmanaged<nint, nuint> Free = (delegate* unmanaged<nint, nuint>)NativeLibrary.GetExport(library, "ZSTD_freeDCtx");
         public readonly delegate* unmanaged<nint, int, int, nuint> SetParameter = (delegate* unmanaged<nint, int, int, nuint>)NativeLibrary.GetExport(library, "ZSTD_DCtx_setParameter");
         public readonly delegate* unmanaged<nint, Buffer*, Buffer*, nuint> Decompress = (delegate* unmanaged<nint, Buffer*, Buffer*, nuint>)NativeLibrary.GetExport(library, "ZSTD_decompressStream");
+        public readonly delegate* unmanaged<nuint, nuint> CompressBound = (delegate* unmanaged<nuint, nuint>)NativeLibrary.GetExport(library, "ZSTD_compressBound");
+        public readonly delegate* unmanaged<byte*, nuint, byte*, nuint, int, nuint> Compress = (delegate* unmanaged<byte*, nuint, byte*, nuint, int, nuint>)NativeLibrary.GetExport(library, "ZSTD_compress");
         public readonly delegate* unmanaged<nuint, uint> IsError = (delegate* unmanaged<nuint, uint>)NativeLibrary.GetExport(library, "ZSTD_isError");
 
         public static Functions? Load()
