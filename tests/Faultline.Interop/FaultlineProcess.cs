@@ -39,14 +39,24 @@ public sealed class FaultlineProcess : IAsyncDisposable
 
     public TimeSpan StartTook { get; private set; }
 
+    private string ConfigFile => Path.Combine(DataDirectory, "faultline.yaml");
+
     public string Token => File.ReadAllText(Path.Combine(DataDirectory, "admin.token")).Trim();
 
     /// <param name="settings">Environment variables on top of the defaults, e.g. <c>ENVOY_API_KEYS</c>.</param>
-    public static async Task<FaultlineProcess> StartAsync(IReadOnlyDictionary<string, string>? settings = null, string? dataDirectory = null)
+    /// <param name="config">What the settings file says; it lies in the data directory.</param>
+    /// <param name="envFile">What the <c>.env</c> file beside it says.</param>
+    public static async Task<FaultlineProcess> StartAsync(IReadOnlyDictionary<string, string>? settings = null, string? dataDirectory = null, string? config = null, string? envFile = null)
     {
         var server = new FaultlineProcess(dataDirectory ?? Directory.CreateTempSubdirectory("faultline-").FullName, dataDirectory is null, settings ?? new Dictionary<string, string>(StringComparer.Ordinal));
         try
         {
+            if (config is not null)
+            {
+                await File.WriteAllTextAsync(server.ConfigFile, config);
+                await File.WriteAllTextAsync(Path.Combine(server.DataDirectory, ".env"), envFile ?? "");
+            }
+
             await server.LaunchAsync();
             return server;
         }
@@ -83,6 +93,15 @@ public sealed class FaultlineProcess : IAsyncDisposable
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         response.EnsureSuccessStatusCode();
         return json.RootElement.GetProperty("data").GetProperty("result").Clone();
+    }
+
+    /// <summary>The sum of a family's samples on the port of the server's own metrics; 0 when there is none.</summary>
+    /// <param name="name">With its suffix, and as far into its labels as wanted: <c>faultline_x_total{reason="full"</c>.</param>
+    public async Task<double> InternalAsync(string name)
+    {
+        var text = await Http.GetStringAsync(new Uri(Door("internals"), "/metrics"));
+        return text.Split('\n').Where(line => line.StartsWith(name, StringComparison.Ordinal) && line[name.Length..] is [' ' or '{' or ',' or '}', ..])
+            .Sum(line => double.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
     }
 
     /// <summary>Runs a client command of the same executable against this server.</summary>
@@ -179,7 +198,7 @@ public sealed class FaultlineProcess : IAsyncDisposable
 
     private async Task LaunchAsync()
     {
-        var start = StartInfo(["run", "--data", DataDirectory]);
+        var start = StartInfo(File.Exists(ConfigFile) ? ["run", "--data", DataDirectory, "--config", ConfigFile] : ["run", "--data", DataDirectory]);
         foreach (var door in Doors)
         {
             start.Environment[$"FAULTLINE_LISTEN_{door}"] = "127.0.0.1:0";

@@ -47,6 +47,8 @@ internal static class RunCommand
                     Console.WriteLine($"{setting.Key,-42} {setting.Variable,-52} {setting.Help}");
                 }
 
+                Console.WriteLine($"{"exporters.NAME.…",-42} {"(settings file only)",-52} Backends that get a copy of what comes in over OTLP; see docs/forward.md.");
+
                 return ExitCode.Done;
             }
 
@@ -61,7 +63,8 @@ internal static class RunCommand
                 flags["profile"] = profile;
             }
 
-            var reading = SettingsReader.Read(parsed.GetValue(_config), parsed.GetValue(_envFile), CommandLine.EnvironmentVariables(), flags);
+            var sources = new SettingsSources(parsed.GetValue(_config), parsed.GetValue(_envFile), CommandLine.EnvironmentVariables(), flags);
+            var reading = sources.Read();
             foreach (var warning in reading.Warnings)
             {
                 await Console.Error.WriteLineAsync(warning);
@@ -76,7 +79,7 @@ internal static class RunCommand
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
             using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
-            await using var server = await Server.StartAsync(reading.Settings, Console.Out.WriteLine, stop.Token);
+            await using var server = await Server.StartAsync(reading.Settings, sources, Console.Out.WriteLine, stop.Token);
             await Console.Out.WriteLineAsync(Banner.Text(server));
             await server.WaitAsync(stop.Token);
             return ExitCode.Done;

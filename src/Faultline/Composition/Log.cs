@@ -23,4 +23,10 @@ internal static partial class Log
 
     [LoggerMessage(9013, LogLevel.Warning, "{Path} expired at {Expires:u}: most clients will refuse it.")]
     public static partial void TlsExpired(this ILogger log, string path, DateTime expires);
+
+    [LoggerMessage(9014, LogLevel.Information, "Read the settings again: the gateway's keys and exporters' headers are those of the files now. Other changed settings need a restart.")]
+    public static partial void SettingsRead(this ILogger log);
+
+    [LoggerMessage(9015, LogLevel.Warning, "The settings changed and cannot be used; the old keys stay in use. {Why}")]
+    public static partial void SettingsUnusable(this ILogger log, string why);
 }

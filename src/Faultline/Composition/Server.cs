@@ -15,6 +15,7 @@ using Faultline.Diagnosis.Knowledge;
 using Faultline.Diagnosis.Reasoning;
 using Faultline.Diagnosis.Reasoning.Chat;
 using Faultline.Diagnosis.Topics;
+using Faultline.Ingest.Forwarding;
 using Faultline.Ingest.Gateway;
 using Faultline.Ingest.Pipeline;
 using Faultline.Ingest.Receivers.Grpc;
@@ -45,12 +46,14 @@ internal sealed class Server : IAsyncDisposable
     private readonly List<Task> _loops = [];
     private readonly Stack<Func<ValueTask>> _close = new();
     private readonly ILoggerFactory _logs;
+    private readonly SettingsWatch? _watch;
     private TlsFiles? _tls;
 
-    private Server(FaultlineSettings settings)
+    private Server(FaultlineSettings settings, SettingsSources? sources)
     {
         Settings = settings;
         _logs = LoggerFactory.Create(Logging.Configure);
+        _watch = sources is null ? null : new SettingsWatch(sources, _logs.CreateLogger("Faultline"));
         _close.Push(() =>
         {
             _logs.Dispose();
@@ -58,7 +61,7 @@ internal sealed class Server : IAsyncDisposable
         });
     }
 
-    public FaultlineSettings Settings { get; }
+    public FaultlineSettings Settings { get; private set; }
 
     /// <summary>From the start of the process until every door was open.</summary>
     public TimeSpan StartTook { get; private set; }
@@ -68,10 +71,11 @@ internal sealed class Server : IAsyncDisposable
     /// <summary>host:port that a door really has.</summary>
     public string Address(string key) => _doors.Addresses[key];
 
+    /// <param name="sources">Where the settings are from, to be read again; null: they stay.</param>
     /// <param name="say">A line for whoever waits.</param>
-    public static async Task<Server> StartAsync(FaultlineSettings settings, Action<string> say, CancellationToken cancel)
+    public static async Task<Server> StartAsync(FaultlineSettings settings, SettingsSources? sources, Action<string> say, CancellationToken cancel)
     {
-        var server = new Server(settings);
+        var server = new Server(settings, sources);
         try
         {
             await server.OpenAsync(say, cancel);
@@ -119,17 +123,12 @@ internal sealed class Server : IAsyncDisposable
         if (Settings.Tls.Certificate is not null)
         {
             _tls = TlsFiles.Open(Settings.Tls, time, _logs.CreateLogger("Faultline"));
-            var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
-            {
-                signal.Cancel = true;
-                _tls.LookNow();
-            });
-            _close.Push(() =>
-            {
-                hangUp.Dispose();
-                return ValueTask.CompletedTask;
-            });
         }
+
+        ListenToHangUp();
+
+        // Copies to other backends: open before the store, so that what is committed last is still queued.
+        var forwarder = OpenForwarder(time);
 
         // The store.
         var library = await EngineLibrary.EnsureAsync(Path.Combine(AppContext.BaseDirectory, "native"), say, cancel);
@@ -179,11 +178,11 @@ internal sealed class Server : IAsyncDisposable
         store.Writer.Readers.Add(live);
 
         // How telemetry gets in, and what is said about it.
-        var auth = new GatewayAuth(new GatewayOptions(Settings.GatewayMethod is "basic-auth", Settings.ApiKeys, Settings.BasicCredentials));
+        var auth = new GatewayAuth(GatewayOf(Settings));
         var figures = new IngestFigures();
-        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(Settings.IngestMaxAge) { Redaction = Redaction() }, figures, time);
+        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(Settings.IngestMaxAge) { Redaction = Redaction() }, figures, time, forwarder);
         var process = new ProcessMetrics(store.Writer, Settings.QueueBytesMax, time);
-        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. _tls?.Families() ?? []];
+        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. forwarder?.Families() ?? [], .. _tls?.Families() ?? [], .. _watch?.Families() ?? []];
         var promQl = new PromQlEngine(store.Samples.SelectAsync);
         var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));
 
@@ -264,12 +263,61 @@ internal sealed class Server : IAsyncDisposable
         }
 
         Loop("scrape", scrape.RunAsync);
+        if (forwarder is not null)
+        {
+            Loop("forwarding", forwarder.RunAsync);
+        }
+
         if (_tls is not null)
         {
             Loop("TLS files", _tls.RunAsync);
         }
 
+        if (_watch is not null)
+        {
+            Loop("settings", stopped => _watch.RunAsync(read => Use(read, auth, forwarder), stopped));
+        }
+
         StartTook = DateTime.Now - Process.GetCurrentProcess().StartTime;
+    }
+
+    private static GatewayOptions GatewayOf(FaultlineSettings settings) => new(settings.GatewayMethod is "basic-auth", settings.ApiKeys, settings.BasicCredentials);
+
+    /// <summary>Keys can change while the server runs; connections stay, and their next request is judged by the new ones.</summary>
+    private void Use(FaultlineSettings read, GatewayAuth auth, Forwarder? forwarder)
+    {
+        Settings = Settings with { GatewayMethod = read.GatewayMethod, ApiKeys = read.ApiKeys, BasicCredentials = read.BasicCredentials };
+        auth.Replace(GatewayOf(Settings));
+        forwarder?.UseHeaders(read.Exporters);
+    }
+
+    private void ListenToHangUp()
+    {
+        var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
+        {
+            signal.Cancel = true;
+            _tls?.LookNow();
+            _watch?.LookNow();
+        });
+        _close.Push(() =>
+        {
+            hangUp.Dispose();
+            return ValueTask.CompletedTask;
+        });
+    }
+
+    /// <summary>Copies to other backends; null when none is set.</summary>
+    private Forwarder? OpenForwarder(TimeProvider time)
+    {
+        var directory = Path.Combine(Settings.DataDirectory, "forward");
+        if (Settings.Exporters.Count == 0 && !Directory.Exists(directory))
+        {
+            return null;
+        }
+
+        var forwarder = Forwarder.Open(Settings.Exporters, directory, time, _logs.CreateLogger<Forwarder>());
+        _close.Push(forwarder.DisposeAsync);
+        return Settings.Exporters.Count == 0 ? null : forwarder;
     }
 
     /// <summary>The language model's endpoint; null when none is set.</summary>

@@ -4,6 +4,7 @@ using Faultline.Diagnosis.Knowledge;
 using Faultline.Diagnosis.Reasoning;
 using Faultline.Diagnosis.Reasoning.Chat;
 using Faultline.Diagnosis.Rules;
+using Faultline.Ingest.Forwarding;
 using Faultline.Store.Schema;
 using Faultline.Store.Tiers;
 using Faultline.Telemetry.Redaction;
@@ -89,6 +90,9 @@ public sealed record FaultlineSettings
     public IReadOnlyList<UserRule> Rules { get; init; } = [];
 
     public KnowledgeOptions Knowledge { get; init; } = new();
+
+    /// <summary>Backends that get a copy; from the settings file only.</summary>
+    public IReadOnlyList<ExporterOptions> Exporters { get; init; } = [];
 
     /// <summary>The key of a fresh installation. Accepted on loopback only.</summary>
     public const string PlaceholderKey = "placeholder_api_key";

@@ -111,7 +111,7 @@ internal static class SettingTable
     private static double Number(IReadOnlyList<string> values) =>
         double.TryParse(One(values), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException($"'{One(values)}' is not a number");
 
-    private static bool Bool(IReadOnlyList<string> values) =>
+    internal static bool Bool(IReadOnlyList<string> values) =>
         bool.TryParse(One(values), out var yes) ? yes : throw new FormatException($"'{One(values)}' is neither true nor false");
 
     internal static TimeSpan Duration(IReadOnlyList<string> values)
@@ -129,7 +129,7 @@ internal static class SettingTable
         throw new FormatException($"'{text}' is not a duration (for example 25ms, 10s, 15m, 12h, 365d)");
     }
 
-    private static long Bytes(IReadOnlyList<string> values)
+    internal static long Bytes(IReadOnlyList<string> values)
     {
         var text = One(values);
         ReadOnlySpan<(string Unit, long Factor)> units = [("KiB", 1L << 10), ("MiB", 1L << 20), ("GiB", 1L << 30), ("kB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("B", 1), ("", 1)];

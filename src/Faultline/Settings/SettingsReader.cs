@@ -23,24 +23,29 @@ public static class SettingsReader
         var problems = new List<string>();
         var warnings = new List<string>();
         var settings = new FaultlineSettings();
+        var envPath = envFile ?? EnvFileBeside(file);
+        var ofEnvFile = File.Exists(envPath) ? ParseEnvFile(File.ReadLines(envPath)) : [];
         if (file is not null)
         {
-            foreach (var (key, values, line) in ReadYaml(file, problems))
+            var (keys, exporters) = ReadYaml(file, problems);
+            foreach (var (key, values, line) in keys)
             {
                 settings = SetOpenly(settings, key, values, $"{file}:{line}: {key}", problems);
+            }
+
+            if (exporters is not null)
+            {
+                settings = settings with { Exporters = new ExporterReader(file, Joined(environment, ofEnvFile), problems).Read(exporters) };
             }
         }
 
         settings = ReadVariables(settings, environment, "environment", problems, warnings);
-        var implied = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file ?? "faultline.yaml")) ?? ".", ".env");
         if (envFile is not null && !File.Exists(envFile))
         {
             problems.Add($"--env-file {envFile}: there is no such file.");
         }
-        else if ((envFile ?? implied) is var path && File.Exists(path))
-        {
-            settings = ReadVariables(settings, ParseEnvFile(File.ReadLines(path)), path, problems, warnings);
-        }
+
+        settings = ReadVariables(settings, ofEnvFile, envPath, problems, warnings);
 
         foreach (var (key, value) in commandLine)
         {
@@ -56,6 +61,20 @@ public static class SettingsReader
         }
 
         return new SettingsReading(settings, problems, warnings);
+    }
+
+    /// <summary>Where a <c>.env</c> file is looked for: beside the settings, or in the working directory.</summary>
+    internal static string EnvFileBeside(string? file) => Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file ?? "faultline.yaml")) ?? ".", ".env");
+
+    private static Dictionary<string, string> Joined(IReadOnlyDictionary<string, string> variables, Dictionary<string, string> winning)
+    {
+        var joined = new Dictionary<string, string>(variables, StringComparer.Ordinal);
+        foreach (var (name, value) in winning)
+        {
+            joined[name] = value;
+        }
+
+        return joined;
     }
 
     /// <summary>Lines <c>NAME=value</c>; <c>#</c> begins a comment line; quotes around a value are taken off; <c>export</c> is allowed.</summary>
@@ -153,9 +172,11 @@ public static class SettingsReader
         }
     }
 
-    private static List<(string Key, IReadOnlyList<string> Values, long Line)> ReadYaml(string file, List<string> problems)
+    /// <returns>Every key with its values, and apart from them what <c>exporters</c> holds: its keys are the user's own.</returns>
+    private static (List<(string Key, IReadOnlyList<string> Values, long Line)> Keys, YamlNode? Exporters) ReadYaml(string file, List<string> problems)
     {
         var found = new List<(string, IReadOnlyList<string>, long)>();
+        YamlNode? exporters = null;
         try
         {
             using var reader = new StreamReader(file);
@@ -163,6 +184,11 @@ public static class SettingsReader
             yaml.Load(reader);
             if (yaml.Documents.Count > 0)
             {
+                if (yaml.Documents[0].RootNode is YamlMappingNode root && root.Children.TryGetValue(new YamlScalarNode("exporters"), out exporters))
+                {
+                    root.Children.Remove(new YamlScalarNode("exporters"));
+                }
+
                 Flatten(yaml.Documents[0].RootNode, "", found);
             }
         }
@@ -179,10 +205,10 @@ public static class SettingsReader
             problems.Add($"{file}:{wrong.Start.Line}: this is not YAML: {wrong.Message}");
         }
 
-        return found;
+        return (found, exporters);
     }
 
-    private static void Flatten(YamlNode node, string path, List<(string, IReadOnlyList<string>, long)> found)
+    internal static void Flatten(YamlNode node, string path, List<(string, IReadOnlyList<string>, long)> found)
     {
         switch (node)
         {
