@@ -186,6 +186,8 @@ internal sealed class OtlpSender : IDisposable
 
     private void AddHeaders(HttpRequestMessage request)
     {
+        // The handler takes the name to ask for, and to find in the certificate, from here; SslOptions.TargetHost it overwrites.
+        request.Headers.Host = _options.Tls.ServerNameOverride;
         foreach (var (name, value) in _headers)
         {
             request.Headers.TryAddWithoutValidation(name, value);
@@ -251,11 +253,6 @@ internal static class BackendTls
     public static void Apply(ExporterTls tls, SocketsHttpHandler handler)
     {
         handler.SslOptions.CertificateRevocationCheckMode = X509RevocationMode.NoCheck;
-        if (tls.ServerNameOverride is { } name)
-        {
-            handler.SslOptions.TargetHost = name;
-        }
-
         if (tls.CertFile is not null)
         {
             handler.SslOptions.LocalCertificateSelectionCallback = (_, _, _, _, _) => X509Certificate2.CreateFromPemFile(tls.CertFile, tls.KeyFile);
