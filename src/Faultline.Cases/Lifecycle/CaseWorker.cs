@@ -28,11 +28,6 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
     /// <summary>The first answer is given at once; it is thought over when this much more telemetry has come in.</summary>
     private static readonly TimeSpan[] Thoughts = [TimeSpan.Zero, TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(5)];
 
-    /// <summary>While the cause cannot be determined and the symptoms last, it is tried again this often: what grows slowly is clear later.</summary>
-    private static readonly TimeSpan WhileUnable = TimeSpan.FromMinutes(10);
-
-    private const int UnableThoughtsMax = 6;
-
     private static readonly TimeSpan AfterBurst = TimeSpan.FromSeconds(10);
 
     /// <summary>The query looks back over a minute or more; that minute must lie after the fix.</summary>
@@ -138,9 +133,9 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
         var changes = cases.ChangesAround(finding, time.GetUtcNow());
         var past = cases.Past(finding.Project);
         var verdict = await diagnose(finding, changes, past, cancel);
-        if (NextThought(thought + 1, verdict, view) is { } wait)
+        if (thought + 1 < Thoughts.Length)
         {
-            _undiagnosed.TryAdd(id, (finding, time.GetUtcNow() + wait, thought + 1));
+            _undiagnosed.TryAdd(id, (finding, time.GetUtcNow() + Thoughts[thought + 1], thought + 1));
         }
 
         if (view.Verdict is null || !Same(view.Verdict, verdict))
@@ -154,11 +149,6 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
             reasoning?.Offer(view, new ReasoningCase(id.ToString(), finding, verdict, changes, past));
         }
     }
-
-    private static TimeSpan? NextThought(int thought, Verdict verdict, CaseView view) =>
-        thought < Thoughts.Length ? Thoughts[thought]
-        : verdict.UnableBecause is not null && view.SymptomsClearedAt is null && thought < Thoughts.Length + UnableThoughtsMax ? WhileUnable
-        : null;
 
     /// <summary>Says the same to somebody who reads it: the same causes in the same order, no confidence much changed.</summary>
     private static bool Same(Verdict before, Verdict now) =>
