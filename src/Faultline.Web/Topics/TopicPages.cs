@@ -13,6 +13,6 @@ internal static class TopicPages
         {
             var range = Page.Range(http, web);
             var answer = await TopicsRest.ReadAsync(web, range, http.Request.Query["service"], null, null, http.RequestAborted);
-            return Page.Of<TopicsPage>(http, web, "Topics", "metrics", range, new Dictionary<string, object?> { [nameof(TopicsPage.Answer)] = answer });
+            return Page.Of<TopicsPage>(http, web, "Topics", "topics", range, new Dictionary<string, object?> { [nameof(TopicsPage.Answer)] = answer });
         }).ExcludeFromDescription();
 }
