@@ -76,7 +76,6 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
         await Assertions.Expect(page.GetByText("Asked of").First).ToBeVisibleAsync();
         await Assertions.Expect(page.Locator("table tbody tr").First).ToBeVisibleAsync();
         await Axe.AssertNothingAsync(page, "/topics");
-        await PictureAsync(page, "topics");
         visit.AssertClean();
 
         // The proof, and what happens to it when one byte changes.
@@ -119,18 +118,14 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
     /// <summary>The README's pictures.</summary>
     private static async Task ScreenshotsAsync(Visit visit, string casePath)
     {
+        var images = Path.Combine(FaultlineProcess.RepositoryRoot, "docs", "images");
+        Directory.CreateDirectory(images);
         foreach (var (name, path) in ((string, string)[])[("case", casePath), ("overview", "/?from=now-15m"), ("traces", "/traces?from=now-15m"), ("cases", "/cases")])
         {
             await visit.GotoAsync(path);
             await Visit.ChartsAsync(visit.Page);
-            await PictureAsync(visit.Page, name);
+            await visit.Page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(images, name + ".png") });
         }
-    }
-
-    private static async Task PictureAsync(IPage page, string name)
-    {
-        var images = Directory.CreateDirectory(Path.Combine(FaultlineProcess.RepositoryRoot, "docs", "images"));
-        await page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(images.FullName, name + ".png") });
     }
 }
 

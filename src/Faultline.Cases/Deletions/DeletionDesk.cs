@@ -61,7 +61,6 @@ public sealed class DeletionDesk
     private readonly Channel<bool> _asked = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private long _erasedAt;
     private bool _hasMarked = true;
-    private bool _everythingOnce = true;
 
     /// <param name="hashKey">Of the keyed hashes of ids in the ledger.</param>
     public DeletionDesk(CaseBook cases, DeletionStore rows, ReadOnlyMemory<byte> hashKey, TimeProvider time, ILogger<DeletionDesk> log, params IReadOnlyList<ForgetInMemory> memories)
@@ -182,8 +181,8 @@ public sealed class DeletionDesk
 
             if (_hasMarked)
             {
-                await _rows.EraseAsync(_everythingOnce, cancel);
-                (_hasMarked, _everythingOnce) = (false, false);
+                await _rows.EraseAsync(cancel);
+                _hasMarked = false;
             }
 
             _erasedAt = _time.GetTimestamp();

@@ -31,7 +31,6 @@ public sealed class DeletionStore
     private readonly RowsTurn _turn;
     private readonly TimeProvider _time;
     private readonly Action _seriesDeleted;
-    private readonly HashSet<string> _marked = new(StringComparer.Ordinal);
     private long _sweptTo;
 
     /// <param name="seriesDeleted">Called when rows of <c>metric_series</c> are gone, so that those still in use are written again.</param>
@@ -155,21 +154,19 @@ public sealed class DeletionStore
     }
 
     /// <summary>Writes parts with deleted rows anew, without them. The old parts go from the disk some minutes later (ClickHouse's <c>old_parts_lifetime</c>).</summary>
-    /// <param name="everything">Also of tables that only an earlier process deleted from.</param>
     /// <returns>Tables.</returns>
-    public Task<int> EraseAsync(bool everything = false, CancellationToken cancel = default) => _turn.RunAsync(() => EraseInTurnAsync(everything, cancel), cancel);
+    public Task<int> EraseAsync(CancellationToken cancel = default) => _turn.RunAsync(() => EraseInTurnAsync(cancel), cancel);
 
-    private async Task<int> EraseInTurnAsync(bool everything, CancellationToken cancel)
+    private async Task<int> EraseInTurnAsync(CancellationToken cancel)
     {
-        var erased = 0;
-        foreach (var table in ErasedTables.Where(table => everything || _marked.Contains(table)).ToList())
+        var marked = await _engine.QueryAsync("SELECT DISTINCT table FROM system.parts WHERE database = currentDatabase() AND active AND has_lightweight_delete = 1", null, Limits, cancel);
+        var tables = marked.Rows.Select(row => row.Text("table")).Where(table => ErasedTables.Contains(table, StringComparer.Ordinal)).ToList();
+        foreach (var table in tables)
         {
-            await _engine.ExecuteAsync($"ALTER TABLE {table} APPLY DELETED MASK SETTINGS mutations_sync = 1", cancel: cancel);
-            _marked.Remove(table);
-            erased++;
+            await Mutation.ExecuteAsync(_engine, $"ALTER TABLE {table} APPLY DELETED MASK SETTINGS mutations_sync = 1", cancel: cancel);
         }
 
-        return erased;
+        return tables.Count;
     }
 
     /// <summary>Deletes topics of a project; of the sides of services only those not written since.</summary>
@@ -399,8 +396,7 @@ public sealed class DeletionStore
 
     private async Task MarkAsync(string table, string condition, SqlParameters? parameters, CancellationToken cancel)
     {
-        _marked.Add(table);
-        await _engine.ExecuteAsync($"DELETE FROM {table} WHERE {condition}", parameters, cancel);
+        await Mutation.ExecuteAsync(_engine, $"DELETE FROM {table} WHERE {condition}", parameters, cancel);
         if (table == "metric_series")
         {
             _seriesDeleted();

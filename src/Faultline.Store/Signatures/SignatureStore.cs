@@ -70,8 +70,8 @@ public sealed class SignatureStore
     {
         if (cases.Count > 0)
         {
-            await _engine.ExecuteAsync(
-                "DELETE FROM failure_signatures WHERE project = {project:String} AND case_id IN (SELECT arrayJoin({cases:Array(String)}))",
+            await Mutation.ExecuteAsync(
+                _engine, "DELETE FROM failure_signatures WHERE project = {project:String} AND case_id IN (SELECT arrayJoin({cases:Array(String)}))",
                 new SqlParameters().Add("project", project).Add("cases", cases), cancel);
         }
     }

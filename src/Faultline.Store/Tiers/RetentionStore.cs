@@ -105,8 +105,15 @@ public sealed class RetentionStore
     }
 
     /// <summary>Forgets decisions about traces that are gone.</summary>
-    public async Task ForgetAsync(CancellationToken cancel = default) =>
-        await _engine.ExecuteAsync("DELETE FROM kept_traces WHERE keep_until < {before:Date}", new SqlParameters().Add("before", Text(Today.AddDays(-DaysBefore))), cancel);
+    public async Task ForgetAsync(CancellationToken cancel = default)
+    {
+        const string Gone = "keep_until < {before:Date}";
+        var parameters = new SqlParameters().Add("before", Text(Today.AddDays(-DaysBefore)));
+        if ((await _engine.QueryAsync($"SELECT count() AS n FROM kept_traces WHERE {Gone}", parameters, Limits, cancel)).Rows.First().Int64("n") > 0)
+        {
+            await Mutation.ExecuteAsync(_engine, $"DELETE FROM kept_traces WHERE {Gone}", parameters, cancel);
+        }
+    }
 
     /// <summary>Why a trace is still there; null where it is not, or where nothing is ever dropped.</summary>
     public async Task<TraceKeep?> OfTraceAsync(string project, TraceId trace, RetentionOptions options, Pins pins, CancellationToken cancel = default)
