@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text.Json;
-using System.Threading.Channels;
 using Faultline.Cases.Blobs;
 using Faultline.Cases.Events;
 using Faultline.Cases.Projections;
@@ -8,6 +7,7 @@ using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Findings;
 using Faultline.Diagnosis.Reasoning;
 using Faultline.Ledger;
+using Faultline.Store;
 using Faultline.Telemetry.Changes;
 
 namespace Faultline.Cases;
@@ -36,8 +36,7 @@ public sealed class CaseBook
     private readonly LedgerFile _ledger;
     private readonly BlobStore _blobs;
     private CaseProjection _projection;
-    // One place: who has put something into it may write.
-    private readonly Channel<bool> _writer = Channel.CreateBounded<bool>(1);
+    private readonly Turn _writing = new();
     private readonly Lock _read = new();
     private readonly TimeProvider _time;
 
@@ -104,20 +103,16 @@ public sealed class CaseBook
     /// <summary>Reads everything anew, after blobs were deleted.</summary>
     internal async Task RebuildAsync(CancellationToken cancel)
     {
-        await _writer.Writer.WriteAsync(true, cancel);
-        try
-        {
-            var projection = await ReplayAsync(cancel);
-            lock (_read)
+        await _writing.RunAsync(
+            async () =>
             {
-                _projection = projection;
-            }
-        }
-        finally
-        {
-            _writer.Reader.TryRead(out _);
-        }
-
+                var projection = await ReplayAsync(cancel);
+                lock (_read)
+                {
+                    _projection = projection;
+                }
+            },
+            cancel);
         Changed?.Invoke(null);
     }
 
@@ -421,29 +416,26 @@ public sealed class CaseBook
     internal async Task AppendAsync(Func<IReadOnlyList<FaultlineEvent>> decide, CancellationToken cancel)
     {
         var changed = new List<CaseView?>();
-        await _writer.Writer.WriteAsync(true, cancel);
-        try
-        {
-            var events = decide();
-            if (events.Count == 0)
+        await _writing.RunAsync(
+            async () =>
             {
-                return;
-            }
-
-            // Once begun, an append is finished: a client that goes away must not leave a case half told.
-            var entries = await _ledger.AppendAsync([.. events.Select(EventFormat.Write)], CancellationToken.None);
-            lock (_read)
-            {
-                for (var i = 0; i < events.Count; i++)
+                var events = decide();
+                if (events.Count == 0)
                 {
-                    changed.Add(_projection.Apply(entries[i].Sequence, entries[i].At, events[i]));
+                    return;
                 }
-            }
-        }
-        finally
-        {
-            _writer.Reader.TryRead(out _);
-        }
+
+                // Once begun, an append is finished: a client that goes away must not leave a case half told.
+                var entries = await _ledger.AppendAsync([.. events.Select(EventFormat.Write)], CancellationToken.None);
+                lock (_read)
+                {
+                    for (var i = 0; i < events.Count; i++)
+                    {
+                        changed.Add(_projection.Apply(entries[i].Sequence, entries[i].At, events[i]));
+                    }
+                }
+            },
+            cancel);
 
         foreach (var view in changed.DistinctBy(view => view?.Id))
         {

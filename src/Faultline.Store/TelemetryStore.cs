@@ -20,7 +20,8 @@ public sealed class TelemetryStore
         Logs = new Logs.LogStore(engine);
         Signatures = new Signatures.SignatureStore(engine, time);
         Topics = new Topics.TopicStore(engine, time);
-        var turn = new RowsTurn();
+        // What is being copied must not be deleted meanwhile.
+        var turn = new Turn();
         Retention = new Tiers.RetentionStore(engine, turn, time);
         Deletions = new Deletions.DeletionStore(engine, turn, time, () =>
         {

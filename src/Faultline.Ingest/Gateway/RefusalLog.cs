@@ -5,28 +5,14 @@ namespace Faultline.Ingest.Gateway;
 /// <summary>Writes refusals to the log, but no more than one in ten seconds: a sender with an old key tries for days, many times a second.</summary>
 internal sealed class RefusalLog(ILogger log, TimeProvider time)
 {
-    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(10);
-
-    private readonly Lock _gate = new();
-    private long? _last;
-    private long _unsaid;
+    private readonly SparseLine _line = new(time);
 
     public void Add(string peer, int port, string reason)
     {
-        long unsaid;
-        lock (_gate)
+        if (_line.MayBeWritten(out var unsaid))
         {
-            if (_last is { } last && time.GetElapsedTime(last) < Quiet)
-            {
-                _unsaid++;
-                return;
-            }
-
-            _last = time.GetTimestamp();
-            (unsaid, _unsaid) = (_unsaid, 0);
+            log.Refused(peer, port, reason, unsaid);
         }
-
-        log.Refused(peer, port, reason, unsaid);
     }
 }
 

@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Faultline.Metrics.Api;
 using Faultline.Metrics.Derived;
 using Faultline.Metrics.Exposition;
+using Faultline.Store;
 using Faultline.Store.Samples;
 using Faultline.Telemetry.Samples;
 using Microsoft.Extensions.Logging;
@@ -31,8 +32,8 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
 
     private readonly Dictionary<(string Job, string Project), Dictionary<(string Name, string Suffix, Labels Labels), Labels>> _known = [];
     private readonly Dictionary<string, ScrapeTarget> _targets = new(StringComparer.Ordinal);
-    // One place: who has put something into it may scrape, or change what is scraped.
-    private readonly Channel<bool> _scraping = Channel.CreateBounded<bool>(1);
+    // Who has it may scrape, or change what is scraped.
+    private readonly Turn _turn = new();
     private readonly Channel<bool> _fresh = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     /// <summary>host:port of the two doors, known once they listen; becomes the label <c>instance</c>.</summary>
@@ -93,14 +94,14 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
                     // Let the batch's siblings arrive, then take what is new without waiting for the next round.
                     await Task.Delay(SoonAfterNewSeries, time, cancel);
                     _fresh.Reader.TryRead(out _);
-                    await InTurnAsync(() => ScrapeDerivedAsync(onlyNew: true, cancel), cancel);
+                    await _turn.RunAsync(() => ScrapeDerivedAsync(onlyNew: true, cancel), cancel);
                     continue;
                 }
 
                 nextFull = time.GetUtcNow() + interval;
                 _fresh.Reader.TryRead(out _);
-                await InTurnAsync(() => ScrapeDerivedAsync(onlyNew: false, cancel), cancel);
-                await InTurnAsync(() => ScrapeAsync(InternalJob, InternalInstance, DefaultProject, internals(), onlyNew: false, cancel), cancel);
+                await _turn.RunAsync(() => ScrapeDerivedAsync(onlyNew: false, cancel), cancel);
+                await _turn.RunAsync(() => ScrapeAsync(InternalJob, InternalInstance, DefaultProject, internals(), onlyNew: false, cancel), cancel);
             }
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
@@ -126,7 +127,7 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
     }
 
     /// <summary>Forgets series while no scrape is under way: afterwards none stores what <paramref name="forget"/> took away.</summary>
-    public Task ForgetAsync(Action forget, CancellationToken cancel) => InTurnAsync(
+    public Task ForgetAsync(Action forget, CancellationToken cancel) => _turn.RunAsync(
         () =>
         {
             forget();
@@ -134,19 +135,6 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
             return Task.CompletedTask;
         },
         cancel);
-
-    private async Task InTurnAsync(Func<Task> step, CancellationToken cancel)
-    {
-        await _scraping.Writer.WriteAsync(true, cancel);
-        try
-        {
-            await step();
-        }
-        finally
-        {
-            _scraping.Reader.TryRead(out _);
-        }
-    }
 
     private void Wake() => _fresh.Writer.TryWrite(true);
 

@@ -28,13 +28,13 @@ public sealed class DeletionStore
     private static readonly QueryLimits Limits = new(Time: TimeSpan.FromMinutes(10));
 
     private readonly IClickHouse _engine;
-    private readonly RowsTurn _turn;
+    private readonly Turn _turn;
     private readonly TimeProvider _time;
     private readonly Action _seriesDeleted;
     private long _sweptTo;
 
     /// <param name="seriesDeleted">Called when rows of <c>metric_series</c> are gone, so that those still in use are written again.</param>
-    internal DeletionStore(IClickHouse engine, RowsTurn turn, TimeProvider time, Action seriesDeleted)
+    internal DeletionStore(IClickHouse engine, Turn turn, TimeProvider time, Action seriesDeleted)
     {
         _engine = engine;
         _turn = turn;
@@ -172,13 +172,9 @@ public sealed class DeletionStore
     /// <summary>Deletes topics of a project; of the sides of services only those not written since.</summary>
     public Task DeleteTopicsAsync(string project, DateTimeOffset writtenBefore, CancellationToken cancel = default) =>
         _turn.RunAsync(
-            async () =>
-            {
-                await MarkAsync(
-                    "topics", "project = {project:String} AND written_unix_millis < {before:Int64}",
-                    new SqlParameters().Add("project", project).Add("before", writtenBefore.ToUnixTimeMilliseconds()), cancel);
-                return true;
-            },
+            () => MarkAsync(
+                "topics", "project = {project:String} AND written_unix_millis < {before:Int64}",
+                new SqlParameters().Add("project", project).Add("before", writtenBefore.ToUnixTimeMilliseconds()), cancel),
             cancel);
 
     private async Task<IReadOnlyDictionary<string, DeletedRows>> DeleteTracesAsync(List<(string Id, DeletionScope Scope)> deletions, CancellationToken cancel)

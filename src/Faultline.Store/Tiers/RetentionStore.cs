@@ -39,10 +39,10 @@ public sealed class RetentionStore
     private static readonly QueryLimits Limits = new(Time: TimeSpan.FromMinutes(30));
 
     private readonly IClickHouse _engine;
-    private readonly RowsTurn _turn;
+    private readonly Turn _turn;
     private readonly TimeProvider _time;
 
-    internal RetentionStore(IClickHouse engine, RowsTurn turn, TimeProvider time)
+    internal RetentionStore(IClickHouse engine, Turn turn, TimeProvider time)
     {
         _engine = engine;
         _turn = turn;
@@ -116,7 +116,8 @@ public sealed class RetentionStore
     }
 
     /// <summary>Why a trace is still there; null where it is not, or where nothing is ever dropped.</summary>
-    public async Task<TraceKeep?> OfTraceAsync(string project, TraceId trace, RetentionOptions options, Pins pins, CancellationToken cancel = default)
+    /// <param name="pins">Asked only where they decide.</param>
+    public async Task<TraceKeep?> OfTraceAsync(string project, TraceId trace, RetentionOptions options, Func<Pins> pins, CancellationToken cancel = default)
     {
         if (options.Hot is null)
         {
@@ -147,7 +148,7 @@ public sealed class RetentionStore
 
         var newest = Date(row, "newest");
         var keep = (Rule: row.Text("kept_rule"), Days: (int)row.Int64("days"));
-        if (pins.Linked.Contains((project, trace)) && options.InForce.FirstOrDefault(rule => rule.Condition is KeepCondition.CaseLinked) is { } linked && linked.KeepDays > keep.Days)
+        if (options.InForce.FirstOrDefault(rule => rule.Condition is KeepCondition.CaseLinked) is { } linked && linked.KeepDays > keep.Days && pins().Linked.Contains((project, trace)))
         {
             keep = (linked.Name, linked.KeepDays);
         }

@@ -74,9 +74,6 @@ internal sealed class BackwardsWriter : IDisposable
         Tag(field, WireReader.Bytes);
     }
 
-    /// <summary>Bytes as they are, tags and all.</summary>
-    public void Raw(ReadOnlySpan<byte> value) => value.CopyTo(Prepend(value.Length));
-
     /// <summary>Makes what was written since <paramref name="end"/> (a <see cref="Length"/>) one message.</summary>
     public void CloseMessage(uint field, int end)
     {

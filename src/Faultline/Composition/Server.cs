@@ -382,7 +382,7 @@ internal sealed class Server : IAsyncDisposable
             Store = store,
             Cases = cases,
             Deletions = deletions,
-            KeepOf = (project, trace, stopped) => store.Retention.OfTraceAsync(project, trace, Settings.Retention, CasePins.Of(cases, deletions), stopped),
+            KeepOf = (project, trace, stopped) => store.Retention.OfTraceAsync(project, trace, Settings.Retention, () => CasePins.Of(cases, deletions), stopped),
             Ledger = ledger,
             LedgerDirectory = LedgerDirectory,
             PromQl = promQl,

@@ -16,27 +16,27 @@ internal sealed partial class ExporterReader(string file, IReadOnlyDictionary<st
 
     private static readonly Dictionary<string, Func<Draft, IReadOnlyList<string>, Draft>> s_keys = new(StringComparer.Ordinal)
     {
-        ["endpoint"] = (d, v) => d with { Endpoint = One(v) },
-        ["traces_endpoint"] = (d, v) => d.At(Ingest.Pipeline.Signal.Traces, One(v)),
-        ["metrics_endpoint"] = (d, v) => d.At(Ingest.Pipeline.Signal.Metrics, One(v)),
-        ["logs_endpoint"] = (d, v) => d.At(Ingest.Pipeline.Signal.Logs, One(v)),
-        ["protocol"] = (d, v) => d.With(o => o with { Protocol = Protocol(One(v)) }),
+        ["endpoint"] = (d, v) => d with { Endpoint = SettingTable.One(v) },
+        ["traces_endpoint"] = (d, v) => d.At(Ingest.Pipeline.Signal.Traces, SettingTable.One(v)),
+        ["metrics_endpoint"] = (d, v) => d.At(Ingest.Pipeline.Signal.Metrics, SettingTable.One(v)),
+        ["logs_endpoint"] = (d, v) => d.At(Ingest.Pipeline.Signal.Logs, SettingTable.One(v)),
+        ["protocol"] = (d, v) => d.With(o => o with { Protocol = Protocol(SettingTable.One(v)) }),
         ["signals"] = (d, v) => d.With(o => o with { Signals = [.. v.Select(Signal).Distinct()] }),
-        ["compression"] = (d, v) => d.With(o => o with { Compression = Compression(One(v)) }),
+        ["compression"] = (d, v) => d.With(o => o with { Compression = Compression(SettingTable.One(v)) }),
         ["timeout"] = (d, v) => d.With(o => o with { Timeout = AboveZero(v) }),
         ["tls.insecure"] = (d, v) => d with { IsInsecure = SettingTable.Bool(v) },
         ["tls.insecure_skip_verify"] = (d, v) => d.With(o => o with { Tls = o.Tls with { InsecureSkipVerify = SettingTable.Bool(v) } }),
         ["tls.ca_file"] = (d, v) => d.With(o => o with { Tls = o.Tls with { CaFile = d.Existing(v) } }),
         ["tls.cert_file"] = (d, v) => d.With(o => o with { Tls = o.Tls with { CertFile = d.Existing(v) } }),
         ["tls.key_file"] = (d, v) => d.With(o => o with { Tls = o.Tls with { KeyFile = d.Existing(v) } }),
-        ["tls.server_name_override"] = (d, v) => d.With(o => o with { Tls = o.Tls with { ServerNameOverride = One(v) } }),
+        ["tls.server_name_override"] = (d, v) => d.With(o => o with { Tls = o.Tls with { ServerNameOverride = SettingTable.One(v) } }),
         ["retry_on_failure.enabled"] = (d, v) => d.Retry(r => r with { Enabled = SettingTable.Bool(v) }),
         ["retry_on_failure.initial_interval"] = (d, v) => d.Retry(r => r with { InitialInterval = AboveZero(v) }),
         ["retry_on_failure.randomization_factor"] = (d, v) => d.Retry(r => r with { RandomizationFactor = Between(v, 0, 1) }),
         ["retry_on_failure.multiplier"] = (d, v) => d.Retry(r => r with { Multiplier = Between(v, 1, 100) }),
         ["retry_on_failure.max_interval"] = (d, v) => d.Retry(r => r with { MaxInterval = AboveZero(v) }),
-        ["retry_on_failure.max_elapsed_time"] = (d, v) => d.Retry(r => r with { MaxElapsedTime = One(v) == "0" ? TimeSpan.Zero : SettingTable.Duration(v) }),
-        ["sending_queue.sizer"] = (d, v) => One(v) == "bytes" ? d : throw new FormatException("queues are bounded in bytes here; leave it out or write 'bytes'"),
+        ["retry_on_failure.max_elapsed_time"] = (d, v) => d.Retry(r => r with { MaxElapsedTime = SettingTable.One(v) == "0" ? TimeSpan.Zero : SettingTable.Duration(v) }),
+        ["sending_queue.sizer"] = (d, v) => SettingTable.One(v) == "bytes" ? d : throw new FormatException("queues are bounded in bytes here; leave it out or write 'bytes'"),
         ["sending_queue.queue_size"] = (d, v) => d.With(o => o with { QueueBytesMax = QueueBytes(v) }),
         ["sending_queue.batch.max_size"] = (d, v) => d.With(o => o with { BatchBytesMax = checked((int)Math.Min(SettingTable.Bytes(v), 256 << 20)) }),
         ["filter.projects"] = (d, v) => d.Filter(f => f with { Projects = Patterns(v) }),
@@ -62,7 +62,7 @@ internal sealed partial class ExporterReader(string file, IReadOnlyDictionary<st
 
         public string Existing(IReadOnlyList<string> values)
         {
-            var path = Path.Combine(Folder, One(values));
+            var path = Path.Combine(Folder, SettingTable.One(values));
             return File.Exists(path) ? path : throw new FormatException($"there is no file {path}");
         }
     }
@@ -129,7 +129,7 @@ internal sealed partial class ExporterReader(string file, IReadOnlyDictionary<st
     {
         if (key.StartsWith(Headers, StringComparison.Ordinal))
         {
-            return draft.With(options => options with { Headers = [.. options.Headers, Header(key[Headers.Length..], One(values))] });
+            return draft.With(options => options with { Headers = [.. options.Headers, Header(key[Headers.Length..], SettingTable.One(values))] });
         }
 
         return s_keys.TryGetValue(key, out var apply)
@@ -187,8 +187,6 @@ internal sealed partial class ExporterReader(string file, IReadOnlyDictionary<st
             : throw new FormatException("is not a header's name and value");
     }
 
-    private static string One(IReadOnlyList<string> values) => values is [var value] ? value : throw new FormatException("one value is wanted, not a list");
-
     private static ExporterProtocol Protocol(string word) => word switch
     {
         "grpc" => ExporterProtocol.Grpc,
@@ -207,15 +205,15 @@ internal sealed partial class ExporterReader(string file, IReadOnlyDictionary<st
     private static long QueueBytes(IReadOnlyList<string> values) =>
         SettingTable.Bytes(values) is var bytes && bytes >= ExporterOptions.QueueBytesMin
             ? bytes
-            : throw new FormatException($"'{One(values)}' is too small: it is bytes on disk, not requests, and at least {ExporterOptions.QueueBytesMin >> 20}MiB (for example 1GiB)");
+            : throw new FormatException($"'{SettingTable.One(values)}' is too small: it is bytes on disk, not requests, and at least {ExporterOptions.QueueBytesMin >> 20}MiB (for example 1GiB)");
 
     private static TimeSpan AboveZero(IReadOnlyList<string> values) =>
-        SettingTable.Duration(values) is var duration && duration > TimeSpan.Zero ? duration : throw new FormatException($"'{One(values)}' must be above 0");
+        SettingTable.Duration(values) is var duration && duration > TimeSpan.Zero ? duration : throw new FormatException($"'{SettingTable.One(values)}' must be above 0");
 
     private static double Between(IReadOnlyList<string> values, double min, double max) =>
-        double.TryParse(One(values), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max
+        double.TryParse(SettingTable.One(values), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max
             ? number
-            : throw new FormatException($"'{One(values)}' is not a number from {min} to {max}");
+            : throw new FormatException($"'{SettingTable.One(values)}' is not a number from {min} to {max}");
 
     private static IReadOnlyList<NamePattern> Patterns(IReadOnlyList<string> values) => [.. values.Select(text => new NamePattern(text))];
 

@@ -96,7 +96,7 @@ internal static class SettingTable
     public static string Nearest(string name, IEnumerable<string> known) =>
         known.MinBy(candidate => Distance(name, candidate)) ?? "";
 
-    private static string One(IReadOnlyList<string> values) => values is [var value] ? value : throw new FormatException("one value is wanted, not a list");
+    internal static string One(IReadOnlyList<string> values) => values is [var value] ? value : throw new FormatException("one value is wanted, not a list");
 
     private static Durability DurabilityOf(IReadOnlyList<string> values) => One(values) switch
     {

@@ -1,11 +1,13 @@
 using System.Text;
 using Faultline.Store;
 using Faultline.Store.Deletions;
+using Faultline.Store.Traces;
 using Faultline.Telemetry;
 using Faultline.Telemetry.Columns;
 using Faultline.Telemetry.Samples;
 using Faultline.Telemetry.Spans;
 using Xunit;
+using static Faultline.Tests.Store.LogSpecs;
 using static Faultline.Tests.Store.SpanSpecs;
 
 namespace Faultline.Tests.Store.Deletions;
@@ -207,36 +209,6 @@ public sealed class DeletionStoreTests : StoreTest
         await store.Samples.WriteAsync(project, samples);
     }
 
-    internal static void Logs(TelemetryBatch batch, string body, TraceId trace, string user = "")
-    {
-        var logs = batch.Logs;
-        logs.Resources.Attributes.Add("service.name"u8, "shop"u8, AttributeType.String);
-        logs.Resources.Attributes.EndRow();
-        logs.Resources.DroppedAttributes.Add(0);
-        logs.Resources.SchemaUrl.Add("");
-        logs.Scopes.Name.Add("");
-        logs.Scopes.Version.Add("");
-        logs.Scopes.Attributes.EndRow();
-        logs.Scopes.DroppedAttributes.Add(0);
-        logs.Scopes.SchemaUrl.Add("");
-        logs.Resource.Add(logs.Resources.Count - 1);
-        logs.Scope.Add(logs.Scopes.Count - 1);
-        logs.UnixNanos.Add(Noon);
-        logs.ObservedUnixNanos.Add(Noon);
-        logs.SeverityNumber.Add(9);
-        logs.SeverityText.Add("INFO");
-        logs.Body.Add(body);
-        logs.BodyType.Add(AttributeType.String);
-        logs.EventName.Add("");
-        if (user.Length > 0)
-        {
-            logs.Attributes.Add("user.id"u8, Encoding.UTF8.GetBytes(user), AttributeType.String);
-        }
-
-        logs.Attributes.EndRow();
-        logs.DroppedAttributes.Add(0);
-        logs.Flags.Add(1);
-        logs.TraceId.Add(trace);
-        logs.SpanId.Add(default);
-    }
+    internal static void Logs(TelemetryBatch batch, string body, TraceId trace, string user = "") => Log(
+        batch, body, Noon, trace, observed: Noon, attributes: user.Length > 0 ? [new StoredAttribute("user.id", user, AttributeType.String)] : [], name: "", span: default(SpanId));
 }

@@ -58,9 +58,9 @@ public sealed class RetentionTests : StoreTest
 
         _clock.Now = At(3);
         Assert.Empty(await store.Retention.DueAsync(ThreeDays));
-        Assert.Equal(new TraceKeep("errors", Date(30), false), await store.Retention.OfTraceAsync("default", Trace(1), ThreeDays, pins));
-        Assert.Equal(new TraceKeep("cases", Date(90), false), await store.Retention.OfTraceAsync("default", Trace(7), ThreeDays, pins));
-        Assert.Equal(new TraceKeep(null, Date(4), false), await store.Retention.OfTraceAsync("default", Trace(8), ThreeDays, pins));
+        Assert.Equal(new TraceKeep("errors", Date(30), false), await store.Retention.OfTraceAsync("default", Trace(1), ThreeDays, () => pins));
+        Assert.Equal(new TraceKeep("cases", Date(90), false), await store.Retention.OfTraceAsync("default", Trace(7), ThreeDays, () => pins));
+        Assert.Equal(new TraceKeep(null, Date(4), false), await store.Retention.OfTraceAsync("default", Trace(8), ThreeDays, () => pins));
 
         _clock.Now = At(4);
         await StepAsync(store, pins);
@@ -73,10 +73,10 @@ public sealed class RetentionTests : StoreTest
         int[] days = [30, 20, 10, 10, 10, 10, 90];
         for (var i = 0; i < rules.Length; i++)
         {
-            Assert.Equal(new TraceKeep(rules[i], Date(days[i]), true), await store.Retention.OfTraceAsync("default", Trace((ulong)i + 1), ThreeDays, NoPins));
+            Assert.Equal(new TraceKeep(rules[i], Date(days[i]), true), await store.Retention.OfTraceAsync("default", Trace((ulong)i + 1), ThreeDays, () => NoPins));
         }
 
-        Assert.Null(await store.Retention.OfTraceAsync("default", Trace(8), ThreeDays, NoPins));
+        Assert.Null(await store.Retention.OfTraceAsync("default", Trace(8), ThreeDays, () => NoPins));
         Assert.Empty(await store.Retention.DueAsync(ThreeDays));
         Assert.Equal(0, await CountAsync("system.mutations", "countIf(database = currentDatabase() AND table IN ('spans', 'logs', 'scores'))"));
 
@@ -202,7 +202,7 @@ public sealed class RetentionTests : StoreTest
             _clock.Now = At(day);
             await StepAsync(store, held);
             Assert.Equal(("1", 2), (await TracesAsync(), await CountAsync("logs")));
-            Assert.Equal(RetentionStore.HoldRule, (await store.Retention.OfTraceAsync("default", Trace(1), ThreeDays, held))!.Rule);
+            Assert.Equal(RetentionStore.HoldRule, (await store.Retention.OfTraceAsync("default", Trace(1), ThreeDays, () => held))!.Rule);
         }
 
         _clock.Now = At(8);
@@ -221,7 +221,7 @@ public sealed class RetentionTests : StoreTest
         _clock.Now = At(1_000);
 
         Assert.Empty(await store.Retention.DueAsync(new RetentionOptions()));
-        Assert.Null(await store.Retention.OfTraceAsync("default", Trace(1), new RetentionOptions(), NoPins));
+        Assert.Null(await store.Retention.OfTraceAsync("default", Trace(1), new RetentionOptions(), () => NoPins));
         await StepAsync(store, NoPins);
 
         Assert.Equal((0, 1), (await CountAsync("spans"), await CountAsync("metric_samples")));

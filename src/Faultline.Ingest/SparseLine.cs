@@ -1,4 +1,4 @@
-namespace Faultline.Ingest.Forwarding;
+namespace Faultline.Ingest;
 
 /// <summary>A line of the log that is written no more than once in ten seconds: what fails, fails for every request.</summary>
 internal sealed class SparseLine(TimeProvider time)
