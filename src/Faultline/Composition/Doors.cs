@@ -17,18 +17,18 @@ internal sealed class Doors : IAsyncDisposable
     /// <summary>host:port that each door really has, by settings key.</summary>
     public IReadOnlyDictionary<string, string> Addresses => _addresses;
 
-    /// <summary>A slim application for a door of programs; the pages' door makes its own.</summary>
+    /// <summary>An application that hears on one address and knows nothing but what is said here.</summary>
+    /// <remarks>
+    /// An empty builder, since the others read and watch appsettings.json: with it the whole folder that the server was started in,
+    /// every change of its own data directory included when that is below. Nor does it ask the environment for addresses.
+    /// </remarks>
     public static WebApplicationBuilder NewBuilder(ListenAddress address, HttpProtocols protocols, DoorTls? tls = null)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        Listen(builder, address, protocols, tls);
-        return builder;
-    }
-
-    public static void Listen(WebApplicationBuilder builder, ListenAddress address, HttpProtocols protocols, DoorTls? tls = null)
-    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, ApplicationName = "faultline" });
         builder.Configuration.Sources.Clear();
+        builder.Services.AddRouting();
         Logging.Configure(builder.Logging);
+        builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -47,6 +47,8 @@ internal sealed class Doors : IAsyncDisposable
         {
             builder.WebHost.UseKestrelHttpsConfiguration();
         }
+
+        return builder;
     }
 
     /// <summary>Starts listening and notes the port.</summary>

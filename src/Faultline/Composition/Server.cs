@@ -392,8 +392,7 @@ internal sealed class Server : IAsyncDisposable
             Time = time,
             DataProtectionDirectory = Path.Combine(Settings.DataDirectory, "keys"),
         };
-        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, ApplicationName = "faultline" });
-        Doors.Listen(builder, Settings.Ui, HttpProtocols.Http1AndHttp2, TlsOf("listen.ui"));
+        var builder = Doors.NewBuilder(Settings.Ui, HttpProtocols.Http1AndHttp2, TlsOf("listen.ui"));
         builder.WebHost.UseStaticWebAssets();
         builder.Services.AddFaultlineWeb(web);
         var app = builder.Build();
