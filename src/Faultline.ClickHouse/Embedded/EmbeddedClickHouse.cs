@@ -26,9 +26,10 @@ public sealed class EmbeddedClickHouse : IClickHouse
     private readonly RunningStatements _running;
     private int _disposed;
 
-    private EmbeddedClickHouse(RunningStatements running, EngineThreads readers, EngineThreads writers, EngineThreads statements)
+    private EmbeddedClickHouse(EngineProcess engine, EngineThreads readers, EngineThreads writers, EngineThreads statements)
     {
-        _running = running;
+        _running = engine.Running;
+        SetAside = engine.SetAside;
         _readers = readers;
         _writers = writers;
         _statements = statements;
@@ -51,6 +52,9 @@ public sealed class EmbeddedClickHouse : IClickHouse
     /// that was running at two such ends is refused for an hour.
     /// </summary>
     public IReadOnlyList<string> RunningAtLastCrash => _running.OfLastCrash;
+
+    /// <summary>A sentence for each file that a full disk left so that its table could not be opened, and that was moved out of the way: for the log.</summary>
+    public IReadOnlyList<string> SetAside { get; }
 
     public async Task ExecuteAsync(string sql, SqlParameters? parameters = null, CancellationToken cancel = default) =>
         await _statements.RunAsync(
@@ -113,7 +117,7 @@ public sealed class EmbeddedClickHouse : IClickHouse
         {
             readers = await EngineThreads.StartAsync("engine reader", options.Readers, _ => Connect(options, create: false), engine.Killer).ConfigureAwait(false);
             var writers = await EngineThreads.StartAsync("engine writer", options.Writers, _ => Connect(options, create: false), killer: null).ConfigureAwait(false);
-            return new EmbeddedClickHouse(engine.Running, readers, writers, statements);
+            return new EmbeddedClickHouse(engine, readers, writers, statements);
         }
         catch
         {

@@ -12,12 +12,15 @@ internal sealed class EngineProcess
 
     private readonly string _dataDirectory;
 
-    private EngineProcess(string dataDirectory, QueryKiller killer, RunningStatements running)
+    private EngineProcess(string dataDirectory, QueryKiller killer, RunningStatements running, IReadOnlyList<string> setAside)
     {
         _dataDirectory = dataDirectory;
         Killer = killer;
         Running = running;
+        SetAside = setAside;
     }
+
+    public IReadOnlyList<string> SetAside { get; }
 
     public RunningStatements Running { get; }
 
@@ -83,6 +86,7 @@ internal sealed class EngineProcess
         Chdb.Load(options.LibraryPath);
         Directory.CreateDirectory(options.DataDirectory);
         RequireUnused(options.DataDirectory);
+        var setAside = EmptyMutations.SetAside(options.DataDirectory);
         if (!exitHandled)
         {
             exitHandled = true;
@@ -91,7 +95,7 @@ internal sealed class EngineProcess
         var killer = await QueryKiller.StartAsync(() => Connect(options)).ConfigureAwait(false);
         try
         {
-            return new EngineProcess(options.DataDirectory, killer, new RunningStatements(options.DataDirectory, TimeProvider.System));
+            return new EngineProcess(options.DataDirectory, killer, new RunningStatements(options.DataDirectory, TimeProvider.System), setAside);
         }
         catch
         {

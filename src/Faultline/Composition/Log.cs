@@ -15,6 +15,9 @@ internal static partial class Log
     [LoggerMessage(9004, LogLevel.Information, "A language model is asked as well: {Model} at {Host}. Prompts, answers and documents of the telemetry are sent there; see docs/reasoning.md.")]
     public static partial void ModelOn(this ILogger log, string model, string host);
 
+    [LoggerMessage(9005, LogLevel.Warning, "{What} There is nothing to do; the file may be deleted.")]
+    public static partial void EngineFileSetAside(this ILogger log, string what);
+
     [LoggerMessage(9011, LogLevel.Information, "Read {Path} again: {Subject}, good until {Expires:u}. New connections use it.")]
     public static partial void TlsRead(this ILogger log, string path, string subject, DateTime expires);
 

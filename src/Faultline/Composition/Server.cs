@@ -140,6 +140,11 @@ internal sealed class Server : IAsyncDisposable
             startLog.RunningAtLastCrash(statement);
         }
 
+        foreach (var what in engine.SetAside)
+        {
+            startLog.EngineFileSetAside(what);
+        }
+
         var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(Settings.CommitDelay, Settings.QueueBytesMax, Durability: Settings.Durability), time, _logs.CreateLogger("Faultline.Store"), cancel);
         _close.Push(async () => await store.Writer.StopAsync());
 
