@@ -55,6 +55,13 @@ internal enum Stage
 internal sealed record Feature(
     string Name, string Words, Statistic Statistic, string Unit, BadWhen BadWhen, Stage Stage, bool Logarithmic, int CountMin, double EffectMin, string? Dimension = null, double UnitsMin = 0, int WindowsMin = Feature.WindowsUsual)
 {
+    // A feature is looked up several times a span, and its name says which one it is.
+    private readonly int _hash = string.GetHashCode(Name, StringComparison.Ordinal);
+
+    public bool Equals(Feature? other) => ReferenceEquals(this, other) || (other is not null && _hash == other._hash && string.Equals(Name, other.Name, StringComparison.Ordinal));
+
+    public override int GetHashCode() => _hash;
+
     /// <summary>Onto the scale that windows are compared on.</summary>
     public double ToScale(double value) => Logarithmic ? Math.Log(Math.Max(value, LogFloor)) : value;
 

@@ -80,6 +80,7 @@ internal sealed class ServiceFeatures(string service, string environment)
     private readonly Dictionary<long, Window> _windows = [];
     private readonly StoredWindows _stored = new();
     private readonly List<Window> _due = [];
+    private Window? _recent;
     private long _touches;
     private int _open;
     private bool _dirtyClosed;
@@ -126,18 +127,10 @@ internal sealed class ServiceFeatures(string service, string environment)
             return;
         }
 
-        var index = FeatureWindows.IndexOf(unixNanos);
-        if (!_windows.TryGetValue(index, out var window))
+        if (WindowOf(FeatureWindows.IndexOf(unixNanos)) is not { } window)
         {
-            if (_stored.Contains(index))
-            {
-                TooLate++;
-                return;
-            }
-
-            window = new Window(index);
-            _windows.Add(index, window);
-            _open++;
+            TooLate++;
+            return;
         }
 
         if (SeriesOf(feature, dimension) is not { } series)
@@ -154,6 +147,29 @@ internal sealed class ServiceFeatures(string service, string environment)
         {
             NewestUnixNanos = unixNanos;
         }
+    }
+
+    /// <summary>The window, made when it is new; null when it is stored and forgotten. Nearly always the same as the last time.</summary>
+    private Window? WindowOf(long index)
+    {
+        if (_recent is { } recent && recent.Index == index)
+        {
+            return recent;
+        }
+
+        if (!_windows.TryGetValue(index, out var window))
+        {
+            if (_stored.Contains(index))
+            {
+                return null;
+            }
+
+            window = new Window(index);
+            _windows.Add(index, window);
+            _open++;
+        }
+
+        return _recent = window;
     }
 
     public FeatureSeries? Find(Feature feature, string dimension) => _byKey.GetValueOrDefault((feature, dimension));
@@ -188,6 +204,7 @@ internal sealed class ServiceFeatures(string service, string environment)
         if (_windows.TryGetValue(window, out var again) && !again.Closed)
         {
             _windows.Remove(window);
+            _recent = null;
             _open--;
         }
     }
@@ -295,6 +312,8 @@ internal sealed class ServiceFeatures(string service, string environment)
             _stored.Add(window.Index);
             _windows.Remove(window.Index);
         }
+
+        _recent = null;
 
         _due.Clear();
     }

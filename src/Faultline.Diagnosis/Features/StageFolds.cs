@@ -123,15 +123,23 @@ internal static class StageFolds
 
     private static ReadOnlySpan<byte> NameOf(SpanBatch spans, int row)
     {
-        foreach (var key in DependencyKeys)
+        var attributes = spans.Attributes;
+        var (best, end) = (-1, attributes.End(row));
+        var bestKey = DependencyKeys.Length;
+        for (var entry = attributes.Start(row); entry < end && bestKey > 0; entry++)
         {
-            if (spans.Attributes.Find(row, key) is >= 0 and var entry && spans.Attributes.Values[entry] is { IsEmpty: false } value)
+            var key = attributes.Keys[entry];
+            for (var i = 0; i < bestKey; i++)
             {
-                return value;
+                // Of a key that was sent twice the first counts, also when it is empty.
+                if (key.SequenceEqual(DependencyKeys[i]) && !attributes.Values[attributes.Find(row, key)].IsEmpty)
+                {
+                    (best, bestKey) = (entry, i);
+                }
             }
         }
 
-        return spans.Name[row];
+        return best < 0 ? spans.Name[row] : attributes.Values[best];
     }
 
     private static void Prompt(ContentTraits traits, int row, ServiceFeatures service, TraceId trace, long end)

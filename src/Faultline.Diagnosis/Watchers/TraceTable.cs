@@ -22,7 +22,7 @@ internal sealed class TraceMemory
     /// <summary>Different calls remembered of one trace; a trace with more is no loop of one call.</summary>
     internal const int CallsMax = 512;
 
-    private readonly Dictionary<ToolCall, int> _calls = [];
+    private Dictionary<ToolCall, int>? _calls;
 
     /// <summary>Services that took part; most traces have one.</summary>
     public List<ServiceFeatures> Services { get; } = new(1);
@@ -48,6 +48,7 @@ internal sealed class TraceMemory
     /// <returns>How many there were in this trace so far.</returns>
     public int Repeat(ToolCall call)
     {
+        _calls ??= [];
         if (_calls.TryGetValue(call, out var count))
         {
             return _calls[call] = count + 1;
@@ -70,13 +71,21 @@ internal sealed class TraceTable
 
     private readonly Dictionary<TraceId, TraceMemory> _traces = [];
     private readonly Queue<TraceId> _order = new();
+    private (TraceId Trace, TraceMemory? Memory) _last;
 
     public TraceMemory? Find(TraceId trace) => _traces.GetValueOrDefault(trace);
 
     public TraceMemory GetOrAdd(TraceId trace)
     {
+        // Spans of a trace come one after the other, so the last is nearly always the one; what is forgotten is never the last.
+        if (_last is { Memory: { } last } && _last.Trace == trace)
+        {
+            return last;
+        }
+
         if (_traces.TryGetValue(trace, out var memory))
         {
+            _last = (trace, memory);
             return memory;
         }
 
@@ -88,6 +97,7 @@ internal sealed class TraceTable
         memory = new TraceMemory();
         _traces.Add(trace, memory);
         _order.Enqueue(trace);
+        _last = (trace, memory);
         return memory;
     }
 }

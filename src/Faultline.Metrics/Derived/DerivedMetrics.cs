@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using Faultline.Metrics.Exposition;
 using Faultline.Telemetry;
+using Faultline.Telemetry.Columns;
 using Faultline.Telemetry.GenAi;
 using Faultline.Telemetry.Samples;
 using Faultline.Telemetry.Spans;
@@ -27,6 +28,9 @@ public sealed partial class DerivedMetrics : IBatchReader
     private readonly ILogger _log;
     private readonly Lock _lock = new();
     private readonly (string Label, byte[] Attribute, bool IsEnvironment, bool IsModel)[] _dimensions;
+    private readonly double[] _bounds;
+    private readonly int[] _own;
+    private int[] _shared = [];
     private readonly SeriesTable _red;
     private readonly SeriesTable _tokens;
     private readonly SeriesTable _scores;
@@ -47,6 +51,8 @@ public sealed partial class DerivedMetrics : IBatchReader
         _options = options;
         _log = log;
         _dimensions = [.. options.Dimensions.Select(name => (LabelName(name), Encoding.UTF8.GetBytes(name), name is "env", name is "model"))];
+        _own = new int[_dimensions.Length];
+        _bounds = [.. options.BucketsSeconds];
         _red = new SeriesTable("span_metrics", options.SeriesPerMetricMax, options.BucketsSeconds.Count + 1);
         _tokens = new SeriesTable("tokens", options.SeriesPerMetricMax, 0);
         _scores = new SeriesTable("evaluation_score", options.SeriesPerMetricMax, 0);
@@ -82,6 +88,7 @@ public sealed partial class DerivedMetrics : IBatchReader
                 return;
             }
 
+            ReadResources(batch.Spans.Resources);
             var latenessNanos = _options.MaxLateness.Ticks * 100;
             for (var row = 0; row < batch.Spans.Count; row++)
             {
@@ -196,7 +203,8 @@ public sealed partial class DerivedMetrics : IBatchReader
         Append(ServiceName(spans, resource));
         Append(spans.Name[row]);
         Append((byte)spans.Kind[row], (byte)spans.Status[row]);
-        foreach (var dimension in _dimensions)
+        FindOwn(spans, row);
+        for (var dimension = 0; dimension < _dimensions.Length; dimension++)
         {
             Append(Dimension(spans, row, resource, dimension));
         }
@@ -210,7 +218,7 @@ public sealed partial class DerivedMetrics : IBatchReader
         }
 
         var seconds = Math.Max(0, spans.EndUnixNanos[row] - spans.StartUnixNanos[row]) / 1e9;
-        Observe(series, seconds, _options.BucketsSeconds, spans, row);
+        Observe(series, seconds, _bounds, spans, row);
         return CountGenAi(batch, row) | added;
     }
 
@@ -295,10 +303,10 @@ public sealed partial class DerivedMetrics : IBatchReader
         return table.Overflow(project, out added);
     }
 
-    private static void Observe(SeriesState series, double seconds, IReadOnlyList<double> bounds, SpanBatch spans, int row)
+    private static void Observe(SeriesState series, double seconds, double[] bounds, SpanBatch spans, int row)
     {
         var bucket = 0;
-        while (bucket < bounds.Count && seconds > bounds[bucket])
+        while (bucket < bounds.Length && seconds > bounds[bucket])
         {
             bucket++;
         }
@@ -324,43 +332,82 @@ public sealed partial class DerivedMetrics : IBatchReader
             new("span_kind", KindNames[Math.Min((int)spans.Kind[row], KindNames.Length - 1)]),
             new("status_code", StatusNames[Math.Min((int)spans.Status[row], StatusNames.Length - 1)]),
         };
-        foreach (var dimension in _dimensions)
+        for (var dimension = 0; dimension < _dimensions.Length; dimension++)
         {
-            labels.Add(new(dimension.Label, Encoding.UTF8.GetString(Dimension(spans, row, resource, dimension))));
+            labels.Add(new(_dimensions[dimension].Label, Encoding.UTF8.GetString(Dimension(spans, row, resource, dimension))));
         }
 
         return Labels.Of(labels);
     }
 
-    private static ReadOnlySpan<byte> Dimension(SpanBatch spans, int row, int resource, (string Label, byte[] Attribute, bool IsEnvironment, bool IsModel) dimension)
+    /// <summary>Notes what a batch's resources say of the service's name and of each dimension: their entries, or -1.</summary>
+    private void ReadResources(ResourceColumns resources)
     {
-        if (spans.Attributes.Find(row, dimension.Attribute) is var own and >= 0)
+        var each = _dimensions.Length + 1;
+        if (_shared.Length < resources.Count * each)
         {
-            return spans.Attributes.Values[own];
+            _shared = new int[Math.Max(resources.Count * each, _shared.Length * 2)];
         }
 
-        var attributes = spans.Resources.Attributes;
-        if (attributes.Find(resource, dimension.Attribute) is var shared and >= 0)
+        for (var resource = 0; resource < resources.Count; resource++)
         {
-            return attributes.Values[shared];
+            var shared = _shared.AsSpan(resource * each, each);
+            shared[0] = resources.Attributes.Find(resource, "service.name"u8);
+            for (var dimension = 0; dimension < _dimensions.Length; dimension++)
+            {
+                shared[dimension + 1] = Shared(resources.Attributes, resource, _dimensions[dimension].Attribute, _dimensions[dimension].IsEnvironment);
+            }
         }
-
-        if (dimension.IsEnvironment)
-        {
-            var named = attributes.Find(resource, "deployment.environment.name"u8) is var current and >= 0 ? current : attributes.Find(resource, "deployment.environment"u8);
-            return named >= 0 ? attributes.Values[named] : default;
-        }
-
-        if (dimension.IsModel && spans.GenAi.Count > row)
-        {
-            return Model(spans.GenAi, row);
-        }
-
-        return default;
     }
 
-    private static ReadOnlySpan<byte> ServiceName(SpanBatch spans, int resource) =>
-        spans.Resources.Attributes.Find(resource, "service.name"u8) is var entry and >= 0 && spans.Resources.Attributes.Values[entry] is { IsEmpty: false } name ? name : "unknown_service"u8;
+    private static int Shared(AttributeColumn attributes, int resource, byte[] attribute, bool isEnvironment)
+    {
+        if (attributes.Find(resource, attribute) is var entry and >= 0)
+        {
+            return entry;
+        }
+
+        return !isEnvironment ? -1
+            : attributes.Find(resource, "deployment.environment.name"u8) is var named and >= 0 ? named
+            : attributes.Find(resource, "deployment.environment"u8);
+    }
+
+    /// <summary>Notes the entry of each dimension that the span itself has; else -1.</summary>
+    private void FindOwn(SpanBatch spans, int row)
+    {
+        _own.AsSpan().Fill(-1);
+        var end = spans.Attributes.End(row);
+        for (var entry = spans.Attributes.Start(row); entry < end; entry++)
+        {
+            var key = spans.Attributes.Keys[entry];
+            for (var dimension = 0; dimension < _own.Length; dimension++)
+            {
+                if (_own[dimension] < 0 && key.SequenceEqual(_dimensions[dimension].Attribute))
+                {
+                    _own[dimension] = entry;
+                }
+            }
+        }
+    }
+
+    /// <summary>The value of a dimension, after <see cref="FindOwn"/>: the span's, its resource's, or what is known of it otherwise.</summary>
+    private ReadOnlySpan<byte> Dimension(SpanBatch spans, int row, int resource, int dimension)
+    {
+        if (_own[dimension] >= 0)
+        {
+            return spans.Attributes.Values[_own[dimension]];
+        }
+
+        if (_shared[(resource * (_dimensions.Length + 1)) + dimension + 1] is var shared and >= 0)
+        {
+            return spans.Resources.Attributes.Values[shared];
+        }
+
+        return _dimensions[dimension].IsModel && spans.GenAi.Count > row ? Model(spans.GenAi, row) : default;
+    }
+
+    private ReadOnlySpan<byte> ServiceName(SpanBatch spans, int resource) =>
+        _shared[resource * (_dimensions.Length + 1)] is var entry and >= 0 && spans.Resources.Attributes.Values[entry] is { IsEmpty: false } name ? name : "unknown_service"u8;
 
     private static ReadOnlySpan<byte> Model(GenAiColumns gen, int row) => gen.ModelRequested[row] is { IsEmpty: false } requested ? requested : gen.ModelResponded[row];
 

@@ -20,6 +20,7 @@ public sealed class Redactor
     private readonly RedactionRules _labels;
     private readonly RedactionRules _events;
     private readonly IReadOnlyList<(RedactionPattern Pattern, Regex Regex)> _patterns;
+    private readonly CleanTexts _clean = new();
 
     /// <exception cref="ArgumentException">The options have <see cref="RedactionOptions.Problems"/>.</exception>
     public Redactor(RedactionOptions options)
@@ -53,7 +54,7 @@ public sealed class Redactor
             return;
         }
 
-        var text = new TextRedactor(_options, _scanner, _patterns, Figures);
+        var text = new TextRedactor(_options, _scanner, _patterns, _clean, Figures);
         Redact(batch.Spans, text);
         Redact(batch.Logs, text);
         Redact(batch.Samples, text);
@@ -176,7 +177,7 @@ public sealed class Redactor
             return (_, _) => null;
         }
 
-        var text = new TextRedactor(_options, _scanner, _patterns, new RedactionFigures(_options));
+        var text = new TextRedactor(_options, _scanner, _patterns, _clean, new RedactionFigures(_options));
         return (attributes, entry) =>
             Change(attributes, entry, _attributes.Find(attributes.Keys[entry]) ?? _labels.Find(Encoding.UTF8.GetBytes(PrometheusName.Label(attributes.Keys.Text(entry)))), RedactionFigures.ByAttributeRule, text);
     }

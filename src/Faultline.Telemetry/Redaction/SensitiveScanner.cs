@@ -49,8 +49,9 @@ internal sealed class SensitiveScanner
         }
 
         var floor = 0;
-        var bearer = _credential ? Next(text, "earer "u8, 0) : text.Length;
-        var basic = _credential ? Next(text, "asic "u8, 0) : text.Length;
+        var hasBlank = _credential && text.Contains((byte)' ');
+        var bearer = hasBlank ? Next(text, "earer "u8, 0) : text.Length;
+        var basic = hasBlank ? Next(text, "asic "u8, 0) : text.Length;
         for (var at = 0; at < text.Length;)
         {
             // What the last hit held is not looked at again.
@@ -144,7 +145,7 @@ internal sealed class SensitiveScanner
             return encoded;
         }
 
-        if (_card && Cards.Match(text, at) is { Found: true } card)
+        if (_card && Cards.Match(text, at, end) is { Found: true } card)
         {
             return (card, SensitiveKind.Card);
         }

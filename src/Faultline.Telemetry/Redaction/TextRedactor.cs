@@ -16,7 +16,9 @@ internal enum TextOutcome
 }
 
 /// <summary>Finds and replaces in one text at a time. One for each thread.</summary>
-internal sealed class TextRedactor(RedactionOptions options, SensitiveScanner scanner, IReadOnlyList<(RedactionPattern Pattern, Regex Regex)> patterns, RedactionFigures figures)
+/// <param name="clean">Shared by all that have these options.</param>
+internal sealed class TextRedactor(
+    RedactionOptions options, SensitiveScanner scanner, IReadOnlyList<(RedactionPattern Pattern, Regex Regex)> patterns, CleanTexts clean, RedactionFigures figures)
 {
     private const int HashBytes = 8;
 
@@ -37,16 +39,28 @@ internal sealed class TextRedactor(RedactionOptions options, SensitiveScanner sc
             return TextOutcome.Untouched;
         }
 
+        if (clean.Contains(text, out var hash))
+        {
+            return TextOutcome.Untouched;
+        }
+
         _sightings.Clear();
         scanner.Scan(text, _sightings);
         if (_sightings.Count == 0 && patterns.Count == 0)
         {
+            clean.Add(text, hash);
             return TextOutcome.Untouched;
         }
 
         FindPlaces(text, type);
         if (_places.Count == 0)
         {
+            // What is sighted may matter where the same text is of another type.
+            if (_sightings.Count == 0)
+            {
+                clean.Add(text, hash);
+            }
+
             return TextOutcome.Untouched;
         }
 

@@ -8,27 +8,23 @@ internal static class Cards
     private const int WordMax = 12;
 
     /// <param name="at">The first of its digits.</param>
-    public static Hit Match(ReadOnlySpan<byte> text, int at)
+    /// <param name="end">Just behind the digits that stand there in one piece.</param>
+    public static Hit Match(ReadOnlySpan<byte> text, int at, int end)
     {
-        if (text[at] is not ((>= (byte)'2' and <= (byte)'6')) || Words.ContinuesWord(text, at) || IsRestOfNumber(text, at))
+        var length = end - at;
+        if (length is not (4 or (>= 14 and <= DigitsMax)) || text[at] is not ((>= (byte)'2' and <= (byte)'6')) || Words.ContinuesWord(text, at) || IsRestOfNumber(text, at))
         {
             return Hit.None;
         }
 
         Span<byte> digits = stackalloc byte[DigitsMax + 1];
-        var end = Words.EndOfDigits(text, at);
-        var length = end - at;
         if (length == 4)
         {
             length = ReadGroups(text, at, digits, out end);
         }
-        else if (length is >= 14 and <= DigitsMax)
-        {
-            text[at..end].CopyTo(digits);
-        }
         else
         {
-            return Hit.None;
+            text[at..end].CopyTo(digits);
         }
 
         if (length < 14 || Words.IsWord(Words.At(text, end)) || GoesOn(text, end) || !IsIssued(digits[..length]) || !Luhn(digits[..length]))

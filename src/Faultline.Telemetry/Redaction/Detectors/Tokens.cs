@@ -107,7 +107,13 @@ internal static class CloudKeys
         }.Select(pair => (System.Text.Encoding.ASCII.GetBytes(pair.Prefix), pair.LengthMin)),
     ];
 
-    private static readonly int s_firstPartMax = s_prefixes.Max(pair => pair.Prefix.AsSpan().IndexOfAny((byte)'-', (byte)'_'));
+    private static readonly int s_firstPartMax = s_prefixes.Max(pair => FirstPart(pair.Prefix));
+
+    /// <summary>The prefixes by the length of their first part.</summary>
+    private static readonly (byte[] Prefix, int LengthMin)[][] s_byFirstPart =
+        [.. Enumerable.Range(0, s_firstPartMax + 1).Select(length => s_prefixes.Where(pair => FirstPart(pair.Prefix) == length).ToArray())];
+
+    private static int FirstPart(ReadOnlySpan<byte> prefix) => prefix.IndexOfAny((byte)'-', (byte)'_');
 
     /// <param name="at">The first hyphen or underscore of a prefix.</param>
     public static Hit MatchPrefix(ReadOnlySpan<byte> text, int at, int floor)
@@ -119,14 +125,14 @@ internal static class CloudKeys
         }
 
         start = Words.AfterEscape(text, start);
-        if (start >= at || JsonWebTokens.ContinuesToken(text, start))
+        if (start >= at || at - start > s_firstPartMax || JsonWebTokens.ContinuesToken(text, start))
         {
             return Hit.None;
         }
 
-        foreach (var (prefix, lengthMin) in s_prefixes)
+        foreach (var (prefix, lengthMin) in s_byFirstPart[at - start])
         {
-            if (text[start..].StartsWith(prefix))
+            if (text[start] == prefix[0] && text[start..].StartsWith(prefix))
             {
                 return Token(text, start, start + prefix.Length, lengthMin);
             }

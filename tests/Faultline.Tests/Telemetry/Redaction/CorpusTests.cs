@@ -57,7 +57,7 @@ public sealed class CorpusTests(ITestOutputHelper output)
     public void Nothing_beside_what_was_found_is_changed_and_json_stays_json()
     {
         var options = new RedactionOptions { Kinds = Enum.GetValues<SensitiveKind>().ToDictionary(kind => kind, _ => RedactionMode.Mask) };
-        var redactor = new TextRedactor(options, s_scanner, [], new RedactionFigures(options));
+        var redactor = new TextRedactor(options, s_scanner, [], new CleanTexts(), new RedactionFigures(options));
         foreach (var line in CorpusLine.All)
         {
             var outcome = redactor.Redact(line.Utf8, AttributeType.String);

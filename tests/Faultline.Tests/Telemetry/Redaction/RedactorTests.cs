@@ -91,6 +91,19 @@ public sealed class RedactorTests
         Assert.NotEqual(once, Redacted(With(2), "ann@example.com paid 4111111111111111"));
     }
 
+    [Theory]
+    [InlineData("sk-", "rk_live_", "whsec_", "ghp_", "ghr_", "github_pat_", "glpat-", "xoxb-", "xapp-", "hf_", "npm_", "pypi-", "dckr_pat_", "dop_v1_", "shpat_")]
+    [InlineData("sk_live_", "sk_test_", "rk_test_", "gho_", "lin_api_", "gsk_", "pplx-", "xai-", "r8_", "sq0atp-", "sq0csp-", "GOCSPX-", "AGE-SECRET-KEY-")]
+    public void A_key_is_known_by_its_prefix(params string[] prefixes)
+    {
+        foreach (var prefix in prefixes)
+        {
+            var key = prefix + "aB3dE6gH9jK2mN5pQ8sT1vW4xY7zA0bC3dE6gH9jK2mN5";
+            Assert.Equal("key=[cloud_key], next", Redacted(new RedactionOptions(), $"key={key}, next"));
+            Assert.Equal($"key=x{key}, next", Redacted(new RedactionOptions(), $"key=x{key}, next"));
+        }
+    }
+
     [Fact]
     public void Drop_takes_the_whole_attribute_and_counts_it()
     {
