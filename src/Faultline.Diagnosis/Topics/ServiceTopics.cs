@@ -44,6 +44,7 @@ internal sealed class ServiceTopics
     private long _firstNanos = long.MinValue;
     private long _tick = long.MinValue;
     private string? _driftId;
+    private bool _wasLearnt;
 
     public ServiceTopics(TopicOwner owner)
     {
@@ -104,7 +105,8 @@ internal sealed class ServiceTopics
         Calls, _drift.HasReference, _drift.OpenSinceNanos is { } since ? TopicReports.At(since) : null, LastLook?.Limit,
         [.. _map.Named.OrderByDescending(topic => topic.WeightAt(NewestNanos)).ThenBy(topic => topic.Id).Select(topic => new TopicSummary(
             topic.Name!, topic.Words.Telling(_words, TopicReports.WordsShown), TopicReports.At(topic.BornNanos), TopicReports.At(topic.NewestNanos), topic.Calls, topic.Failed,
-            topic.FindingId is not null, [.. topic.Traces.Reverse().Select(trace => trace.ToString())], [.. topic.FailedTraces.Reverse().Select(trace => trace.ToString())]))]);
+            topic.FindingId is not null, [.. topic.Traces.Reverse().Select(trace => trace.ToString())], [.. topic.FailedTraces.Reverse().Select(trace => trace.ToString())]))],
+        _map.Named.Any() || Calls == 0 ? null : new TopicNaming(Calls, LearntCalls, TopicMap.TextsMin, TopicReports.At(TickEndAfter(_firstNanos + LearntNanos))));
 
     /// <summary>Forgets traces that were deleted, and every word that only their texts may have had.</summary>
     public void Forget(IReadOnlySet<TraceId> traces)
@@ -142,6 +144,8 @@ internal sealed class ServiceTopics
             _usualTraces.Enqueue(trace);
         }
     }
+
+    private static long TickEndAfter(long nanos) => (nanos + TickNanos - 1) / TickNanos * TickNanos;
 
     // The same question at each step of an agent is one question; when a later step fails, it has failed.
     private bool IsFirst(TopicText text, ulong textHash)
@@ -184,6 +188,8 @@ internal sealed class ServiceTopics
 
         _map.Tidy(endNanos);
         var isLearnt = Calls >= LearntCalls && endNanos - _firstNanos >= LearntNanos;
+        HasNews |= !_wasLearnt;
+        _wasLearnt = isLearnt;
         if (isLearnt)
         {
             NameTopics(endNanos);

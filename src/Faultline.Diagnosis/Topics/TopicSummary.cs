@@ -12,4 +12,12 @@ public sealed record TopicSummary(
 /// <param name="IsLearnt">Enough was seen to hold windows against.</param>
 /// <param name="DriftSince">When the drift that is open began.</param>
 /// <param name="DriftLimit">Distance from which a window has drifted; null before the first look.</param>
-public sealed record SideSummary(long Calls, bool IsLearnt, DateTimeOffset? DriftSince, double? DriftLimit, IReadOnlyList<TopicSummary> Topics);
+/// <param name="Naming">Null once a topic has a name.</param>
+public sealed record SideSummary(long Calls, bool IsLearnt, DateTimeOffset? DriftSince, double? DriftLimit, IReadOnlyList<TopicSummary> Topics, TopicNaming? Naming = null);
+
+/// <summary>What a side waits for while none of its topics has a name.</summary>
+/// <param name="Calls">Texts seen so far; one that is sent at each step of an agent counts once.</param>
+/// <param name="CallsMin">Texts after which topics are named.</param>
+/// <param name="AlikeMin">Texts that make a topic.</param>
+/// <param name="NotBefore">The first time at which topics may be named, by the telemetry's clock.</param>
+public sealed record TopicNaming(long Calls, int CallsMin, int AlikeMin, DateTimeOffset NotBefore);

@@ -19,7 +19,14 @@ public sealed record TopicsAnswer(IReadOnlyList<DateTimeOffset> Times, IReadOnly
 /// <param name="IsLearnt">Enough was seen to hold windows against.</param>
 /// <param name="Drift">The newest look of the range; null when there was none.</param>
 /// <param name="Topics">The largest of the range first; what has no name yet is <c>(other)</c>.</param>
-public sealed record TopicsOfSide(string Service, string Environment, string Side, long Calls, bool IsLearnt, DriftAnswer? Drift, IReadOnlyList<TopicAnswer> Topics);
+/// <param name="Naming">What it waits for while no topic has a name; null once one has.</param>
+public sealed record TopicsOfSide(string Service, string Environment, string Side, long Calls, bool IsLearnt, DriftAnswer? Drift, IReadOnlyList<TopicAnswer> Topics, NamingAnswer? Naming);
+
+/// <param name="Calls">Seen so far; the same text at each step of a trace counts once.</param>
+/// <param name="CallsMin">Calls after which topics are named.</param>
+/// <param name="AlikeMin">Calls that make a topic.</param>
+/// <param name="NotBefore">The first time at which topics may be named, by the telemetry's clock.</param>
+public sealed record NamingAnswer(long Calls, int CallsMin, int AlikeMin, DateTimeOffset NotBefore);
 
 /// <param name="At">End of the window that was held against what is usual.</param>
 /// <param name="Distance">Squared maximum mean discrepancy.</param>
@@ -87,7 +94,8 @@ internal static class TopicsRest
                 ? new DriftAnswer(DateTimeOffset.FromUnixTimeMilliseconds(distance.UnixMillis[^1]), distance.Values[^1], p.Values[^1], (int)units.Values[^1], summary?.DriftLimit, summary?.DriftSince)
                 : null;
             sides.Add(new TopicsOfSide(
-                one.Key.Service, one.Key.Environment, one.Key.Side, (long)one.Sum(series => series.Values.Sum()), summary?.IsLearnt ?? false, drift, TopicsOf([.. one], failed, summary, parts)));
+                one.Key.Service, one.Key.Environment, one.Key.Side, (long)one.Sum(series => series.Values.Sum()), summary?.IsLearnt ?? false, drift, TopicsOf([.. one], failed, summary, parts),
+                summary?.Naming is { } naming ? new NamingAnswer(naming.Calls, naming.CallsMin, naming.AlikeMin, naming.NotBefore) : null));
         }
 
         return new TopicsAnswer(parts.Ends, sides);

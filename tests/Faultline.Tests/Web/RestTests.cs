@@ -251,6 +251,26 @@ public sealed class RestTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.BadRequest, wrong.StatusCode);
     }
 
+    [Theory]
+    [InlineData(87, 30, "87 requests were seen so far", "after 200 requests and an hour", "and 113 more requests")]
+    [InlineData(240, 30, "240 requests were seen so far", "so not before", "where 20 or more are alike")]
+    [InlineData(240, -30, "240 requests were seen so far", "as soon as 20 requests are alike", "count as (other)")]
+    public async Task While_no_topic_has_a_name_its_page_says_what_that_waits_for(int calls, int minutesToCome, params string[] words)
+    {
+        var store = _server.Web.Store;
+        var now = DateTimeOffset.UtcNow;
+        var samples = new SampleBatch();
+        samples.Add(Labels.Of((Labels.MetricName, TopicSeries.CallsMetric), ("service_name", "bot"), ("environment", ""), ("side", "prompt"), ("topic", TopicSeries.Other)), now.AddMinutes(-2).ToUnixTimeMilliseconds(), calls);
+        await store.Samples.WriteAsync("default", samples);
+        var naming = new TopicNaming(calls, 200, 20, now.AddMinutes(minutesToCome));
+        await store.Topics.WriteAsync("default", [new("bot", "", "prompt", now.ToUnixTimeMilliseconds(), JsonSerializer.Serialize(new SideSummary(calls, false, null, null, [], naming)), "")]);
+
+        var page = System.Text.RegularExpressions.Regex.Replace(await _server.Client.GetStringAsync("/topics"), "\\s+", " ");
+        Assert.All(words, word => Assert.Contains(word, page, StringComparison.Ordinal));
+        var answer = await _server.Client.GetFromJsonAsync<JsonElement>("/api/v1/topics");
+        Assert.Equal(calls, answer.GetProperty("sides")[0].GetProperty("naming").GetProperty("calls").GetInt32());
+    }
+
     [Fact]
     public async Task OpenAPI_describes_every_address_in_snake_case()
     {

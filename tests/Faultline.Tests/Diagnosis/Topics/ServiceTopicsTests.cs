@@ -25,6 +25,26 @@ public sealed class ServiceTopicsTests
     }
 
     [Fact]
+    public void Until_a_topic_has_a_name_it_is_said_what_that_waits_for()
+    {
+        var talk = new SimulatedTalk(7);
+        talk.Pass(TimeSpan.FromMinutes(20), 2, Usual);
+        var first = Assert.IsType<TopicNaming>(talk.Topics.ToSummary().Naming);
+        Assert.True(talk.Topics.HasNews);
+        Assert.InRange(first.Calls, 20, 60);
+        Assert.Equal((200, 20), (first.CallsMin, first.AlikeMin));
+
+        talk.Pass(TimeSpan.FromMinutes(20), 2, Usual);
+        var second = Assert.IsType<TopicNaming>(talk.Topics.ToSummary().Naming);
+        Assert.True(second.Calls > first.Calls);
+        Assert.Equal(first.NotBefore, second.NotBefore);
+        Assert.InRange(first.NotBefore - TopicReports.At(talk.Now), TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(30));
+
+        talk.Pass(TimeSpan.FromHours(3), 2, Usual);
+        Assert.Null(talk.Topics.ToSummary().Naming);
+    }
+
+    [Fact]
     public void Shares_are_series_and_what_has_no_name_yet_is_other()
     {
         var talk = new SimulatedTalk(2);
