@@ -80,6 +80,12 @@ public sealed class DeletionDesk
     /// <summary>Newest first; lifted ones too.</summary>
     public IReadOnlyList<HoldView> Holds => _cases.Read(book => book.Deletions.Holds.OrderByDescending(hold => hold.PlacedAt).ToList());
 
+    /// <summary>Of the whole ledger.</summary>
+    public DeletionTotals Totals => _cases.Read(book => book.Deletions.Totals);
+
+    /// <summary>Of this process.</summary>
+    public DeletionFigures Figures { get; } = new();
+
     public DeletionView? Find(string id) => _cases.Read(book => book.Deletions.Find(id));
 
     /// <summary>As the ledger writes a user's or session's id.</summary>
@@ -176,7 +182,7 @@ public sealed class DeletionDesk
 
             if (!isBusy)
             {
-                _hasMarked |= await _rows.SweepAsync(cancel) > 0;
+                await SweepAsync(cancel);
             }
 
             if (_hasMarked)
@@ -190,8 +196,17 @@ public sealed class DeletionDesk
         catch (Exception failed) when (failed is ClickHouseException or IOException or InvalidDataException && !cancel.IsCancellationRequested)
         {
             // All of it goes on where it ended, at the next round.
+            Figures.Failed();
             _log.DeletionDelayed(failed.Message);
         }
+    }
+
+    private async Task SweepAsync(CancellationToken cancel)
+    {
+        var started = _time.GetTimestamp();
+        var rows = await _rows.SweepAsync(cancel);
+        _hasMarked |= rows > 0;
+        Figures.Swept(new DeletionSweep(_time.GetUtcNow(), _time.GetElapsedTime(started)), rows);
     }
 
     /// <returns>Whether all of them are over.</returns>

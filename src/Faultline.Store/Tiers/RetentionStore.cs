@@ -29,6 +29,9 @@ public sealed class RetentionStore
     /// <summary>The rule that stands for a legal hold.</summary>
     public const string HoldRule = "legal hold";
 
+    /// <summary>Where traces are counted by rule: rules that are no longer set, and still keep what they once decided on.</summary>
+    public const string FormerRules = "(former)";
+
     /// <summary>Traces decided in one statement.</summary>
     private const long TracesAtOnce = 1_000_000;
 
@@ -113,6 +116,25 @@ public sealed class RetentionStore
         {
             await Mutation.ExecuteAsync(_engine, $"DELETE FROM kept_traces WHERE {Gone}", parameters, cancel);
         }
+    }
+
+    /// <summary>
+    /// Traces that outlive the hot window, by rule; every rule in force is named. Estimated where there are many (ClickHouse's <c>uniq</c>), so that it costs little
+    /// memory; one that two rules keep may count for both.
+    /// </summary>
+    public async Task<IReadOnlyDictionary<string, long>> KeptByRuleAsync(RetentionOptions options, CancellationToken cancel = default)
+    {
+        var kept = options.InForce.Select(rule => rule.Name).Append(HoldRule).Distinct(StringComparer.Ordinal).ToDictionary(name => name, _ => 0L, StringComparer.Ordinal);
+        var rules = await _engine.QueryAsync(
+            "SELECT toString(rule) AS name, uniq(project, trace_id) AS traces FROM kept_traces WHERE keep_until > {today:Date} GROUP BY name",
+            new SqlParameters().Add("today", Text(Today)), Limits, cancel);
+        foreach (var row in rules.Rows)
+        {
+            var name = kept.ContainsKey(row.Text("name")) ? row.Text("name") : FormerRules;
+            kept[name] = kept.GetValueOrDefault(name) + row.Int64("traces");
+        }
+
+        return kept;
     }
 
     /// <summary>Why a trace is still there; null where it is not, or where nothing is ever dropped.</summary>

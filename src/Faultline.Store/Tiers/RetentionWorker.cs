@@ -10,6 +10,8 @@ public sealed class RetentionWorker(RetentionStore days, RetentionOptions option
     /// <summary>How often it is looked whether a day has left.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
 
+    public RetentionFigures Figures { get; } = new();
+
     /// <summary>Works until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -22,6 +24,7 @@ public sealed class RetentionWorker(RetentionStore days, RetentionOptions option
             catch (ClickHouseException failed)
             {
                 // Nothing is half done: the day is gone through again.
+                Figures.Failed();
                 log.RetentionDelayed(failed.Message);
             }
 
@@ -33,16 +36,22 @@ public sealed class RetentionWorker(RetentionStore days, RetentionOptions option
     /// <exception cref="ClickHouseException">The engine could not; days before were done.</exception>
     public async Task StepAsync(CancellationToken cancel = default)
     {
+        var started = time.GetTimestamp();
         var due = await days.DueAsync(options, cancel);
         foreach (var day in due)
         {
-            log.DayLeft(day, await days.TakeOutAsync(day, options, pins(), cancel));
+            var dropped = await days.TakeOutAsync(day, options, pins(), cancel);
+            Figures.DayDone(dropped);
+            log.DayLeft(day, dropped);
         }
 
         if (due.Count > 0)
         {
             await days.ForgetAsync(cancel);
         }
+
+        var kept = await days.KeptByRuleAsync(options, cancel);
+        Figures.Ran(new RetentionRun(time.GetUtcNow(), time.GetElapsedTime(started), kept));
     }
 }
 

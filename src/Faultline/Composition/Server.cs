@@ -187,14 +187,18 @@ internal sealed class Server : IAsyncDisposable
         var figures = new IngestFigures();
         var pipeline = new IngestPipeline(store.Writer, new IngestOptions(Settings.IngestMaxAge) { Redaction = Redaction() }, figures, time, forwarder);
         var process = new ProcessMetrics(store.Writer, Settings.QueueBytesMax, time);
-        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. forwarder?.Families() ?? [], .. _tls?.Families() ?? [], .. _watch?.Families() ?? []];
+        DeletionDesk? deletions = null;
+        RetentionWorker? retention = null;
+        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. forwarder?.Families() ?? [], .. _tls?.Families() ?? [], .. _watch?.Families() ?? [],
+            .. deletions is null ? [] : DeletionMetrics.Families(deletions), .. retention is null ? [] : RetentionMetrics.Families(retention.Figures)];
         var promQl = new PromQlEngine(store.Samples.SelectAsync);
         var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));
 
         // What is deleted goes from memory too. Topics are forgotten by the loop that learns them.
-        var deletions = new DeletionDesk(
+        deletions = new DeletionDesk(
             cases, store.Deletions, HashKeyFile.Ensure(Settings.DataDirectory), time, _logs.CreateLogger<DeletionDesk>(),
             MemoryDeletion.Of(derived, scrape, detection, seen), MemoryDeletion.Of(topics, store.Deletions, time));
+        retention = Settings.Retention.Hot is null ? null : new RetentionWorker(store.Retention, Settings.Retention, () => CasePins.Of(cases, deletions), time, _logs.CreateLogger<RetentionWorker>());
 
         var prometheus = new PrometheusApi
         {
@@ -252,9 +256,9 @@ internal sealed class Server : IAsyncDisposable
         Loop("evaluators", evaluation.RunAsync);
         Loop("cases", worker.RunAsync);
         Loop("deletions", deletions.RunAsync);
-        if (Settings.Retention.Hot is not null)
+        if (retention is not null)
         {
-            Loop("retention", new RetentionWorker(store.Retention, Settings.Retention, () => CasePins.Of(cases, deletions), time, _logs.CreateLogger<RetentionWorker>()).RunAsync);
+            Loop("retention", retention.RunAsync);
         }
 
         if (reasoning is not null)

@@ -172,6 +172,54 @@ public sealed class DeletionDeskTests : StoreTest, IAsyncLifetime
         Assert.Empty(FilesWith(Prompt));
     }
 
+    [Fact]
+    public async Task What_was_asked_for_done_refused_and_held_is_counted_and_the_ledgers_part_survives_a_restart()
+    {
+        await WriteAsync(_store, Batch(new SpanSpec(Trace(1), Span(1)) { User = User }, new SpanSpec(Trace(2), Span(1)), new SpanSpec(Trace(3), Span(1))));
+        await AskAsync(DeletionScope.OfUser("default", User));
+        await AskAsync(DeletionScope.OfTraces("default", Trace(2)));
+        await AskAsync(DeletionScope.OfTraces("default", Trace(3)));
+        Assert.Equal(3, Value("faultline_deletions_waiting"));
+        await _desk.HoldAsync(DeletionScope.OfTraces("default", Trace(3)), "case 4711 at court", "counsel");
+        var lifted = await _desk.HoldAsync(DeletionScope.OfProject("other"), "a mistake", "counsel");
+        await _desk.LiftAsync(lifted.Id, "counsel");
+        await _desk.StepAsync();
+        await WriteAsync(_store, Batch(new SpanSpec(Trace(1), Span(2))));
+        await _desk.StepAsync();
+
+        Assert.Equal(1, Value("faultline_deleted_late_rows"));
+        Assert.Equal(0, Value("faultline_deletion_failures"));
+        Assert.InRange(DateTimeOffset.UtcNow.ToUnixTimeSeconds() - Value("faultline_deletion_sweep_success_timestamp_seconds"), -1, 120);
+        Assert.True(Value("faultline_deletion_sweep_seconds") >= 0);
+        for (var restart = 0; restart < 2; restart++)
+        {
+            Assert.Equal((1, 2), (Value("faultline_deletions_requested", "user"), Value("faultline_deletions_requested", "traces")));
+            Assert.Equal((2, 1, 0), (Value("faultline_deletions_finished", "completed"), Value("faultline_deletions_finished", "refused"), Value("faultline_deletions_waiting")));
+            Assert.Equal((2, 1), (Value("faultline_deleted_rows", "spans"), Value("faultline_holds_in_force")));
+            await ReopenAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_round_that_the_store_does_not_let_end_is_counted_and_the_next_one_does_it()
+    {
+        var engine = new FaultyEngine(Engine);
+        _desk = DeskOf(await OpenAsync(engine, Soon));
+        await AskAsync(DeletionScope.OfTraces("default", Trace(1)));
+        engine.BeforeExecute = _ => throw FaultyEngine.OutOfMemory();
+
+        await _desk.StepAsync();
+        Assert.Equal((1, 1), (Value("faultline_deletion_failures"), Value("faultline_deletions_waiting")));
+
+        engine.BeforeExecute = _ => { };
+        await _desk.StepAsync();
+        Assert.Equal((1, 0), (Value("faultline_deletion_failures"), Value("faultline_deletions_waiting")));
+    }
+
+    /// <param name="label">The value of its one label.</param>
+    private double Value(string name, string? label = null) =>
+        DeletionMetrics.Families(_desk).Single(family => family.Name == name).Samples.Single(sample => label is null || sample.Labels.Pairs[0].Value == label).Value;
+
     private async Task<DeletionView> AskAsync(DeletionScope scope) => Assert.IsType<DeletionAnswer.Taken>(await _desk.AskAsync(scope, "ann")).Deletion;
 
     private async Task ReopenAsync()
@@ -183,12 +231,14 @@ public sealed class DeletionDeskTests : StoreTest, IAsyncLifetime
 
         _ledger = await LedgerFile.OpenAsync(Path.Combine(_folder, "ledger"), TimeProvider.System);
         _book = await CaseBook.OpenAsync(_ledger, Path.Combine(_folder, "blobs"), TimeProvider.System);
-        _desk = new DeletionDesk(_book, _store.Deletions, new byte[32], TimeProvider.System, NullLogger<DeletionDesk>.Instance, (what, _) =>
-        {
-            _forgotten.Add(what);
-            return Task.CompletedTask;
-        });
+        _desk = DeskOf(_store);
     }
+
+    private DeletionDesk DeskOf(TelemetryStore store) => new(_book, store.Deletions, new byte[32], TimeProvider.System, NullLogger<DeletionDesk>.Instance, (what, _) =>
+    {
+        _forgotten.Add(what);
+        return Task.CompletedTask;
+    });
 
     private async Task<CaseView> OpenCaseAsync(string project, ulong first, ulong second)
     {

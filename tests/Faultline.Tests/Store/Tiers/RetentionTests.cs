@@ -1,4 +1,5 @@
 using Faultline.ClickHouse;
+using Faultline.Metrics.Internals;
 using Faultline.Store;
 using Faultline.Store.Deletions;
 using Faultline.Store.Tiers;
@@ -185,6 +186,48 @@ public sealed class RetentionTests : StoreTest
 
         Assert.InRange(await CountAsync("spans"), 150, 250);
         Assert.Equal(0, await CountAsync("spans", $"countIf(reinterpretAsUInt64(reverse(substring(trace_id, 10, 7))) < {(long)Math.Round(0.9 * (1L << 56))})"));
+    }
+
+    [Fact]
+    public async Task What_a_run_did_and_what_is_kept_by_which_rule_is_counted()
+    {
+        var engine = new FaultyEngine(Engine);
+        var store = await OpenAtAsync(engine);
+        await WriteAsync(store, Received(
+            0, new SpanSpec(Trace(1), Span(1)) { Status = SpanStatus.Error }, new SpanSpec(Trace(2), Span(1)) { Status = SpanStatus.Error }, new SpanSpec(Trace(3), Span(1)) { User = "ann" }, new SpanSpec(Trace(4), Span(1))));
+        var held = new Pins([], [DeletionScope.OfUser("default", "ann")]);
+        var worker = new RetentionWorker(store.Retention, ThreeDays, () => held, _clock, NullLogger<RetentionWorker>.Instance);
+        double Value(string name, string? rule = null) =>
+            RetentionMetrics.Families(worker.Figures).Single(family => family.Name == name).Samples.Single(sample => rule is null || sample.Labels["rule"] == rule).Value;
+        Assert.DoesNotContain(RetentionMetrics.Families(worker.Figures), family => family.Name == "faultline_retention_success_timestamp_seconds");
+
+        await worker.StepAsync();
+        Assert.Equal((0, 0), (Value("faultline_retention_replaced_days"), Value("faultline_retention_kept_traces", "errors")));
+
+        _clock.Now = At(4);
+        await worker.StepAsync();
+        Assert.Equal((1, 1), (Value("faultline_retention_replaced_days"), Value("faultline_retention_dropped_rows")));
+        Assert.Equal((2, 1, 0), (Value("faultline_retention_kept_traces", "errors"), Value("faultline_retention_kept_traces", RetentionStore.HoldRule), Value("faultline_retention_kept_traces", "gold")));
+        Assert.Equal(_clock.Now.ToUnixTimeSeconds(), Value("faultline_retention_success_timestamp_seconds"));
+        Assert.True(Value("faultline_retention_run_seconds") >= 0);
+
+        // A rule that is set no more still keeps what it decided on, under one name for all of them.
+        var other = new RetentionOptions(TimeSpan.FromDays(3), [new("gold", new KeepCondition.Attribute("customer.tier", "gold"), TimeSpan.FromDays(10))]);
+        Assert.Equal(2, (await store.Retention.KeptByRuleAsync(other))[RetentionStore.FormerRules]);
+
+        await WriteAsync(store, Received(1, new SpanSpec(Trace(5), Span(1))));
+        engine.BeforeExecute = _ => throw FaultyEngine.OutOfMemory();
+        _clock.Now = At(5);
+        using var stop = new CancellationTokenSource();
+        var running = worker.RunAsync(stop.Token);
+        while (worker.Figures.Failures == 0)
+        {
+            await Task.Delay(10);
+        }
+
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+        Assert.Equal((1, 1), (Value("faultline_retention_failures"), Value("faultline_retention_replaced_days")));
     }
 
     [Fact]
