@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using System.Security.Cryptography;
 using System.Text;
 using Faultline.Telemetry.Columns;
@@ -36,12 +37,16 @@ public static class GenAiNormaliser
         var firstRow = spans.GenAi.Count;
         var found = new Found[s_fields];
         HashSet<int>? pending = null;
+        var set = 0UL;
         for (var row = firstRow; row < spans.Count; row++)
         {
-            Array.Clear(found);
-            Look(spans, spans.Attributes, row, found, figures);
-            Look(spans, spans.Bodies, row, found, figures);
-            FillRow(spans, row, found, figures);
+            for (; set != 0; set &= set - 1)
+            {
+                found[BitOperations.TrailingZeroCount(set)] = default;
+            }
+
+            set = Look(spans, spans.Attributes, row, found, figures) | Look(spans, spans.Bodies, row, found, figures);
+            FillRow(spans, row, found, set, figures);
             if (found[(int)GenAiField.Pending].Value.SequenceEqual("pending_span"u8))
             {
                 pending ??= [];
@@ -52,12 +57,19 @@ public static class GenAiNormaliser
         LeafCounter.Count(spans, firstRow, pending, counted);
     }
 
-    private static void Look(SpanBatch spans, AttributeColumn attributes, int row, Found[] found, NormaliserFigures figures)
+    /// <returns>A bit for each field that it set; there are fewer than 64.</returns>
+    private static ulong Look(SpanBatch spans, AttributeColumn attributes, int row, Found[] found, NormaliserFigures figures)
     {
+        var set = 0UL;
         var end = attributes.End(row);
         for (var entry = attributes.Start(row); entry < end; entry++)
         {
-            foreach (var meaning in Vocabulary.Find(attributes.Keys[entry]) ?? [])
+            if (Vocabulary.Find(attributes.Keys[entry]) is not { } meanings)
+            {
+                continue;
+            }
+
+            foreach (var meaning in meanings)
             {
                 ref var best = ref found[(int)meaning.Field];
                 if (best.Meaning is not null && best.Meaning.Rank <= meaning.Rank)
@@ -68,9 +80,12 @@ public static class GenAiNormaliser
                 if (TryConvert(attributes, entry, meaning, spans.StartUnixNanos[row], figures, out var number))
                 {
                     best = new Found(meaning, attributes, entry, number);
+                    set |= 1UL << (int)meaning.Field;
                 }
             }
         }
+
+        return set;
     }
 
     /// <summary>Whether the value can be the field's: what is empty or no such number leaves the place to the next in the table.</summary>
@@ -129,10 +144,11 @@ public static class GenAiNormaliser
         return false;
     }
 
-    private static void FillRow(SpanBatch spans, int row, Found[] found, NormaliserFigures figures)
+    /// <param name="set">Bits of the fields that are set.</param>
+    private static void FillRow(SpanBatch spans, int row, Found[] found, ulong set, NormaliserFigures figures)
     {
         var gen = spans.GenAi;
-        var operation = OperationOf(spans, row, found);
+        var operation = OperationOf(spans, row, found, set);
         gen.Session.Add(found[(int)GenAiField.Session].Value);
         gen.User.Add(found[(int)GenAiField.User].Value);
         gen.Operation.Add(operation);
@@ -190,7 +206,7 @@ public static class GenAiNormaliser
         gen.Traits.AddNothing();
     }
 
-    private static string OperationOf(SpanBatch spans, int row, Found[] found)
+    private static string OperationOf(SpanBatch spans, int row, Found[] found, ulong set)
     {
         if (found[(int)GenAiField.Operation] is { Meaning: { } meaning } given)
         {
@@ -214,7 +230,15 @@ public static class GenAiNormaliser
             return "chat";
         }
 
-        return Array.Exists(found, one => one.Meaning is { IsGenAi: true }) ? "unknown" : "";
+        for (; set != 0; set &= set - 1)
+        {
+            if (found[BitOperations.TrailingZeroCount(set)].Meaning is { IsGenAi: true })
+            {
+                return "unknown";
+            }
+        }
+
+        return "";
     }
 
     private static bool IndexOfPrefix(AttributeColumn attributes, int row, ReadOnlySpan<byte> prefix)

@@ -83,7 +83,7 @@ public static class ScoreExtractor
             {
                 AddScore(spans, row, into, Encoding.UTF8.GetString(key[OpenLitPrefix.Length..]), score, "", "", "app", isOfSpan: true);
             }
-            else if (key.IndexOf("annotations."u8) is 0 or 6 or 8 || key.IndexOf("evaluations."u8) is 0 or 6 or 8)
+            else if (IsNumbered(key) || (key.StartsWith("trace."u8) && IsNumbered(key[6..])) || (key.StartsWith("session."u8) && IsNumbered(key[8..])))
             {
                 var parts = attributes.Keys.Text(entry).Split('.');
                 var scope = parts[0] is "trace" or "session" ? 1 : 0;
@@ -103,6 +103,8 @@ public static class ScoreExtractor
             }
         }
     }
+
+    private static bool IsNumbered(ReadOnlySpan<byte> key) => key.StartsWith("annotations."u8) || key.StartsWith("evaluations."u8);
 
     private static void AddAnnotations(SpanBatch spans, int row, SortedDictionary<string, Dictionary<string, string>>? annotations, ScoreBatch into)
     {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Faultline.Telemetry.Columns;
 using Faultline.Telemetry.GenAi;
@@ -18,7 +19,16 @@ internal static class AnyValueDecoder
     /// <paramref name="bodies"/> when one is given and the key says content or the value is long.</summary>
     public static WireFault AppendKeyValue(ReadOnlySpan<byte> message, AttributeColumn attributes, AttributeColumn? bodies, DecodeSession session)
     {
-        var fault = ReadKeyValue(message, out var key, out var value);
+        if (TryReadText(message, out var key, out var sent))
+        {
+            // Lengths below 128 are ASCII too, so one look tells of key and value.
+            var isAscii = Ascii.IsValid(message);
+            key = isAscii ? key : session.Repair(key);
+            Add(key, isAscii ? sent : session.Repair(sent), AttributeType.String, attributes, bodies);
+            return WireFault.None;
+        }
+
+        var fault = ReadKeyValue(message, out key, out var value);
         if (fault != WireFault.None)
         {
             return fault;
@@ -28,8 +38,7 @@ internal static class AnyValueDecoder
         fault = Text(value, session, out var text, out var type, out var owner);
         if (fault == WireFault.None)
         {
-            var isBody = bodies is not null && (text.Length >= SpanBatch.BodyBytesMin || ContentKeys.IsContent(key));
-            (isBody ? bodies! : attributes).Add(key, text, type);
+            Add(key, text, type, attributes, bodies);
         }
 
         if (owner is not null)
@@ -38,6 +47,54 @@ internal static class AnyValueDecoder
         }
 
         return fault;
+    }
+
+    private static void Add(ReadOnlySpan<byte> key, ReadOnlySpan<byte> text, AttributeType type, AttributeColumn attributes, AttributeColumn? bodies)
+    {
+        var isBody = bodies is not null && (text.Length >= SpanBatch.BodyBytesMin || ContentKeys.IsContent(key));
+        (isBody ? bodies! : attributes).Add(key, text, type);
+    }
+
+    /// <summary>Reads the form that nearly every attribute has: a key, then a value that is one text, and nothing else.</summary>
+    /// <returns>False for every other form, right or wrong.</returns>
+    private static bool TryReadText(ReadOnlySpan<byte> message, out ReadOnlySpan<byte> key, out ReadOnlySpan<byte> text)
+    {
+        const byte First = (1 << 3) | (byte)Bytes, Second = (2 << 3) | (byte)Bytes;
+        text = default;
+        return TryTake(message, First, out key, out var rest)
+            && TryTake(rest, Second, out var value, out rest) && rest.IsEmpty
+            && TryTake(value, First, out text, out rest) && rest.IsEmpty;
+    }
+
+    /// <summary>Takes a field of bytes whose tag is one byte and whose length is one or two.</summary>
+    private static bool TryTake(ReadOnlySpan<byte> message, byte tag, out ReadOnlySpan<byte> bytes, out ReadOnlySpan<byte> rest)
+    {
+        bytes = default;
+        rest = default;
+        if (message.Length < 3 || message[0] != tag)
+        {
+            return false;
+        }
+
+        var (length, start) = ((int)message[1], 2);
+        if (length >= 0x80)
+        {
+            if (message[2] >= 0x80)
+            {
+                return false;
+            }
+
+            (length, start) = ((length & 0x7f) | (message[2] << 7), 3);
+        }
+
+        if (length > message.Length - start)
+        {
+            return false;
+        }
+
+        bytes = message.Slice(start, length);
+        rest = message[(start + length)..];
+        return true;
     }
 
     /// <summary>Appends a single value, such as a log record's body.</summary>

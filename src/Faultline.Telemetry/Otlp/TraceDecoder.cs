@@ -5,8 +5,8 @@ namespace Faultline.Telemetry.Otlp;
 
 /// <summary><c>ResourceSpans</c> into a <see cref="SpanBatch"/>.</summary>
 /// <remarks>
-/// Source: opentelemetry/proto/trace/v1/trace.proto. A span is read twice, since ids and times, which may come last, decide
-/// whether it is kept: so no row has to be taken back.
+/// Source: opentelemetry/proto/trace/v1/trace.proto. A span's lists are read once its ids and times, which may come last, have decided
+/// that it is kept: so no row has to be taken back.
 /// </remarks>
 internal static class TraceDecoder
 {
@@ -23,11 +23,17 @@ internal static class TraceDecoder
         ReadOnlySpan<byte> traceId = default, spanId = default, parentId = default, traceState = default, name = default, status = default;
         ulong kind = 0, start = 0, end = 0;
         uint flags = 0, droppedAttributes = 0, droppedEvents = 0, droppedLinks = 0;
+        var (listsStart, listsEnd) = (0, 0);
         var reader = new WireReader(message);
-        while (reader.TryReadTag(out var tag))
+        for (var at = 0; reader.TryReadTag(out var tag); at = reader.At)
         {
             switch (tag)
             {
+                case (9 << 3) | Bytes or (11 << 3) | Bytes or (13 << 3) | Bytes:
+                    reader.ReadBytes();
+                    listsStart = listsEnd == 0 ? at : listsStart;
+                    listsEnd = reader.At;
+                    break;
                 case (1 << 3) | Bytes:
                     traceId = reader.ReadBytes();
                     break;
@@ -105,7 +111,7 @@ internal static class TraceDecoder
         session.AddText(into.StatusMessage, statusMessage);
         into.DroppedAttributes.Add(droppedAttributes);
         into.DroppedEvents.Add(droppedEvents);
-        fault = AppendLists(message, into, session, ref droppedLinks);
+        fault = AppendLists(message[listsStart..listsEnd], into, session, ref droppedLinks);
         into.DroppedLinks.Add(droppedLinks);
         session.Accepted++;
         return fault;
@@ -165,6 +171,7 @@ internal static class TraceDecoder
     }
 
     /// <summary>The repeated fields: attributes, events, links.</summary>
+    /// <param name="message">From the first to the last of them, and what is in between.</param>
     private static WireFault AppendLists(ReadOnlySpan<byte> message, SpanBatch into, DecodeSession session, ref uint droppedLinks)
     {
         var fault = WireFault.None;

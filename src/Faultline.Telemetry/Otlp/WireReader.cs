@@ -84,6 +84,17 @@ internal ref struct WireReader(ReadOnlySpan<byte> message)
 
     public ulong ReadVarint()
     {
+        // Nearly every tag and length is one byte.
+        if ((uint)_at < (uint)_message.Length && _message[_at] < 0x80)
+        {
+            return _message[_at++];
+        }
+
+        return ReadLongVarint();
+    }
+
+    private ulong ReadLongVarint()
+    {
         ulong value = 0;
         for (var shift = 0; shift < 70; shift += 7)
         {

@@ -41,17 +41,22 @@ public class ScoreExtractorTests
                 ["evaluations.1.evaluation.explanation"] = new string('x', 2_000),
                 ["trace.annotations.0.annotation.name"] = "whole",
                 ["trace.annotations.0.annotation.score"] = 1,
+                ["session.evaluations.0.evaluation.name"] = "polite",
+                ["session.evaluations.0.evaluation.label"] = "yes",
+                ["strange.evaluations.0.evaluation.name"] = "neither",
+                ["strange.evaluations.0.evaluation.label"] = "yes",
                 ["gen_ai.eval.groundedness"] = 0.25,
                 ["annotations.2.annotation.name"] = "says nothing",
             },
         });
         var scores = new ScoreBatch();
         ScoreExtractor.Extract(batch, scores);
-        Assert.Equal(["groundedness", "helpful", "tone", "whole"], Enumerable.Range(0, scores.Count).Select(scores.Name.Text));
-        Assert.Equal(["app", "human", "app", "app"], Enumerable.Range(0, scores.Count).Select(scores.Evaluator.Text));
+        Assert.Equal(["groundedness", "helpful", "tone", "polite", "whole"], Enumerable.Range(0, scores.Count).Select(scores.Name.Text));
+        Assert.Equal(["app", "human", "app", "app", "app"], Enumerable.Range(0, scores.Count).Select(scores.Evaluator.Text));
         Assert.True(double.IsNaN(scores.Value[1]));
         Assert.Equal(2_000, scores.Explanation[2].Length);
         Assert.True(scores.SpanId[3].IsNone);
+        Assert.True(scores.SpanId[4].IsNone);
         Assert.False(scores.SpanId[2].IsNone);
     }
 

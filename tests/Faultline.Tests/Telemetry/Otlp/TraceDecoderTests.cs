@@ -59,6 +59,69 @@ public class TraceDecoderTests
         Assert.Equal(["a=s:b"], Entries(batch.Links.Attributes, 0));
     }
 
+    /// <summary>Most attributes are a key and one text, which has a way of its own; a field that nobody knows sends them the other way.</summary>
+    [Fact]
+    public void An_attribute_is_the_same_in_whatever_form_it_is_sent()
+    {
+        byte[][] texts = [[], [0], "é"u8.ToArray(), [0x61, 0xff, 0x62], [0xc3], .. Lengths(1, 2, 119, 120, 121, 122, 123, 124, 125, 126, 127, 128, 129, 300, 4095, 4096, 16_379, 16_383, 16_384, 70_000)];
+        foreach (var key in texts.Where(key => key.Length < 20_000).Append("gen_ai.input.messages"u8.ToArray()))
+        {
+            foreach (var text in texts)
+            {
+                var usual = Decoded(pair => pair.Bytes(1, key).Message(2, any => any.Bytes(1, text)));
+                Assert.Equal(usual, Decoded(pair => pair.Bytes(1, key).Message(2, any => any.Bytes(1, text)).Varint(99, 1)));
+                Assert.Equal(usual, Decoded(pair => pair.Message(2, any => any.Bytes(1, text)).Bytes(1, key)));
+                Assert.Equal(usual, Decoded(pair => pair.Bytes(1, key).Message(2, any => any.Varint(3, 1).Bytes(1, text))));
+                Assert.Equal(usual, Decoded(pair => pair.Bytes(1, "other"u8).Bytes(1, key).Message(2, any => any.Bytes(1, text))));
+            }
+        }
+
+        static IEnumerable<byte[]> Lengths(params int[] lengths) => lengths.Select(length => Enumerable.Repeat((byte)'x', length).ToArray());
+
+        static string Decoded(Action<ProtoWriter> pair)
+        {
+            var batch = new SpanBatch();
+            var decoding = OtlpDecoder.DecodeTraces(Request(span => Whole(span).Message(9, pair)), batch, Limits);
+            return $"{decoding} {string.Join('|', Entries(batch.Attributes, 0))} / {string.Join('|', Entries(batch.Bodies, 0))}";
+        }
+    }
+
+    [Fact]
+    public void Lists_may_stand_anywhere_among_a_spans_fields_and_keep_their_order()
+    {
+        Action<ProtoWriter>[] fields =
+        [
+            span => span.Bytes(1, s_trace), span => span.Bytes(2, s_span), span => span.Text(5, "GET"), span => span.Fixed64(7, (ulong)Now - 1_000), span => span.Fixed64(8, (ulong)Now),
+            span => span.Varint(99, 7), span => span.Message(15, status => status.Varint(3, 2)),
+        ];
+        Action<ProtoWriter>[] lists =
+        [
+            span => span.Attribute(9, "a", "1"), span => span.Message(11, e => e.Text(2, "event")), span => span.Attribute(9, "b", "2"), span => span.Attribute(9, "gen_ai.prompt", "3"),
+        ];
+        for (var seed = 0; seed < 200; seed++)
+        {
+            var random = new Random(seed);
+            var left = new Queue<Action<ProtoWriter>>(lists);
+            var others = new Queue<Action<ProtoWriter>>(fields.OrderBy(_ => random.Next()));
+            var batch = new SpanBatch();
+            var decoding = OtlpDecoder.DecodeTraces(
+                Request(span =>
+                {
+                    while (left.Count + others.Count > 0)
+                    {
+                        (others.Count == 0 || (left.Count > 0 && random.Next(2) == 0) ? left : others).Dequeue()(span);
+                    }
+                }),
+                batch,
+                Limits);
+
+            Assert.Equal((1, 0), (decoding.Accepted, decoding.Rejected));
+            Assert.Equal(["a=s:1", "b=s:2"], Entries(batch.Attributes, 0));
+            Assert.Equal(["gen_ai.prompt=s:3"], Entries(batch.Bodies, 0));
+            Assert.Equal(("GET", "event", SpanStatus.Error), (batch.Name.Text(0), batch.Events.Name.Text(0), batch.Status[0]));
+        }
+    }
+
     [Fact]
     public void The_resource_may_follow_its_spans()
     {
