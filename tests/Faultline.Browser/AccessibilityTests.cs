@@ -8,7 +8,7 @@ namespace Faultline.Browser;
 [Collection(PagesCollection.Name)]
 public sealed class AccessibilityTests(PagesFixture pages)
 {
-    private static readonly string[] Pages = ["/", "/traces", "/metrics", "/metrics?query=up", "/metrics?query=sum(", "/topics", "/cases", "/logs", "/changes", "/audit", "/audit?verify=now", "/settings", "/no-such-page"];
+    private static readonly string[] Pages = ["/", "/traces", "/metrics", "/metrics?query=up", "/metrics?query=sum(", "/topics", "/cases", "/logs", "/changes", "/audit", "/audit?verify=now", "/audit/deletions", "/settings", "/no-such-page"];
 
     [SkippableFact]
     public async Task No_page_with_data_breaks_a_rule_of_WCAG_AA()

@@ -58,6 +58,11 @@ internal static class AuditPages
                 [nameof(AuditPage.Range)] = range,
             });
         }).ExcludeFromDescription();
+        routes.MapGet("/audit/deletions", (HttpContext http) => Page.Of<DeletionsPage>(http, web, "Deletions and holds", "audit", null, new Dictionary<string, object?>
+        {
+            [nameof(DeletionsPage.Deletions)] = web.Deletions.Deletions,
+            [nameof(DeletionsPage.Holds)] = web.Deletions.Holds,
+        })).ExcludeFromDescription();
         routes.MapGet("/audit/{sequence:long:min(0)}", (HttpContext http, long sequence) => OneAsync(http, web, sequence)).ExcludeFromDescription();
         routes.MapGet("/audit/events.jsonl", (HttpContext http) => ExportAsync(http, web)).ExcludeFromDescription();
     }
@@ -169,6 +174,11 @@ internal static class AuditPages
                 var id = new CaseId(caseNumber);
                 var words = web.Cases.Find(web.Project, id)?.Timeline.FirstOrDefault(line => line.Sequence == entry.Sequence)?.Words;
                 return new AuditRow(entry, id.ToString(), null, actor, words ?? entry.Type);
+            }
+
+            if (entry.Type.Split('.') is ["deletion" or "hold", var done] && Text(root, "id") is { } deletion)
+            {
+                return new AuditRow(entry, null, null, actor, $"{deletion} {(done is "asked" ? "asked for" : done)}");
             }
 
             return Text(root, "id") is { } change && entry.Type.StartsWith("change.", StringComparison.Ordinal)

@@ -48,6 +48,37 @@ public sealed class DeletionRestTests : IAsyncLifetime
         Assert.DoesNotContain("\"ann\"", await _server.Client.GetStringAsync("/api/v1/deletions"), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task The_page_lists_deletions_and_holds_with_their_proof_and_never_an_id_of_anybody()
+    {
+        Assert.Contains("None was ever asked for", await _server.Client.GetStringAsync("/audit/deletions"), StringComparison.Ordinal);
+        await StoreTest.WriteAsync(_server.Web.Store, Batch(new SpanSpec(Trace(1), Span(1)) { User = "mallory" }, new SpanSpec(Trace(2), Span(1))));
+        using var placed = await JsonAsync(await PostAsync("/api/v1/holds", new { traces = new[] { Trace(2).ToString() }, reason = "case <4711>" }), HttpStatusCode.Created);
+        var hold = placed.RootElement.GetProperty("hold_id").GetString()!;
+        var asked = PostAsync("/api/v1/deletions", new { user = "mallory" });
+        while (!asked.IsCompleted)
+        {
+            await _server.Web.Deletions.StepAsync();
+        }
+
+        using var done = await JsonAsync(await asked, HttpStatusCode.OK);
+        var deletion = done.RootElement.GetProperty("deletion_id").GetString()!;
+
+        var page = await _server.Client.GetStringAsync("/audit/deletions");
+        Assert.All(
+            (string[])["1 hold is in force, 1 deletion is completed, none waits", hold, $"faultline hold lift {hold}", "case &lt;4711&gt;", deletion, done.RootElement.GetProperty("subject").GetString()!, "spans 1"],
+            words => Assert.Contains(words, page, StringComparison.Ordinal));
+        Assert.DoesNotContain("mallory", page, StringComparison.Ordinal);
+        var link = System.Text.RegularExpressions.Regex.Match(page, $"/audit\\?q={deletion}[^\"]*").Value.Replace("&amp;", "&", StringComparison.Ordinal);
+        var events = await _server.Client.GetStringAsync(link);
+        Assert.Contains($"{deletion} asked for", events, StringComparison.Ordinal);
+        Assert.Contains($"{deletion} completed", events, StringComparison.Ordinal);
+        Assert.DoesNotContain(hold, events, StringComparison.Ordinal);
+        using var stranger = _server.Browser();
+        using var refused = await stranger.GetAsync("/audit/deletions");
+        Assert.Equal(HttpStatusCode.Found, refused.StatusCode);
+    }
+
     [Theory]
     [InlineData("{}", "traces")]
     [InlineData("""{"traces":[]}""", "traces")]
