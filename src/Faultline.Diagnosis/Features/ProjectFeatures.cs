@@ -292,6 +292,11 @@ internal sealed class ProjectFeatures(string project)
             service.Observe(FeatureTable.Wait, "", end, (first - start) / 1e9, trace);
         }
 
+        if (memory.Stages == TraceStages.None && !service.HasStages)
+        {
+            return;
+        }
+
         foreach (var (stage, name) in StageNames)
         {
             // What no request ever had is not missing.

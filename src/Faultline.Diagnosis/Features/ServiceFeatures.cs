@@ -105,6 +105,9 @@ internal sealed class ServiceFeatures(string service, string environment)
 
     public int OpenWindows => _open;
 
+    /// <summary>Whether any stage of the chain was ever seen of its requests.</summary>
+    public bool HasStages { get; private set; }
+
     /// <summary>Recent traces with tool calls, for comparison with a looping one.</summary>
     public RecentTraces ToolTraces { get; } = new();
 
@@ -187,6 +190,7 @@ internal sealed class ServiceFeatures(string service, string environment)
         }
 
         series = new FeatureSeries(_series.Count, Service, Environment, feature, dimension);
+        HasStages |= feature == FeatureTable.StageMissing;
         _series.Add(series);
         _byKey.Add((feature, dimension), series);
         return series;
