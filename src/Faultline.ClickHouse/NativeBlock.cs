@@ -12,14 +12,14 @@ namespace Faultline.ClickHouse;
 /// </summary>
 /// <remarks>Source: ClickHouse documentation, "Native Format" and "Data types binary encoding".</remarks>
 /// <param name="rowCount">Rows of every column.</param>
-/// <param name="capacityBytes">How large it may become, when known: the buffer is then not enlarged step by step.</param>
-public sealed class NativeBlock(int rowCount, int capacityBytes = 4096)
+/// <param name="buffer">Memory to write into; taken over until the insert is done. A larger one takes its place where it does not suffice.</param>
+public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
 {
     // The block starts with its number of columns, known only at the end: room for two varints is kept in front.
     private const int HeaderBytesMax = 20;
 
     private readonly List<string> _columnNames = [];
-    private byte[] _buffer = GC.AllocateUninitializedArray<byte>(HeaderBytesMax + Math.Max(capacityBytes, 256));
+    private byte[] _buffer = buffer is { Length: > HeaderBytesMax } ? buffer : GC.AllocateUninitializedArray<byte>(4096);
     private int _end = HeaderBytesMax;
 
     public int RowCount { get; } = rowCount >= 0 ? rowCount : throw new ArgumentOutOfRangeException(nameof(rowCount));
@@ -27,6 +27,9 @@ public sealed class NativeBlock(int rowCount, int capacityBytes = 4096)
     public int ColumnCount => _columnNames.Count;
 
     public IReadOnlyList<string> ColumnNames => _columnNames;
+
+    /// <summary>The memory it is in now, to be given to another block when this one is inserted.</summary>
+    public byte[] Buffer => _buffer;
 
     /// <summary>The encoded block.</summary>
     public ReadOnlyMemory<byte> Bytes
@@ -112,18 +115,11 @@ public sealed class NativeBlock(int rowCount, int capacityBytes = 4096)
     {
         RequireCount(name, indexes.Length, RowCount);
         RequireEnds(name, ends, buffer.Length);
-        StartLowCardinality(name, buffer, ends);
-        switch (WidthOf(ends.Length))
+        StartColumn(name, "LowCardinality(String)");
+        if (RowCount > 0)
         {
-            case 1:
-                WriteIndexes<byte>(name, indexes, ends.Length);
-                break;
-            case 2:
-                WriteIndexes<ushort>(name, indexes, ends.Length);
-                break;
-            default:
-                WriteIndexes<uint>(name, indexes, ends.Length);
-                break;
+            WriteLowCardinalityVersion();
+            WriteCoded(name, buffer, ends, indexes);
         }
 
         return this;
@@ -132,8 +128,14 @@ public sealed class NativeBlock(int rowCount, int capacityBytes = 4096)
     /// <summary>LowCardinality(String) with an empty text in every row.</summary>
     public NativeBlock LowCardinalityEmpty(string name)
     {
-        StartLowCardinality(name, [], [0]);
-        Take(RowCount).Clear();
+        StartColumn(name, "LowCardinality(String)");
+        if (RowCount > 0)
+        {
+            WriteLowCardinalityVersion();
+            WriteDictionary([], [0], RowCount);
+            Take(RowCount).Clear();
+        }
+
         return this;
     }
 
@@ -247,6 +249,41 @@ public sealed class NativeBlock(int rowCount, int capacityBytes = 4096)
         return this;
     }
 
+    /// <summary>
+    /// Map(LowCardinality(String), String) as the engine keeps it: entry i has key <paramref name="keyIndexes"/>[i] of a small table, so the engine
+    /// looks up every key of the table once, not every key of every row.
+    /// </summary>
+    /// <param name="keys">The table's keys, one after the other.</param>
+    public NativeBlock LowCardinalityMaps(string name, ReadOnlySpan<int> ends, ReadOnlySpan<byte> keys, ReadOnlySpan<int> keyEnds, ReadOnlySpan<int> keyIndexes, ReadOnlySpan<byte> values, ReadOnlySpan<int> valueEnds)
+    {
+        RequireCount(name, ends.Length, RowCount);
+        RequireEnds(name, ends, Math.Min(keyIndexes.Length, valueEnds.Length));
+        RequireEnds(name, keyEnds, keys.Length);
+        RequireEnds(name, valueEnds, values.Length);
+        StartColumn(name, "Map(LowCardinality(String), String)");
+        WriteLowCardinalityVersion();
+        WriteOffsets(ends);
+        WriteCodedEntries(name, Total(ends), keys, keyEnds, keyIndexes, values, valueEnds);
+        return this;
+    }
+
+    /// <summary>Array(Map(LowCardinality(String), String)): <paramref name="ends"/> counts maps a row, <paramref name="mapEnds"/> entries a map.</summary>
+    public NativeBlock LowCardinalityMapArrays(string name, ReadOnlySpan<int> ends, ReadOnlySpan<int> mapEnds, ReadOnlySpan<byte> keys, ReadOnlySpan<int> keyEnds, ReadOnlySpan<int> keyIndexes, ReadOnlySpan<byte> values, ReadOnlySpan<int> valueEnds)
+    {
+        RequireCount(name, ends.Length, RowCount);
+        RequireEnds(name, ends, mapEnds.Length);
+        mapEnds = mapEnds[..Total(ends)];
+        RequireEnds(name, mapEnds, Math.Min(keyIndexes.Length, valueEnds.Length));
+        RequireEnds(name, keyEnds, keys.Length);
+        RequireEnds(name, valueEnds, values.Length);
+        StartColumn(name, "Array(Map(LowCardinality(String), String))");
+        WriteLowCardinalityVersion();
+        WriteOffsets(ends);
+        WriteOffsets(mapEnds);
+        WriteCodedEntries(name, Total(mapEnds), keys, keyEnds, keyIndexes, values, valueEnds);
+        return this;
+    }
+
     private static int Total(ReadOnlySpan<int> ends) => ends.IsEmpty ? 0 : ends[^1];
 
     private static void RequireCount(string column, int found, long wanted)
@@ -319,23 +356,40 @@ public sealed class NativeBlock(int rowCount, int capacityBytes = 4096)
         _columnNames.Add(name);
     }
 
-    // One dictionary in front of the rows and none from elsewhere; then the rows' places in it, as narrow as they fit.
-    private void StartLowCardinality(string name, ReadOnlySpan<byte> buffer, ReadOnlySpan<int> ends)
+    // In front of a column: its dictionaries may be shared by several blocks, which ours never are.
+    private void WriteLowCardinalityVersion() => WriteNumber(1);
+
+    // One dictionary in front of the rows and none from elsewhere; then the rows' places in it, as narrow as they fit. No rows: nothing.
+    private void WriteCoded(string name, ReadOnlySpan<byte> buffer, ReadOnlySpan<int> ends, ReadOnlySpan<int> indexes)
     {
-        const ulong SharedDictionariesWithAdditionalKeys = 1;
-        const ulong HasAdditionalKeys = 1 << 9;
-        StartColumn(name, "LowCardinality(String)");
-        if (RowCount == 0)
+        if (indexes.IsEmpty)
         {
             return;
         }
 
+        WriteDictionary(buffer, ends, indexes.Length);
+        switch (WidthOf(ends.Length))
+        {
+            case 1:
+                WriteIndexes<byte>(name, indexes, ends.Length);
+                break;
+            case 2:
+                WriteIndexes<ushort>(name, indexes, ends.Length);
+                break;
+            default:
+                WriteIndexes<uint>(name, indexes, ends.Length);
+                break;
+        }
+    }
+
+    private void WriteDictionary(ReadOnlySpan<byte> buffer, ReadOnlySpan<int> ends, int rows)
+    {
+        const ulong HasAdditionalKeys = 1 << 9;
         var kind = WidthOf(ends.Length) switch { 1 => 0UL, 2 => 1UL, _ => 2UL };
-        WriteNumber(SharedDictionariesWithAdditionalKeys);
         WriteNumber(HasAdditionalKeys | kind);
         WriteNumber((ulong)ends.Length);
         WriteStrings(buffer, ends);
-        WriteNumber((ulong)RowCount);
+        WriteNumber((ulong)rows);
     }
 
     private static int WidthOf(int values) => values <= byte.MaxValue ? 1 : values <= ushort.MaxValue ? 2 : 4;
@@ -365,6 +419,12 @@ public sealed class NativeBlock(int rowCount, int capacityBytes = 4096)
     private void WriteEntries(int count, ReadOnlySpan<byte> keys, ReadOnlySpan<int> keyEnds, ReadOnlySpan<byte> values, ReadOnlySpan<int> valueEnds)
     {
         WriteStrings(keys, keyEnds[..count]);
+        WriteStrings(values, valueEnds[..count]);
+    }
+
+    private void WriteCodedEntries(string name, int count, ReadOnlySpan<byte> keys, ReadOnlySpan<int> keyEnds, ReadOnlySpan<int> keyIndexes, ReadOnlySpan<byte> values, ReadOnlySpan<int> valueEnds)
+    {
+        WriteCoded(name, keys, keyEnds, keyIndexes[..count]);
         WriteStrings(values, valueEnds[..count]);
     }
 

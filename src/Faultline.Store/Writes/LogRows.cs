@@ -10,7 +10,7 @@ internal sealed class LogRows : IRows
 {
     private readonly RequestRows _request = new();
     private readonly OriginRows _origin = new();
-    private readonly BlockSize _blockSize = new();
+    private readonly BlockBuffer _block = new();
     private readonly FixedRows<long> _time = new();
     private readonly FixedRows<long> _unixNanos = new();
     private readonly FixedRows<long> _observed = new();
@@ -92,11 +92,10 @@ internal sealed class LogRows : IRows
         _droppedAttributes.Clear();
     }
 
-    public Task InsertAsync(IClickHouse engine, ushort receivedDay, CancellationToken cancel) => engine.InsertAsync(Table, [ToBlock(receivedDay)], cancel);
+    public Task InsertAsync(IClickHouse engine, ushort receivedDay, CancellationToken cancel) => _block.InsertAsync(engine, Table, Count, block => WriteTo(block, receivedDay), cancel);
 
-    private NativeBlock ToBlock(ushort receivedDay)
+    private void WriteTo(NativeBlock block, ushort receivedDay)
     {
-        var block = new NativeBlock(Count, _blockSize.Of(Count));
         _request.WriteTo(block, receivedDay);
         _origin.WriteTo(block);
         block.Fixed("time_unix_nanos", "Int64", _time.Values);
@@ -114,7 +113,6 @@ internal sealed class LogRows : IRows
         block.Fixed("dropped_attributes", "UInt32", _droppedAttributes.Values);
         _session.WriteTo(block, "session");
         _user.WriteTo(block, "user");
-        return _blockSize.Learn(block);
     }
 
     private static ReadOnlySpan<byte> Attribute(LogBatch logs, int row, ReadOnlySpan<byte> key)

@@ -73,17 +73,27 @@ internal static class RowBuffers
     }
 }
 
-/// <summary>Guesses a block's size from the last one's, so that large blocks are not copied again and again while they grow.</summary>
-internal sealed class BlockSize
+/// <summary>The memory of one table's blocks, one block at a time: used again for the next, so that steady load allocates none.</summary>
+internal sealed class BlockBuffer
 {
-    private int _bytesPerRow = 512;
+    /// <summary>What one large group needed beyond this is let go after it.</summary>
+    public const int KeptBytesMax = 64 << 20;
 
-    public int Of(int rows) => (int)Math.Min(int.MaxValue / 2, (long)rows * (_bytesPerRow + (_bytesPerRow / 8)) + 16_384);
+    private byte[] _buffer = [];
 
-    public NativeBlock Learn(NativeBlock block)
+    /// <summary>Inserts the block that <paramref name="write"/> fills; its bytes are not used any more when this returns.</summary>
+    public async Task InsertAsync(IClickHouse engine, string table, int rows, Action<NativeBlock> write, CancellationToken cancel)
     {
-        _bytesPerRow = block.Bytes.Length / Math.Max(1, block.RowCount);
-        return block;
+        var block = new NativeBlock(rows, _buffer);
+        write(block);
+        try
+        {
+            await engine.InsertAsync(table, [block], cancel);
+        }
+        finally
+        {
+            _buffer = block.Buffer.Length <= KeptBytesMax ? block.Buffer : [];
+        }
     }
 }
 
@@ -189,26 +199,21 @@ internal sealed class PickedRows
     public void WriteTo(NativeBlock block, string name) => block.LowCardinalityStrings(name, _table.Buffer, _table.Ends, _indexes.Values);
 }
 
-/// <summary>One Map(String, String) of a whole group, and the String column of its values' OTLP types, one letter an entry.</summary>
+/// <summary>One Map(LowCardinality(String), String) of a whole group, and the LowCardinality(String) column of its values' OTLP types, one letter an entry.</summary>
 internal sealed class MapRows
 {
     private readonly FixedRows<int> _ends = new();
     private readonly FixedRows<byte> _types = new();
-
-    public StringRows Keys { get; } = new();
-
-    public StringRows Values { get; } = new();
-
-    public ReadOnlySpan<int> Ends => _ends.Values;
-
-    public ReadOnlySpan<byte> Types => _types.Values;
+    private readonly CodedRows _keys = new();
+    private readonly StringRows _values = new();
+    private readonly CodedRows _rowTypes = new();
 
     public void Append(AttributeColumn column)
     {
         _ends.AppendEnds(column.Ends, _types.Count);
         _types.Append(MemoryMarshal.AsBytes(column.Types.Values));
-        Keys.Append(column.Keys);
-        Values.Append(column.Values);
+        _keys.Append(column.Keys.Buffer, column.Keys.Ends);
+        _values.Append(column.Values);
     }
 
     /// <summary>Row i is row <paramref name="indexes"/>[i] of <paramref name="table"/>.</summary>
@@ -219,8 +224,8 @@ internal sealed class MapRows
             var end = table.End(index);
             for (var entry = table.Start(index); entry < end; entry++)
             {
-                Keys.Add(table.Keys[entry]);
-                Values.Add(table.Values[entry]);
+                _keys.Add(table.Keys[entry]);
+                _values.Add(table.Values[entry]);
                 _types.Add((byte)table.Types[entry]);
             }
 
@@ -232,37 +237,30 @@ internal sealed class MapRows
     {
         _ends.Clear();
         _types.Clear();
-        Keys.Clear();
-        Values.Clear();
+        _keys.Clear();
+        _values.Clear();
+        _rowTypes.Clear();
     }
 
     public void WriteTo(NativeBlock block, string name, string typesName)
     {
-        block.StringMaps(name, Ends, Keys.Buffer, Keys.Ends, Values.Buffer, Values.Ends);
-        if (Types.IsEmpty)
+        block.LowCardinalityMaps(name, _ends.Values, _keys.Table.Buffer, _keys.Table.Ends, _keys.Numbers, _values.Buffer, _values.Ends);
+        if (_types.Count == 0)
         {
             block.LowCardinalityEmpty(typesName);
         }
         else
         {
-            block.Strings(typesName, Types, Ends);
+            _rowTypes.Append(_types.Values, _ends.Values);
+            _rowTypes.WriteTo(block, typesName);
         }
     }
-}
 
-/// <summary>Array(Map(String, String)) of a whole group (attributes of events or links), and the Array(String) of their types.</summary>
-internal sealed class MapArrayRows
-{
-    private readonly MapRows _maps = new();
-
-    public void Append(AttributeColumn column) => _maps.Append(column);
-
-    public void Clear() => _maps.Clear();
-
+    /// <summary>Array(Map(LowCardinality(String), String)), attributes of events or links, and the Array(String) of their types.</summary>
     /// <param name="ends">Maps a row, cumulative.</param>
-    public void WriteTo(NativeBlock block, ReadOnlySpan<int> ends, string name, string typesName) => block
-        .StringMapArrays(name, ends, _maps.Ends, _maps.Keys.Buffer, _maps.Keys.Ends, _maps.Values.Buffer, _maps.Values.Ends)
-        .StringArrays(typesName, ends, _maps.Types, _maps.Ends);
+    public void WriteArraysTo(NativeBlock block, ReadOnlySpan<int> ends, string name, string typesName) => block
+        .LowCardinalityMapArrays(name, ends, _ends.Values, _keys.Table.Buffer, _keys.Table.Ends, _keys.Numbers, _values.Buffer, _values.Ends)
+        .StringArrays(typesName, ends, _types.Values, _ends.Values);
 }
 
 /// <summary>A Nullable column of a whole group.</summary>

@@ -12,13 +12,13 @@ internal sealed class SpanRows : IRows
 {
     private readonly RequestRows _request = new();
     private readonly OriginRows _origin = new();
-    private readonly BlockSize _blockSize = new();
+    private readonly BlockBuffer _block = new();
     private readonly IdRows _traceId = new(16);
     private readonly IdRows _spanId = new(8);
     private readonly IdRows _parentSpanId = new(8);
     private readonly StringRows _traceState = new();
     private readonly FixedRows<uint> _flags = new();
-    private readonly StringRows _name = new();
+    private readonly CodedRows _name = new();
     private readonly FixedRows<byte> _kind = new();
     private readonly FixedRows<long> _start = new();
     private readonly FixedRows<long> _end = new();
@@ -33,7 +33,7 @@ internal sealed class SpanRows : IRows
     private readonly FixedRows<int> _eventEnds = new();
     private readonly FixedRows<long> _eventUnixNanos = new();
     private readonly StringRows _eventNames = new();
-    private readonly MapArrayRows _eventAttributes = new();
+    private readonly MapRows _eventAttributes = new();
     private readonly FixedRows<uint> _eventDropped = new();
 
     private readonly FixedRows<int> _linkEnds = new();
@@ -41,7 +41,7 @@ internal sealed class SpanRows : IRows
     private readonly IdRows _linkSpanIds = new(8);
     private readonly StringRows _linkTraceStates = new();
     private readonly FixedRows<uint> _linkFlags = new();
-    private readonly MapArrayRows _linkAttributes = new();
+    private readonly MapRows _linkAttributes = new();
     private readonly FixedRows<uint> _linkDropped = new();
 
     private readonly FixedRows<byte> _counted = new();
@@ -68,7 +68,7 @@ internal sealed class SpanRows : IRows
         _parentSpanId.Append(spans.ParentSpanId.Values);
         _traceState.Append(spans.TraceState);
         _flags.Append(spans.Flags.Values);
-        _name.Append(spans.Name);
+        _name.Append(spans.Name.Buffer, spans.Name.Ends);
         _kind.Append(MemoryMarshal.AsBytes(spans.Kind.Values));
         _start.Append(spans.StartUnixNanos.Values);
         _end.Append(spans.EndUnixNanos.Values);
@@ -106,7 +106,7 @@ internal sealed class SpanRows : IRows
             ids.Clear();
         }
 
-        foreach (var texts in (ReadOnlySpan<StringRows>)[_traceState, _name, _statusMessage, _eventNames, _linkTraceStates])
+        foreach (var texts in (ReadOnlySpan<StringRows>)[_traceState, _statusMessage, _eventNames, _linkTraceStates])
         {
             texts.Clear();
         }
@@ -126,6 +126,7 @@ internal sealed class SpanRows : IRows
             nanos.Clear();
         }
 
+        _name.Clear();
         _eventEnds.Clear();
         _linkEnds.Clear();
         _attributes.Clear();
@@ -137,11 +138,10 @@ internal sealed class SpanRows : IRows
         Array.ForEach(_doubles, column => column.Rows.Clear());
     }
 
-    public Task InsertAsync(IClickHouse engine, ushort receivedDay, CancellationToken cancel) => engine.InsertAsync(Table, [ToBlock(receivedDay)], cancel);
+    public Task InsertAsync(IClickHouse engine, ushort receivedDay, CancellationToken cancel) => _block.InsertAsync(engine, Table, Count, block => WriteTo(block, receivedDay), cancel);
 
-    private NativeBlock ToBlock(ushort receivedDay)
+    private void WriteTo(NativeBlock block, ushort receivedDay)
     {
-        var block = new NativeBlock(Count, _blockSize.Of(Count));
         _request.WriteTo(block, receivedDay);
         _origin.WriteTo(block);
         _traceId.WriteTo(block, "trace_id");
@@ -164,7 +164,7 @@ internal sealed class SpanRows : IRows
         var ends = _eventEnds.Values;
         block.FixedArrays("event_unix_nanos", "Int64", ends, _eventUnixNanos.Values);
         block.StringArrays("event_names", ends, _eventNames.Buffer, _eventNames.Ends);
-        _eventAttributes.WriteTo(block, ends, "event_attributes", "event_attribute_types");
+        _eventAttributes.WriteArraysTo(block, ends, "event_attributes", "event_attribute_types");
         block.FixedArrays("event_dropped_attributes", "UInt32", ends, _eventDropped.Values);
 
         ends = _linkEnds.Values;
@@ -172,14 +172,13 @@ internal sealed class SpanRows : IRows
         _linkSpanIds.WriteArraysTo(block, ends, "link_span_ids");
         block.StringArrays("link_trace_states", ends, _linkTraceStates.Buffer, _linkTraceStates.Ends);
         block.FixedArrays("link_flags", "UInt32", ends, _linkFlags.Values);
-        _linkAttributes.WriteTo(block, ends, "link_attributes", "link_attribute_types");
+        _linkAttributes.WriteArraysTo(block, ends, "link_attributes", "link_attribute_types");
         block.FixedArrays("link_dropped_attributes", "UInt32", ends, _linkDropped.Values);
 
         block.Fixed("genai_counted", "UInt8", _counted.Values);
         Array.ForEach(_texts, column => column.Rows.WriteTo(block, column.Name));
         Array.ForEach(_integers, column => column.Rows.WriteTo(block, column.Name, "Int64"));
         Array.ForEach(_doubles, column => column.Rows.WriteTo(block, column.Name, "Float64"));
-        return _blockSize.Learn(block);
     }
 
     private void AppendGenAi(GenAiColumns genAi, int spans)

@@ -113,6 +113,53 @@ public sealed class InsertTests(EngineDatabase database) : IClassFixture<EngineD
 
     [Theory]
     [InlineData(1)]
+    [InlineData(256)]
+    [InlineData(70_000)]
+    public async Task Maps_whose_keys_come_from_a_table_come_back_whatever_its_size(int keys)
+    {
+        await _engine.ExecuteAsync($"CREATE TABLE coded{keys} (n UInt32, m Map(LowCardinality(String), String), a Array(Map(LowCardinality(String), String)), none Map(LowCardinality(String), String)) ENGINE = MergeTree ORDER BY n");
+        var texts = Enumerable.Range(0, keys).Select(i => $"key {i}").ToArray();
+        var keyEnds = Ends(texts.Select(text => text.Length));
+        var keyBytes = Encoding.UTF8.GetBytes(string.Concat(texts));
+
+        // Row i has i modulo 3 entries, and as many maps of one entry in its array.
+        var rows = 90_000;
+        var ends = Ends(Enumerable.Range(0, rows).Select(row => row % 3));
+        var numbers = Enumerable.Range(0, ends[^1]).Select(i => (i * 31) % keys).ToArray();
+        var values = Enumerable.Range(0, ends[^1]).Select(i => $"value {i}").ToArray();
+        var valueEnds = Ends(values.Select(text => text.Length));
+        var valueBytes = Encoding.UTF8.GetBytes(string.Concat(values));
+        var block = new NativeBlock(rows)
+            .Fixed<uint>("n", "UInt32", [.. Enumerable.Range(0, rows).Select(i => (uint)i)])
+            .LowCardinalityMaps("m", ends, keyBytes, keyEnds, numbers, valueBytes, valueEnds)
+            .LowCardinalityMapArrays("a", ends, [.. Enumerable.Range(1, ends[^1])], keyBytes, keyEnds, numbers, valueBytes, valueEnds)
+            .LowCardinalityMaps("none", new int[rows], [], [], [], [], []);
+        await _engine.InsertAsync($"coded{keys}", [block]);
+
+        var found = await _engine.QueryAsync($"SELECT n, m, a, length(none) AS none FROM coded{keys} ORDER BY n");
+        Assert.Equal(rows, found.RowCount);
+        var arrays = found["a"].As<KeyValuePair<byte[], byte[]>[][]>();
+        foreach (var row in found.Rows.Where((_, i) => i % 997 < 3))
+        {
+            var n = (int)row.Int64("n");
+            var wanted = Enumerable.Range(n == 0 ? 0 : ends[n - 1], n % 3).Select(entry => $"{texts[numbers[entry]]}={values[entry]}").ToArray();
+            Assert.Equal(wanted, row.TextMap("m").Select(pair => $"{pair.Key}={pair.Value}"));
+            Assert.Equal(wanted, arrays[n].Select(map => $"{Encoding.UTF8.GetString(map.Single().Key)}={Encoding.UTF8.GetString(map.Single().Value)}"));
+            Assert.Equal(0, row.Int64("none"));
+        }
+
+        Assert.Throws<ArgumentException>(() => new NativeBlock(1).LowCardinalityMaps("m", [1], keyBytes, keyEnds, [keys], "v"u8, [1]));
+        Assert.Throws<ArgumentException>(() => new NativeBlock(1).LowCardinalityMaps("m", [2], keyBytes, keyEnds, [0], "v"u8, [1]));
+    }
+
+    private static int[] Ends(IEnumerable<int> lengths)
+    {
+        var end = 0;
+        return [.. lengths.Select(length => end += length)];
+    }
+
+    [Theory]
+    [InlineData(1)]
     [InlineData(255)]
     [InlineData(256)]
     [InlineData(70_000)]

@@ -21,7 +21,7 @@ public sealed class MigrationTests : StoreTest
     {
         var all = Migration.OfThisProgram();
         Assert.Equal(Enumerable.Range(1, all.Count), all.Select(migration => migration.Version));
-        Assert.All(all.SelectMany(migration => migration.Statements), statement => Assert.Matches("IF NOT EXISTS", statement));
+        Assert.All(all.SelectMany(migration => migration.Statements), statement => Assert.Matches("IF NOT EXISTS|MODIFY SETTING", statement));
     }
 
     [Fact]
