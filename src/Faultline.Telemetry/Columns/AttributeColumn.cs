@@ -110,6 +110,15 @@ public sealed class AttributeColumn
         (_ends, Keys, Values, Types) = (changed._ends, changed.Keys, changed.Values, changed.Types);
     }
 
+    /// <summary>Makes room in an empty column, so that it does not grow step by step. A wrong guess does no harm.</summary>
+    public void Expect(int rows, int entries, int keyBytes, int valueBytes)
+    {
+        _ends.Expect(rows);
+        Keys.Expect(entries, keyBytes);
+        Values.Expect(entries, valueBytes);
+        Types.Expect(entries);
+    }
+
     /// <summary>Finds the first entry of <paramref name="row"/> named <paramref name="key"/>.</summary>
     /// <returns>The entry's index in <see cref="Values"/> and <see cref="Types"/>, or -1.</returns>
     public int Find(int row, ReadOnlySpan<byte> key)

@@ -6,8 +6,12 @@ namespace Faultline.Telemetry.Columns;
 /// <remarks>Append-only; <see cref="Truncate"/> takes back rows of a message that turned out to be malformed.</remarks>
 public sealed class ByteColumn
 {
-    private byte[] _bytes = new byte[1024];
-    private int[] _ends = new int[64];
+    private const int BytesMin = 256;
+    private const int RowsMin = 16;
+
+    // Nothing is taken before the first row: a batch has a hundred columns, and a small request leaves most of them empty.
+    private byte[] _bytes = [];
+    private int[] _ends = [];
     private int _count;
 
     public int Count => _count;
@@ -44,6 +48,16 @@ public sealed class ByteColumn
         Close(start + length);
     }
 
+    /// <summary>Makes room in an empty column, so that it does not grow step by step. A wrong guess does no harm.</summary>
+    public void Expect(int rows, int bytes = 0)
+    {
+        if (_count == 0)
+        {
+            _ends = rows > _ends.Length ? new int[rows] : _ends;
+            _bytes = bytes > _bytes.Length ? GC.AllocateUninitializedArray<byte>(bytes) : _bytes;
+        }
+    }
+
     /// <summary>Forgets every row from <paramref name="rows"/> on.</summary>
     public void Truncate(int rows)
     {
@@ -76,7 +90,7 @@ public sealed class ByteColumn
         var needed = checked(start + length);
         if (needed > _bytes.Length)
         {
-            Array.Resize(ref _bytes, (int)Math.Min(Array.MaxLength, Math.Max(needed, _bytes.Length * 2L)));
+            Array.Resize(ref _bytes, (int)Math.Min(Array.MaxLength, Math.Max(Math.Max(needed, BytesMin), _bytes.Length * 2L)));
         }
 
         return start;
@@ -86,7 +100,7 @@ public sealed class ByteColumn
     {
         if (_count == _ends.Length)
         {
-            Array.Resize(ref _ends, _ends.Length * 2);
+            Array.Resize(ref _ends, Math.Max(RowsMin, _ends.Length * 2));
         }
 
         _ends[_count++] = end;

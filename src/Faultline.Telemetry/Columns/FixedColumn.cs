@@ -4,7 +4,9 @@ namespace Faultline.Telemetry.Columns;
 public sealed class FixedColumn<T>
     where T : unmanaged
 {
-    private T[] _values = new T[64];
+    private const int RowsMin = 16;
+
+    private T[] _values = [];
     private int _count;
 
     public int Count => _count;
@@ -24,10 +26,19 @@ public sealed class FixedColumn<T>
     {
         if (_count == _values.Length)
         {
-            Array.Resize(ref _values, _values.Length * 2);
+            Array.Resize(ref _values, Math.Max(RowsMin, _values.Length * 2));
         }
 
         _values[_count++] = value;
+    }
+
+    /// <summary>Makes room in an empty column, so that it does not grow step by step.</summary>
+    public void Expect(int rows)
+    {
+        if (_count == 0 && rows > _values.Length)
+        {
+            _values = GC.AllocateUninitializedArray<T>(rows);
+        }
     }
 
     /// <summary>Forgets every row from <paramref name="rows"/> on.</summary>

@@ -84,4 +84,24 @@ public sealed class GenAiColumns
     public ByteColumn Source { get; } = new();
 
     public int Count => Operation.Count;
+
+    /// <summary>Makes room for the rows of as many spans.</summary>
+    internal void Expect(int spans)
+    {
+        foreach (var column in (ReadOnlySpan<ByteColumn>)[
+            Operation, Provider, ModelRequested, ModelResponded, ResponseId, FinishReasons, UsageBasis, Agent, Tool, ToolArgumentsHash,
+            DataSource, PromptName, PromptVersion, Session, User, InputPreview, OutputPreview, Source])
+        {
+            column.Expect(spans);
+        }
+
+        foreach (var column in (ReadOnlySpan<FixedColumn<long>>)[InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens, ReasoningTokens, FirstChunkNanos, DocumentCount])
+        {
+            column.Expect(spans);
+        }
+
+        Counted.Expect(spans);
+        DocumentTopScore.Expect(spans);
+        DocumentMeanScore.Expect(spans);
+    }
 }

@@ -44,9 +44,17 @@ public sealed record OtlpDecoding(bool Malformed, string? Reason, int Accepted, 
 /// </remarks>
 public static class OtlpDecoder
 {
+    /// <summary>Ids and times of a span, which it must have.</summary>
+    private const int SpanBytesMin = 46;
+
+    private const int ExpectedRowsMax = 65_536;
+
     public static OtlpDecoding DecodeTraces(ReadOnlySpan<byte> protobuf, SpanBatch into, OtlpLimits limits)
     {
         var session = new DecodeSession(limits);
+
+        // Bounded by what a span takes at least and by a number, or a small request of a million empty spans would take a large memory.
+        into.Expect(Math.Min(Math.Min(RequestWalk.CountRows(protobuf), protobuf.Length / SpanBytesMin), ExpectedRowsMax), protobuf.Length);
         return session.Finish(TraceDecoder.Append(protobuf, into, session));
     }
 

@@ -73,4 +73,30 @@ internal static class RequestWalk
 
         return fault == WireFault.None ? reader.Fault : fault;
     }
+
+    /// <summary>How many rows a request has: a walk over lengths, which reads nothing else.</summary>
+    public static int CountRows(ReadOnlySpan<byte> request) => Count(request, (1 << 3) | Bytes, levels: 2);
+
+    private static int Count(ReadOnlySpan<byte> message, uint wanted, int levels)
+    {
+        var reader = new WireReader(message);
+        var rows = 0;
+        while (reader.TryReadTag(out var tag))
+        {
+            if (tag != wanted)
+            {
+                reader.Skip(tag);
+            }
+            else if (reader.ReadBytes() is var inner && levels > 0)
+            {
+                rows += Count(inner, (2 << 3) | Bytes, levels - 1);
+            }
+            else
+            {
+                rows++;
+            }
+        }
+
+        return rows;
+    }
 }

@@ -144,4 +144,32 @@ public sealed class SpanBatch
     public int Count => Name.Count;
 
     public string ServiceName(int row) => Resources.ServiceName(Resource[row]);
+
+    /// <summary>Makes room for <paramref name="spans"/> spans that take <paramref name="bytes"/> bytes on the wire: a guess, from what most spans are like.</summary>
+    internal void Expect(int spans, int bytes)
+    {
+        foreach (var column in (ReadOnlySpan<FixedColumn<int>>)[Resource, Scope, Events.Ends, Links.Ends])
+        {
+            column.Expect(spans);
+        }
+
+        foreach (var column in (ReadOnlySpan<FixedColumn<uint>>)[Flags, DroppedAttributes, DroppedEvents, DroppedLinks])
+        {
+            column.Expect(spans);
+        }
+
+        TraceId.Expect(spans);
+        SpanId.Expect(spans);
+        ParentSpanId.Expect(spans);
+        TraceState.Expect(spans);
+        Name.Expect(spans, Math.Min(bytes, spans * 24));
+        Kind.Expect(spans);
+        StartUnixNanos.Expect(spans);
+        EndUnixNanos.Expect(spans);
+        Status.Expect(spans);
+        StatusMessage.Expect(spans);
+        Attributes.Expect(spans, Math.Min(bytes / 32, spans * 16), bytes / 4, (int)Math.Min(bytes * 2L / 3, spans * 1024L));
+        Bodies.Expect(spans, 0, 0, 0);
+        GenAi.Expect(spans);
+    }
 }
