@@ -39,6 +39,9 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
     /// <summary>What the receivers' buffers take of <see cref="IngestOptions.ReadingBytesMax"/>.</summary>
     public BytesBudget Reading { get; } = new(options.ReadingBytesMax);
 
+    /// <summary>Forgets every text of earlier requests that is still in memory.</summary>
+    public void Forget() => _redactor.Forget();
+
     /// <param name="body">The request after decompression. Not kept.</param>
     /// <param name="transport"><c>grpc</c> or <c>http</c>, for the counters.</param>
     public async Task<Admission> AcceptAsync(GatewayIdentity identity, Signal signal, ReadOnlyMemory<byte> body, bool json, string transport, CancellationToken cancel)

@@ -56,6 +56,12 @@ internal sealed class CleanTexts
         }
     }
 
+    public void Clear()
+    {
+        _texts.AsSpan().Clear();
+        _seen.AsSpan().Clear();
+    }
+
     /// <summary>Over every byte, as ids differ in few of them. Whoever chooses texts that fall together slows nothing but their own.</summary>
     private static ulong Hash(ReadOnlySpan<byte> text)
     {

@@ -60,6 +60,9 @@ public sealed class Redactor
         Redact(batch.Samples, text);
     }
 
+    /// <summary>Lets go of the texts that are remembered because nothing was found in them.</summary>
+    public void Forget() => _clean.Clear();
+
     private void Redact(SpanBatch spans, TextRedactor text)
     {
         if (spans.Count == 0)

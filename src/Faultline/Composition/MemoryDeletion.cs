@@ -2,6 +2,7 @@ using Faultline.Cases.Deletions;
 using Faultline.Diagnosis;
 using Faultline.Diagnosis.Changes;
 using Faultline.Diagnosis.Topics;
+using Faultline.Ingest.Pipeline;
 using Faultline.Metrics.Derived;
 using Faultline.Metrics.Scrape;
 using Faultline.Store.Deletions;
@@ -11,8 +12,9 @@ namespace Faultline.Composition;
 /// <summary>How each part of the process forgets what is deleted.</summary>
 internal static class MemoryDeletion
 {
-    public static ForgetInMemory Of(DerivedMetrics derived, SelfScrape scrape, Detection detection, SeenChanges seen) => async (what, cancel) =>
+    public static ForgetInMemory Of(IngestPipeline pipeline, DerivedMetrics derived, SelfScrape scrape, Detection detection, SeenChanges seen) => async (what, cancel) =>
     {
+        pipeline.Forget();
         switch (what)
         {
             case { Kind: ScopeKind.Project, Project: { } project }:

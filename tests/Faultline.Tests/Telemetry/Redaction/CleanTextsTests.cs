@@ -21,6 +21,9 @@ public sealed class CleanTextsTests(ITestOutputHelper output)
         Assert.False(clean.Contains(text, out hash));
         clean.Add(text, hash);
         Assert.True(clean.Contains(text, out _));
+
+        clean.Clear();
+        Assert.False(clean.Contains(text, out _));
     }
 
     [Fact]
