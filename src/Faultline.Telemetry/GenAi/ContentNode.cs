@@ -24,9 +24,10 @@ internal sealed class ContentNode
     /// <summary>Of a text or literal; else empty.</summary>
     public string Text { get; init; } = "";
 
-    public List<ContentNode> Items { get; } = [];
+    // Most nodes are texts, which have neither.
+    public List<ContentNode> Items => field ??= [];
 
-    public List<KeyValuePair<string, ContentNode>> Members { get; } = [];
+    public List<KeyValuePair<string, ContentNode>> Members => field ??= [];
 
     public bool IsObject => Kind == ContentKind.Object;
 

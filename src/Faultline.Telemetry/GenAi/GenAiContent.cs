@@ -141,7 +141,7 @@ public sealed record GenAiContent
 
         // Enough to fill half a preview even where much of it is white space.
         var start = Math.Max(0, text.Length - PreviewCharactersMax);
-        var end = Fold(text[(char.IsLowSurrogate(text[start]) ? start + 1 : start)..]);
+        var end = Fold(text.AsSpan(char.IsLowSurrogate(text[start]) ? start + 1 : start));
         var half = (PreviewCharactersMax - Between.Length) / 2;
         return folded.Length < PreviewCharactersMax / 2 || end.Length < half ? folded : $"{Cut(folded, half)}{Between}{end[^(char.IsLowSurrogate(end[^half]) ? half - 1 : half)..]}";
     }
@@ -151,27 +151,33 @@ public sealed record GenAiContent
     private static string Cut(string text, int length) => text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
 
     /// <summary>One line of at most <see cref="PreviewCharactersMax"/> characters: white space folded, no half character.</summary>
-    internal static string Fold(string text)
+    internal static string Fold(ReadOnlySpan<char> text)
     {
-        var folded = new StringBuilder(Math.Min(text.Length, PreviewCharactersMax));
+        Span<char> folded = stackalloc char[PreviewCharactersMax];
+        var length = 0;
         var hasSpace = false;
         foreach (var rune in text.EnumerateRunes())
         {
             if (Rune.IsWhiteSpace(rune) || Rune.IsControl(rune))
             {
-                hasSpace = folded.Length > 0;
+                hasSpace = length > 0;
                 continue;
             }
 
-            if (folded.Length + rune.Utf16SequenceLength + (hasSpace ? 1 : 0) > PreviewCharactersMax)
+            if (length + rune.Utf16SequenceLength + (hasSpace ? 1 : 0) > PreviewCharactersMax)
             {
                 break;
             }
 
-            folded.Append(hasSpace ? " " : "").Append(rune.ToString());
+            if (hasSpace)
+            {
+                folded[length++] = ' ';
+            }
+
+            length += rune.EncodeToUtf16(folded[length..]);
             hasSpace = false;
         }
 
-        return folded.ToString();
+        return new string(folded[..length]);
     }
 }

@@ -207,17 +207,17 @@ internal static class TolerantJson
             var words = new StringBuilder();
             while (_at < text.Length)
             {
-                var unit = text[_at++];
-                if (unit == '"')
+                var run = text.AsSpan(_at);
+                var length = run.IndexOfAny('"', '\\');
+                run = length < 0 ? run : run[..length];
+                words.Append(run);
+                _at += run.Length;
+                if (_at < text.Length && text[_at++] == '"')
                 {
                     return words.ToString();
                 }
 
-                if (unit != '\\')
-                {
-                    words.Append(unit);
-                }
-                else if (_at < text.Length)
+                if (_at < text.Length)
                 {
                     Escape(words, text[_at++]);
                 }
