@@ -20,12 +20,14 @@ internal static class IngestBench
     /// <summary>After a start: what was compiled and loaded for it is over, and idle means idle.</summary>
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(30);
 
-    public static async Task<int> RunAsync(string shape, int seconds, bool json)
+    /// <param name="connections">Clients that send at the same time, a request each.</param>
+    public static async Task<int> RunAsync(string shape, int seconds, int connections, bool json)
     {
         var data = Directory.CreateTempSubdirectory("faultline-bench-").FullName;
         try
         {
-            var limit = await DropEverythingAsync(shape, seconds);
+            Task<JsonElement> LoadOf(Uri endpoint, int rate, ulong run) => LoadAsync(endpoint, shape, seconds, connections, rate, run);
+            var limit = await DropEverythingAsync(endpoint => LoadOf(endpoint, rate: 0, run: 0));
 
             await using var cold = await FaultlineProcess.StartAsync(dataDirectory: data);
             await Task.Delay(Settling);
@@ -35,8 +37,10 @@ internal static class IngestBench
             var idleBytes = cold.ResidentBytes();
             var toMetric = await SpanToMetricAsync(cold);
 
-            var full = await LoadAsync(cold.Door("otlp_http"), shape, seconds, rate: 0, run: 1);
-            var half = await LoadAsync(cold.Door("otlp_http"), shape, seconds, rate: (int)(full.GetProperty("spans_per_second").GetDouble() / 2), run: 2);
+            // The first load after a start pays for the compilation of what it runs.
+            var first = await LoadOf(cold.Door("otlp_http"), rate: 0, run: 1);
+            var full = await LoadOf(cold.Door("otlp_http"), rate: 0, run: 2);
+            var half = await LoadOf(cold.Door("otlp_http"), rate: (int)(full.GetProperty("spans_per_second").GetDouble() / 2), run: 3);
             var loadedBytes = cold.ResidentBytes();
             var peakBytes = cold.PeakResidentBytes();
             await cold.StopAsync();
@@ -48,10 +52,13 @@ internal static class IngestBench
                 await warm.StopAsync();
             }
 
-            var acknowledged = full.GetProperty("acknowledged").GetInt64() + half.GetProperty("acknowledged").GetInt64();
+            long Sum(string what) => new[] { first, full, half }.Sum(load => load.GetProperty(what).GetInt64());
+            var acknowledged = Sum("acknowledged");
             var (stored, distinct) = await CountAsync(data);
             var figures = new
             {
+                connections,
+                first_spans_per_second = first.GetProperty("spans_per_second").GetDouble(),
                 spans_per_second = full.GetProperty("spans_per_second").GetDouble(),
                 limit_spans_per_second = limit.GetProperty("spans_per_second").GetDouble(),
                 share_of_limit = Math.Round(full.GetProperty("spans_per_second").GetDouble() / limit.GetProperty("spans_per_second").GetDouble(), 3),
@@ -64,7 +71,7 @@ internal static class IngestBench
                 stored,
                 doubled = stored - distinct,
                 lost = Math.Max(0, acknowledged - distinct),
-                refused = full.GetProperty("refused").GetInt64() + half.GetProperty("refused").GetInt64(),
+                refused = Sum("refused"),
                 span_to_metric_s = toMetric,
                 cold_start_s = Math.Round(cold.StartTook.TotalSeconds, 2),
                 warm_start_s = Math.Round(warmStart, 2),
@@ -97,7 +104,7 @@ internal static class IngestBench
     }
 
     /// <summary>The limit: a server that reads every byte and does nothing with it.</summary>
-    private static async Task<JsonElement> DropEverythingAsync(string shape, int seconds)
+    private static async Task<JsonElement> DropEverythingAsync(Func<Uri, Task<JsonElement>> load)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -116,14 +123,14 @@ internal static class IngestBench
             }
         });
         await app.StartAsync();
-        return await LoadAsync(new Uri(app.Urls.First()), shape, seconds, rate: 0, run: 0);
+        return await load(new Uri(app.Urls.First()));
     }
 
-    private static async Task<JsonElement> LoadAsync(Uri endpoint, string shape, int seconds, int rate, ulong run)
+    private static async Task<JsonElement> LoadAsync(Uri endpoint, string shape, int seconds, int connections, int rate, ulong run)
     {
         var start = new ProcessStartInfo("dotnet", [
             FaultlineProcess.Built("bench/Faultline.Load", "Faultline.Load.dll"), "--endpoint", endpoint.ToString(), "--shape", shape,
-            "--seconds", seconds.ToString(CultureInfo.InvariantCulture), "--connections", "16", "--rate", rate.ToString(CultureInfo.InvariantCulture), "--run", (run + 1).ToString(CultureInfo.InvariantCulture),
+            "--seconds", seconds.ToString(CultureInfo.InvariantCulture), "--connections", connections.ToString(CultureInfo.InvariantCulture), "--rate", rate.ToString(CultureInfo.InvariantCulture), "--run", (run + 1).ToString(CultureInfo.InvariantCulture),
         ])
         { RedirectStandardOutput = true };
         using var process = Process.Start(start)!;

@@ -2,14 +2,16 @@
 using Faultline.Bench;
 
 var name = args.FirstOrDefault() ?? "";
-var seconds = args.SkipWhile(argument => argument != "--seconds").Skip(1).FirstOrDefault() is { } text ? int.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : 10;
+int Number(string option, int otherwise) =>
+    args.SkipWhile(argument => argument != option).Skip(1).FirstOrDefault() is { } text ? int.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : otherwise;
+var seconds = Number("--seconds", 10);
 var json = args.Contains("--json", StringComparer.Ordinal);
 switch (name)
 {
     case "ingest":
-        return await IngestBench.RunAsync("plain", seconds, json);
+        return await IngestBench.RunAsync("plain", seconds, Number("--connections", 16), json);
     case "ingest-genai":
-        return await IngestBench.RunAsync("genai", seconds, json);
+        return await IngestBench.RunAsync("genai", seconds, Number("--connections", 16), json);
     case "stages":
         return await StagesBench.RunAsync(args.Contains("--genai", StringComparer.Ordinal));
     case "fuzz":
@@ -31,6 +33,6 @@ switch (name)
     case "evaluators":
         return await EvaluatorBench.RunAsync(args.ElementAtOrDefault(1) ?? ".", json);
     default:
-        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai, stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], durability, deletes [--spans N] [--deletes N], locate, evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai [--connections N], stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], durability, deletes [--spans N] [--deletes N], locate, evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
         return 2;
 }
