@@ -210,8 +210,10 @@ internal sealed class MapRows
 
     public void Append(AttributeColumn column)
     {
+        var types = MemoryMarshal.AsBytes(column.Types.Values);
         _ends.AppendEnds(column.Ends, _types.Count);
-        _types.Append(MemoryMarshal.AsBytes(column.Types.Values));
+        _types.Append(types);
+        _rowTypes.Append(types, column.Ends);
         _keys.Append(column.Keys.Buffer, column.Keys.Ends);
         _values.Append(column.Values);
     }
@@ -221,7 +223,7 @@ internal sealed class MapRows
     {
         foreach (var index in indexes)
         {
-            var end = table.End(index);
+            var (first, end) = (_types.Count, table.End(index));
             for (var entry = table.Start(index); entry < end; entry++)
             {
                 _keys.Add(table.Keys[entry]);
@@ -230,6 +232,7 @@ internal sealed class MapRows
             }
 
             _ends.Add(_types.Count);
+            _rowTypes.Add(_types.Values[first..]);
         }
     }
 
@@ -245,15 +248,7 @@ internal sealed class MapRows
     public void WriteTo(NativeBlock block, string name, string typesName)
     {
         block.LowCardinalityMaps(name, _ends.Values, _keys.Table.Buffer, _keys.Table.Ends, _keys.Numbers, _values.Buffer, _values.Ends);
-        if (_types.Count == 0)
-        {
-            block.LowCardinalityEmpty(typesName);
-        }
-        else
-        {
-            _rowTypes.Append(_types.Values, _ends.Values);
-            _rowTypes.WriteTo(block, typesName);
-        }
+        _rowTypes.WriteTo(block, typesName);
     }
 
     /// <summary>Array(Map(LowCardinality(String), String)), attributes of events or links, and the Array(String) of their types.</summary>
