@@ -228,7 +228,7 @@ public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
     public NativeBlock StringMaps(string name, ReadOnlySpan<int> ends, ReadOnlySpan<byte> keys, ReadOnlySpan<int> keyEnds, ReadOnlySpan<byte> values, ReadOnlySpan<int> valueEnds)
     {
         RequireCount(name, ends.Length, RowCount);
-        RequireEntries(name, ends, keys, keyEnds, values, valueEnds);
+        RequireEntries(name, ends, keyEnds.Length, keys, keyEnds, values, valueEnds);
         StartColumn(name, "Map(String, String)");
         WriteOffsets(ends);
         WriteEntries(Total(ends), keys, keyEnds, values, valueEnds);
@@ -241,7 +241,7 @@ public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
         RequireCount(name, ends.Length, RowCount);
         RequireEnds(name, ends, mapEnds.Length);
         mapEnds = mapEnds[..Total(ends)];
-        RequireEntries(name, mapEnds, keys, keyEnds, values, valueEnds);
+        RequireEntries(name, mapEnds, keyEnds.Length, keys, keyEnds, values, valueEnds);
         StartColumn(name, "Array(Map(String, String))");
         WriteOffsets(ends);
         WriteOffsets(mapEnds);
@@ -257,9 +257,7 @@ public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
     public NativeBlock LowCardinalityMaps(string name, ReadOnlySpan<int> ends, ReadOnlySpan<byte> keys, ReadOnlySpan<int> keyEnds, ReadOnlySpan<int> keyIndexes, ReadOnlySpan<byte> values, ReadOnlySpan<int> valueEnds)
     {
         RequireCount(name, ends.Length, RowCount);
-        RequireEnds(name, ends, Math.Min(keyIndexes.Length, valueEnds.Length));
-        RequireEnds(name, keyEnds, keys.Length);
-        RequireEnds(name, valueEnds, values.Length);
+        RequireEntries(name, ends, keyIndexes.Length, keys, keyEnds, values, valueEnds);
         StartColumn(name, "Map(LowCardinality(String), String)");
         WriteLowCardinalityVersion();
         WriteOffsets(ends);
@@ -273,9 +271,7 @@ public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
         RequireCount(name, ends.Length, RowCount);
         RequireEnds(name, ends, mapEnds.Length);
         mapEnds = mapEnds[..Total(ends)];
-        RequireEnds(name, mapEnds, Math.Min(keyIndexes.Length, valueEnds.Length));
-        RequireEnds(name, keyEnds, keys.Length);
-        RequireEnds(name, valueEnds, values.Length);
+        RequireEntries(name, mapEnds, keyIndexes.Length, keys, keyEnds, values, valueEnds);
         StartColumn(name, "Array(Map(LowCardinality(String), String))");
         WriteLowCardinalityVersion();
         WriteOffsets(ends);
@@ -320,9 +316,9 @@ public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
         }
     }
 
-    private static void RequireEntries(string column, ReadOnlySpan<int> ends, ReadOnlySpan<byte> keys, ReadOnlySpan<int> keyEnds, ReadOnlySpan<byte> values, ReadOnlySpan<int> valueEnds)
+    private static void RequireEntries(string column, ReadOnlySpan<int> ends, int keysOfEntries, ReadOnlySpan<byte> keys, ReadOnlySpan<int> keyEnds, ReadOnlySpan<byte> values, ReadOnlySpan<int> valueEnds)
     {
-        RequireEnds(column, ends, Math.Min(keyEnds.Length, valueEnds.Length));
+        RequireEnds(column, ends, Math.Min(keysOfEntries, valueEnds.Length));
         RequireEnds(column, keyEnds, keys.Length);
         RequireEnds(column, valueEnds, values.Length);
     }

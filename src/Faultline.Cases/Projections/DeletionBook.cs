@@ -50,10 +50,6 @@ internal sealed class DeletionBook
     private readonly Dictionary<string, DeletionView> _deletions = new(StringComparer.Ordinal);
     private readonly Dictionary<string, HoldView> _holds = new(StringComparer.Ordinal);
     private readonly List<string> _order = [];
-    private readonly SortedDictionary<string, long> _asked = new(StringComparer.Ordinal);
-    private readonly SortedDictionary<string, long> _rows = new(StringComparer.Ordinal);
-    private long _completed;
-    private long _refused;
 
     public IEnumerable<DeletionView> Deletions => _order.Select(id => _deletions[id]);
 
@@ -61,7 +57,11 @@ internal sealed class DeletionBook
 
     /// <summary>What all of them add up to, at this moment.</summary>
     public DeletionTotals Totals => new(
-        new SortedDictionary<string, long>(_asked, StringComparer.Ordinal), _completed, _refused, new SortedDictionary<string, long>(_rows, StringComparer.Ordinal), _holds.Values.Count(hold => hold.LiftedAt is null));
+        Sums(_deletions.Values.Select(deletion => (deletion.Kind, 1L))),
+        _deletions.Values.LongCount(deletion => deletion.State == DeletionState.Completed),
+        _deletions.Values.LongCount(deletion => deletion.State == DeletionState.Refused),
+        Sums(_deletions.Values.SelectMany(deletion => deletion.Rows.Select(table => (table.Key, table.Value)))),
+        _holds.Values.Count(hold => hold.LiftedAt is null));
 
     public DeletionView? Find(string id) => _deletions.GetValueOrDefault(id);
 
@@ -74,21 +74,13 @@ internal sealed class DeletionBook
         {
             case DeletionAsked asked:
                 _order.Add(asked.Id);
-                _asked[asked.Kind] = _asked.GetValueOrDefault(asked.Kind) + 1;
                 _deletions[asked.Id] = new DeletionView(asked.Id, DeletionState.Asked, asked.Kind, asked.Project, asked.Subject, asked.Traces, asked.Before, asked.Actor, at) { ScopeBlob = asked.Scope };
                 break;
             case DeletionCompleted done when _deletions.TryGetValue(done.Id, out var asked):
                 _deletions[done.Id] = asked with { State = DeletionState.Completed, CompletedAt = at, Rows = done.Rows, Left = done.Left, Blobs = done.Blobs };
-                _completed++;
-                foreach (var (table, rows) in done.Rows)
-                {
-                    _rows[table] = _rows.GetValueOrDefault(table) + rows;
-                }
-
                 break;
             case DeletionRefused refused when _deletions.TryGetValue(refused.Id, out var asked):
                 _deletions[refused.Id] = asked with { State = DeletionState.Refused, CompletedAt = at, Reason = refused.Reason };
-                _refused++;
                 break;
             case HoldPlaced placed:
                 _holds[placed.Id] = new HoldView(placed.Id, placed.Kind, placed.Project, placed.Subject, placed.Traces, placed.Before, placed.Actor, at, text(placed.Reason), null)
@@ -98,5 +90,16 @@ internal sealed class DeletionBook
                 _holds[lifted.Id] = placed with { LiftedAt = at };
                 break;
         }
+    }
+
+    private static SortedDictionary<string, long> Sums(IEnumerable<(string Of, long Count)> counts)
+    {
+        var sums = new SortedDictionary<string, long>(StringComparer.Ordinal);
+        foreach (var (of, count) in counts)
+        {
+            sums[of] = sums.GetValueOrDefault(of) + count;
+        }
+
+        return sums;
     }
 }

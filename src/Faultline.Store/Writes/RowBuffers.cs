@@ -214,7 +214,7 @@ internal sealed class MapRows
         _ends.AppendEnds(column.Ends, _types.Count);
         _types.Append(types);
         _rowTypes.Append(types, column.Ends);
-        _keys.Append(column.Keys.Buffer, column.Keys.Ends);
+        _keys.Append(column.Keys);
         _values.Append(column.Values);
     }
 

@@ -68,7 +68,7 @@ internal sealed class SpanRows : IRows
         _parentSpanId.Append(spans.ParentSpanId.Values);
         _traceState.Append(spans.TraceState);
         _flags.Append(spans.Flags.Values);
-        _name.Append(spans.Name.Buffer, spans.Name.Ends);
+        _name.Append(spans.Name);
         _kind.Append(MemoryMarshal.AsBytes(spans.Kind.Values));
         _start.Append(spans.StartUnixNanos.Values);
         _end.Append(spans.EndUnixNanos.Values);

@@ -1,4 +1,5 @@
 using Faultline.ClickHouse;
+using Faultline.Telemetry.Columns;
 
 namespace Faultline.Store.Writes;
 
@@ -104,16 +105,17 @@ internal sealed class TextTable
 /// <summary>A LowCardinality(String) column of a whole group: a table of texts and a number a row.</summary>
 internal sealed class CodedRows
 {
-    private readonly TextTable _table = new();
     private readonly FixedRows<int> _numbers = new();
+
+    public TextTable Table { get; } = new();
 
     public int Count => _numbers.Count;
 
     public ReadOnlySpan<int> Numbers => _numbers.Values;
 
-    public TextTable Table => _table;
+    public void Add(ReadOnlySpan<byte> text) => _numbers.Add(Table.NumberOf(text));
 
-    public void Add(ReadOnlySpan<byte> text) => _numbers.Add(_table.NumberOf(text));
+    public void Append(ByteColumn column) => Append(column.Buffer, column.Ends);
 
     public void Append(ReadOnlySpan<byte> buffer, ReadOnlySpan<int> ends)
     {
@@ -121,16 +123,16 @@ internal sealed class CodedRows
         var start = 0;
         for (var row = 0; row < ends.Length; row++)
         {
-            room[row] = _table.NumberOf(buffer[start..ends[row]]);
+            room[row] = Table.NumberOf(buffer[start..ends[row]]);
             start = ends[row];
         }
     }
 
     public void Clear()
     {
-        _table.Clear();
+        Table.Clear();
         _numbers.Clear();
     }
 
-    public void WriteTo(NativeBlock block, string name) => block.LowCardinalityStrings(name, _table.Buffer, _table.Ends, _numbers.Values);
+    public void WriteTo(NativeBlock block, string name) => block.LowCardinalityStrings(name, Table.Buffer, Table.Ends, _numbers.Values);
 }
