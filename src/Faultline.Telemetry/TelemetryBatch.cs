@@ -8,6 +8,11 @@ namespace Faultline.Telemetry;
 /// <summary>Everything that one request brought, on its way to the store. Owned by the pipeline until it is committed.</summary>
 public sealed class TelemetryBatch
 {
+    /// <summary>
+    /// The project of our own canary spans. No key leads to it, no <see cref="IBatchReader"/> is shown it, and no rule keeps what is in it.
+    /// </summary>
+    public const string CanaryProject = "_canary";
+
     /// <summary>Decided by the key that sent it, never by an attribute.</summary>
     public required string Project { get; init; }
 
@@ -39,7 +44,7 @@ public sealed class TelemetryBatch
 }
 
 /// <summary>
-/// Sees every batch once, after its commit: derived metrics, trace watchers, live tail, forwarding.
+/// Sees every batch once, after its commit: derived metrics, trace watchers, live tail, forwarding. Batches of <see cref="TelemetryBatch.CanaryProject"/> are not shown.
 /// </summary>
 public interface IBatchReader
 {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Faultline.ClickHouse;
 using Faultline.Store.Deletions;
+using Faultline.Telemetry;
 using Faultline.Telemetry.Spans;
 
 namespace Faultline.Store.Tiers;
@@ -194,7 +195,7 @@ public sealed class RetentionStore
                 SELECT project, trace_id, ({rule_names:Array(String)})[place], newest + ({rule_days:Array(Int64)})[place], {today:Date} FROM
                 (
                   SELECT project, trace_id, max(received_date) AS newest, {{match.Place}} AS place FROM spans
-                  WHERE received_date >= {day:Date} - {{DaysBefore}} AND cityHash64(trace_id) % {pieces:UInt64} = {piece:UInt64}
+                  WHERE received_date >= {day:Date} - {{DaysBefore}} AND project != '{{TelemetryBatch.CanaryProject}}' AND cityHash64(trace_id) % {pieces:UInt64} = {piece:UInt64}
                     AND (project, trace_id) IN (SELECT project, trace_id FROM ({{TracesOfDay}}) WHERE cityHash64(trace_id) % {pieces:UInt64} = {piece:UInt64})
                   GROUP BY project, trace_id
                 )

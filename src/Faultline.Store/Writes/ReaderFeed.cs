@@ -95,6 +95,12 @@ internal sealed class ReaderFeed
 
     private void Show(TelemetryBatch batch, bool isStored)
     {
+        if (batch.Project is TelemetryBatch.CanaryProject)
+        {
+            // Ours, and nobody's traffic.
+            return;
+        }
+
         foreach (var reader in _readers.Where(reader => !isStored || reader.SeesStored))
         {
             try

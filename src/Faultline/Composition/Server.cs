@@ -185,11 +185,15 @@ internal sealed class Server : IAsyncDisposable
         // How telemetry gets in, and what is said about it.
         var auth = new GatewayAuth(GatewayOf(Settings));
         var figures = new IngestFigures();
-        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(Settings.IngestMaxAge) { Redaction = Redaction() }, figures, time, forwarder);
+        var ingest = new IngestOptions(Settings.IngestMaxAge) { Redaction = Redaction() };
+        var pipeline = new IngestPipeline(store.Writer, ingest, figures, time, forwarder);
+        var canary = Settings.Canary.Interval == TimeSpan.Zero
+            ? null
+            : new Canary(new IngestPipeline(store.Writer, ingest, new IngestFigures(), time), store.Traces, Settings.Canary, time, _logs.CreateLogger<Canary>());
         var process = new ProcessMetrics(store.Writer, Settings.QueueBytesMax, time);
         DeletionDesk? deletions = null;
         RetentionWorker? retention = null;
-        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. forwarder?.Families() ?? [], .. _tls?.Families() ?? [], .. _watch?.Families() ?? [],
+        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. forwarder?.Families() ?? [], .. _tls?.Families() ?? [], .. _watch?.Families() ?? [], .. canary?.Figures.Families() ?? [],
             .. deletions is null ? [] : DeletionMetrics.Families(deletions), .. retention is null ? [] : RetentionMetrics.Families(retention.Figures)];
         var promQl = new PromQlEngine(store.Samples.SelectAsync);
         var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));
@@ -272,6 +276,11 @@ internal sealed class Server : IAsyncDisposable
         }
 
         Loop("scrape", scrape.RunAsync);
+        if (canary is not null)
+        {
+            Loop("canary", canary.RunAsync);
+        }
+
         if (forwarder is not null)
         {
             Loop("forwarding", forwarder.RunAsync);

@@ -5,8 +5,10 @@ using Faultline.Diagnosis.Reasoning;
 using Faultline.Diagnosis.Reasoning.Chat;
 using Faultline.Diagnosis.Rules;
 using Faultline.Ingest.Forwarding;
+using Faultline.Ingest.Pipeline;
 using Faultline.Store.Schema;
 using Faultline.Store.Tiers;
+using Faultline.Telemetry;
 using Faultline.Telemetry.Redaction;
 
 namespace Faultline.Settings;
@@ -77,6 +79,8 @@ public sealed record FaultlineSettings
     public EvaluatorOptions Evaluators { get; init; } = new();
 
     /// <summary>Without an endpoint no language model is asked anything.</summary>
+    public CanaryOptions Canary { get; init; } = new();
+
     public LlmOptions Llm { get; init; } = new();
 
     public ReasoningOptions Reasoning { get; init; } = new();
@@ -131,6 +135,11 @@ public sealed record FaultlineSettings
         if (BasicCredentials.Count == 0 && string.Equals(GatewayMethod, "basic-auth", StringComparison.Ordinal))
         {
             yield return "gateway.basic_credentials: the method is 'basic-auth', but no user:password is given.";
+        if (ApiKeys.Any(key => key.EndsWith("=" + TelemetryBatch.CanaryProject, StringComparison.Ordinal)))
+        {
+            yield return $"gateway.api_keys: the project {TelemetryBatch.CanaryProject} is Faultline's own; give the key another one.";
+        }
+
         }
 
         foreach (var credential in BasicCredentials.Where(credential => credential.IndexOf(':', StringComparison.Ordinal) <= 0))
@@ -154,7 +163,7 @@ public sealed record FaultlineSettings
             }
         }
 
-        foreach (var problem in (IEnumerable<string>)[.. Tls.Problems(), .. Redaction.Problems(), .. Retention.Problems(), .. Evaluators.Problems(), .. Llm.Problems(), .. Reasoning.Problems(), .. Judge.Problems(), .. Knowledge.Problems()])
+        foreach (var problem in (IEnumerable<string>)[.. Tls.Problems(), .. Redaction.Problems(), .. Retention.Problems(), .. Canary.Problems(), .. Evaluators.Problems(), .. Llm.Problems(), .. Reasoning.Problems(), .. Judge.Problems(), .. Knowledge.Problems()])
         {
             yield return problem;
         }

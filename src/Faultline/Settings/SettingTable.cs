@@ -62,6 +62,7 @@ internal static class SettingTable
         new("metrics.derived.series_per_metric_max", "More series of one metric go into an overflow series.", (s, v) => s with { SeriesPerMetricMax = checked((int)Number(v)) }),
         new("metrics.scrape_interval", "How often derived metrics and internals are sampled into the store.", (s, v) => s with { ScrapeInterval = Duration(v) }),
         new("evaluators.enabled", "Evaluators that judge calls by themselves, or none.", (s, v) => s with { Evaluators = s.Evaluators with { Enabled = v is [EvaluatorOptions.None] ? [] : v } }, IsList: true),
+        new("canary.interval", "How often a span of our own is sent and read back to measure the lag, e.g. 30s; 0s: never.", (s, v) => s with { Canary = s.Canary with { Interval = Duration(v) } }),
         new("evaluators.sample", "Share of traces that they judge, 0 to 1.", (s, v) => s with { Evaluators = s.Evaluators with { Sample = Number(v) } }),
         new("evaluators.core_share", "Share of one core that they may take; what does not fit is skipped and counted.", (s, v) => s with { Evaluators = s.Evaluators with { CoreShare = Number(v) } }),
         new("evaluators.settle", "How long a call waits for the rest of its trace before it is judged.", (s, v) => s with { Evaluators = s.Evaluators with { Settle = Duration(v) } }),

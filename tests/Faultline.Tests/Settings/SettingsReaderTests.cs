@@ -41,6 +41,15 @@ public sealed class SettingsReaderTests : IDisposable
     }
 
     [Fact]
+    public void The_canary_can_be_off_and_its_project_is_nobodys()
+    {
+        Assert.Equal(TimeSpan.FromSeconds(30), SettingsReader.Read(null, Write("empty.env", ""), None, None).Settings.Canary.Interval);
+        Assert.Equal(TimeSpan.Zero, SettingsReader.Read(Write("faultline.yaml", "canary:\n  interval: 0s\n"), null, None, None).Settings.Canary.Interval);
+        Assert.StartsWith("canary.interval:", Assert.Single(SettingsReader.Read(Write("faultline.yaml", "canary:\n  interval: 5ms\n"), null, None, None).Problems), StringComparison.Ordinal);
+        Assert.StartsWith("gateway.api_keys:", Assert.Single(SettingsReader.Read(Write("faultline.yaml", "gateway:\n  api_keys: [secret=_canary]\n"), null, None, None).Problems), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_command_line_wins_over_the_env_file_over_the_environment_over_the_file()
     {
         var file = Write("faultline.yaml", "listen:\n  ui: 127.0.0.1:1001\n  derived: 127.0.0.1:1001\n  health: 127.0.0.1:1005\n  internals: 127.0.0.1:1006\n");

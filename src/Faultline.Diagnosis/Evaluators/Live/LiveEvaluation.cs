@@ -43,6 +43,9 @@ public sealed class LiveEvaluation : IBatchReader
     public static readonly TimeSpan PastAfter = TimeSpan.FromMinutes(10);
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>While nothing waits: ten looks a second were most of what an idle server did.</summary>
+    private static readonly TimeSpan IdleInterval = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan DebtMin = TimeSpan.FromMilliseconds(20);
     private const int ScoresPerWrite = 500;
 
@@ -123,6 +126,11 @@ public sealed class LiveEvaluation : IBatchReader
             while (await timer.WaitForNextTickAsync(cancel))
             {
                 await AdvanceAsync(cancel: cancel);
+                var next = _calls.Count > 0 || _batches.Reader.TryPeek(out _) ? Interval : IdleInterval;
+                if (timer.Period != next)
+                {
+                    timer.Period = next;
+                }
             }
         }
         finally
