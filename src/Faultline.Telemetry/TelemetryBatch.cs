@@ -50,7 +50,8 @@ public interface IBatchReader
 {
     /// <summary>
     /// True for one that is shown the last stored batches again after a start, since the process before may have ended between their commit
-    /// and their readers. They bring no bodies, events, links, scopes, logs or samples. A reader that must not count twice keeps its
+    /// and their readers. They bring no bodies, links, logs or samples, and of
+    /// scopes their names and versions. A reader that must not count twice keeps its
     /// place, <see cref="TelemetryBatch.ReceivedUnixNanos"/>.
     /// </summary>
     bool SeesStored => false;

@@ -46,6 +46,7 @@ public sealed partial class DerivedMetrics
             {
                 if (SeriesOf(metric, project, labels) is var (series, bounds) && series is not null && TryFill(series, bounds, lines))
                 {
+                    series.SeenUnixNanos = readThrough;
                     continued++;
                 }
             }
@@ -68,51 +69,14 @@ public sealed partial class DerivedMetrics
         return (name, "");
     }
 
-    /// <summary>The series that a stored one goes on in, and its bounds; null when there is none. The histogram alone says all of a RED series.</summary>
-    private (SeriesState? Series, IReadOnlyList<double> Bounds) SeriesOf(string metric, string project, Labels labels)
+    /// <summary>The series that a stored one goes on in, and its bounds; null when there is none.</summary>
+    private (SeriesState? Series, IReadOnlyList<double> Bounds) SeriesOf(string metric, string project, Labels labels) => metric switch
     {
-        if (metric == $"{_options.Namespace}_traces_span_metrics_latency")
-        {
-            return (RedSeries(project, labels), _options.BucketsSeconds);
-        }
-
-        return metric switch
-        {
-            "llm_tokens" => (SeriesOf(_tokens, project, labels, "service_name", "model", "type"), []),
-            "llm_evaluation_score" => (SeriesOf(_scores, project, labels, "service_name", "evaluation_name", ""), []),
-            "llm_time_to_first_token_seconds" => (SeriesOf(_firstToken, project, labels, "service_name", "model", ""), FirstTokenBounds),
-            _ => (null, []),
-        };
-    }
-
-    private SeriesState? RedSeries(string project, Labels labels)
-    {
-        if (labels["otel_metric_overflow"].Length > 0)
-        {
-            return _red.Overflow(project, out _);
-        }
-
-        var kind = Array.IndexOf(KindNames, labels["span_kind"]);
-        var status = Array.IndexOf(StatusNames, labels["status_code"]);
-        if (kind < 0 || status < 0 || _red.IsFull || labels.Pairs.ToArray().Any(pair => !IsRedLabel(pair.Key)))
-        {
-            return null;
-        }
-
-        BeginKey(project);
-        Append(Encoding.UTF8.GetBytes(labels["service_name"]));
-        Append(Encoding.UTF8.GetBytes(labels["span_name"]));
-        Append((byte)kind, (byte)status);
-        foreach (var dimension in _dimensions)
-        {
-            Append(Encoding.UTF8.GetBytes(labels[dimension.Label]));
-        }
-
-        return _red.Find(Key) ?? _red.Add(Key, project, labels);
-    }
-
-    private bool IsRedLabel(string name) =>
-        name is "service_name" or "span_name" or "span_kind" or "status_code" || Array.Exists(_dimensions, dimension => string.Equals(dimension.Label, name, StringComparison.Ordinal));
+        "llm_tokens" => (SeriesOf(_tokens, project, labels, "service_name", "model", "type"), []),
+        "llm_evaluation_score" => (SeriesOf(_scores, project, labels, "service_name", "evaluation_name", ""), []),
+        "llm_time_to_first_token_seconds" => (SeriesOf(_firstToken, project, labels, "service_name", "model", ""), FirstTokenBounds),
+        _ => _spans.SeriesOf(metric, project, labels),
+    };
 
     private SeriesState SeriesOf(SeriesTable table, string project, Labels labels, string name1, string name2, string name3) =>
         labels["otel_metric_overflow"].Length > 0
@@ -122,10 +86,11 @@ public sealed partial class DerivedMetrics
     /// <summary>False, and nothing set, when the stored lines are not this series': a bound is missing, or something is no count.</summary>
     private static bool TryFill(SeriesState series, IReadOnlyList<double> bounds, Dictionary<string, double> lines)
     {
-        if (series.Buckets.Length == 0)
+        if (bounds.Count == 0)
         {
             series.Count = lines.GetValueOrDefault("_total", lines.GetValueOrDefault("_count"));
             series.Sum = lines.GetValueOrDefault("_sum");
+            series.Buckets.AsSpan().Fill((long)series.Count);
             return true;
         }
 

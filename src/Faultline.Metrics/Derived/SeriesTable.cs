@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Faultline.Metrics.Exposition;
 using Faultline.Telemetry.Samples;
+using Faultline.Telemetry.Spans;
 
 namespace Faultline.Metrics.Derived;
 
@@ -24,6 +25,30 @@ internal sealed class SeriesState(string project, Labels labels, int buckets)
 
     /// <summary>The latest observation of each bucket.</summary>
     public Exemplar?[] Exemplars { get; } = new Exemplar?[buckets];
+
+    /// <summary>When the last batch that it was counted from arrived, Unix nanoseconds.</summary>
+    public long SeenUnixNanos { get; set; }
+
+    /// <param name="value">In the unit of <paramref name="bounds"/>.</param>
+    public void Observe(double value, ReadOnlySpan<double> bounds, SpanBatch spans, int row, bool exemplar = true)
+    {
+        var bucket = 0;
+        while (bucket < bounds.Length && value > bounds[bucket])
+        {
+            bucket++;
+        }
+
+        Count++;
+        Sum += value;
+        Buckets[bucket]++;
+        var end = spans.EndUnixNanos[row] / 1e9;
+
+        // The newest trace of each bucket stands for it, renewed at most once a second: an exemplar is two strings.
+        if (exemplar && (Exemplars[bucket] is not { } old || Math.Abs(end - old.UnixSeconds) >= 1))
+        {
+            Exemplars[bucket] = new Exemplar(spans.TraceId[row].ToString(), spans.SpanId[row].ToString(), value, end);
+        }
+    }
 
     /// <summary>The labels; where several projects stand side by side, with the project's name unless it is <c>default</c>.</summary>
     public Labels Identity(bool withProject) =>

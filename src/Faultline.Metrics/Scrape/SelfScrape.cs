@@ -100,8 +100,7 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
 
                 nextFull = time.GetUtcNow() + interval;
                 _fresh.Reader.TryRead(out _);
-                await _turn.RunAsync(() => ScrapeDerivedAsync(onlyNew: false, cancel), cancel);
-                await _turn.RunAsync(() => ScrapeAsync(InternalJob, InternalInstance, DefaultProject, internals(), onlyNew: false, cancel), cancel);
+                await StepAsync(cancel);
             }
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
@@ -113,6 +112,13 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
         {
             derived.SeriesAdded -= Wake;
         }
+    }
+
+    /// <summary>One full scrape of both doors.</summary>
+    public async Task StepAsync(CancellationToken cancel = default)
+    {
+        await _turn.RunAsync(() => ScrapeDerivedAsync(onlyNew: false, cancel), cancel);
+        await _turn.RunAsync(() => ScrapeAsync(InternalJob, InternalInstance, DefaultProject, internals(), onlyNew: false, cancel), cancel);
     }
 
     /// <summary>Exemplars of derived metrics, found by the labels that their series have in the store.</summary>
@@ -174,6 +180,13 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
             _known[(job, project)] = known = [];
         }
 
+        // Series that are gone must not stay known: there is no end to their labels.
+        var before = known;
+        if (!onlyNew)
+        {
+            _known[(job, project)] = known = new(before.Count);
+        }
+
         var batch = new SampleBatch();
         foreach (var family in families)
         {
@@ -181,16 +194,14 @@ public sealed class SelfScrape(DerivedMetrics derived, Func<IReadOnlyList<Metric
             foreach (var sample in family.Samples)
             {
                 var key = (family.Name, sample.Suffix, sample.Labels);
-                if (!known.TryGetValue(key, out var labels))
-                {
-                    labels = Target(sample.Labels, family.Name + sample.Suffix, job, instance);
-                    known.Add(key, labels);
-                }
-                else if (onlyNew)
+                var isKnown = before.TryGetValue(key, out var labels);
+                if (isKnown && onlyNew)
                 {
                     continue;
                 }
 
+                labels ??= Target(sample.Labels, family.Name + sample.Suffix, job, instance);
+                known[key] = labels;
                 batch.Add(labels, millis, sample.Value);
             }
         }

@@ -8,7 +8,7 @@ namespace Faultline.Store.Writes;
 
 /// <summary>
 /// Committed spans and scores read back as the batches they came in, in the order of their commits: for readers that had not seen them
-/// when the process ended. What no such reader asks for stays where it is: bodies, events, links, scopes, logs and samples.
+/// when the process ended. What no such reader asks for stays where it is: bodies, links, scopes but for their names and versions, logs and samples.
 /// </summary>
 internal sealed class StoredBatches(IClickHouse engine)
 {
@@ -20,7 +20,7 @@ internal sealed class StoredBatches(IClickHouse engine)
     private static readonly string SpanColumns = string.Join(", ", (IEnumerable<string>)
     [
         "service_name", "resource_attributes", "resource_attribute_types", "trace_id", "span_id", "parent_span_id", "name", "kind", "start_unix_nanos", "end_unix_nanos", "status",
-        "attributes", "attribute_types", "genai_counted", .. GenAiTable.Texts.Select(column => column.Name), .. GenAiTable.Integers.Select(column => column.Name), .. GenAiTable.Doubles.Select(column => column.Name),
+        "attributes", "attribute_types", "scope_name", "scope_version", "event_unix_nanos", "event_names", "event_attributes", "event_attribute_types", "genai_counted", .. GenAiTable.Texts.Select(column => column.Name), .. GenAiTable.Integers.Select(column => column.Name), .. GenAiTable.Doubles.Select(column => column.Name),
     ]);
 
     private const string ScoreColumns = "service_name, environment, trace_id, span_id, response_id, name, value, label, explanation, evaluator, unix_nanos";
@@ -100,6 +100,9 @@ internal sealed class StoredBatches(IClickHouse engine)
         var (kinds, starts, ends, statuses) = (rows.Column<byte>("kind"), rows.Column<long>("start_unix_nanos"), rows.Column<long>("end_unix_nanos"), rows.Column<byte>("status"));
         var (resources, resourceTypes) = (rows.Column<KeyValuePair<byte[], byte[]>[]>("resource_attributes"), rows.Column<byte[]>("resource_attribute_types"));
         var (attributes, attributeTypes) = (rows.Column<KeyValuePair<byte[], byte[]>[]>("attributes"), rows.Column<byte[]>("attribute_types"));
+        var (scopes, versions) = (rows.Column<byte[]>("scope_name"), rows.Column<byte[]>("scope_version"));
+        var (eventTimes, eventNames) = (rows.Column<long[]>("event_unix_nanos"), rows.Column<byte[][]>("event_names"));
+        var (eventAttributes, eventTypes) = (rows.Column<KeyValuePair<byte[], byte[]>[][]>("event_attributes"), rows.Column<byte[][]>("event_attribute_types"));
         var counted = rows.Column<byte>("genai_counted");
         var texts = Array.ConvertAll(GenAiTable.Texts, column => (column.Of, Values: rows.Column<byte[]>(column.Name)));
         var integers = Array.ConvertAll(GenAiTable.Integers, column => (column.Of, Values: rows.Column<long?>(column.Name)));
@@ -109,6 +112,9 @@ internal sealed class StoredBatches(IClickHouse engine)
             var spans = batch.Spans;
             AppendResource(spans.Resources, resources[row], resourceTypes[row]);
             spans.Resource.Add(spans.Resources.Count - 1);
+            AppendScope(spans.Scopes, scopes[row], versions[row]);
+            spans.Scope.Add(spans.Scopes.Count - 1);
+            AppendEvents(spans.Events, eventTimes[row], eventNames[row], eventAttributes[row], eventTypes[row]);
             spans.TraceId.Add(Stored.Trace(traces[row]));
             spans.SpanId.Add(Stored.Span(ids[row]));
             spans.ParentSpanId.Add(Stored.Span(parents[row]));
@@ -165,6 +171,34 @@ internal sealed class StoredBatches(IClickHouse engine)
         Append(resources.Attributes, map, types);
         resources.DroppedAttributes.Add(0);
         resources.SchemaUrl.Add("");
+    }
+
+    private static void AppendScope(ScopeColumns scopes, byte[] name, byte[] version)
+    {
+        var last = scopes.Count - 1;
+        if (last >= 0 && scopes.Name[last].SequenceEqual(name) && scopes.Version[last].SequenceEqual(version))
+        {
+            return;
+        }
+
+        scopes.Name.Add(name);
+        scopes.Version.Add(version);
+        scopes.Attributes.EndRow();
+        scopes.DroppedAttributes.Add(0);
+        scopes.SchemaUrl.Add("");
+    }
+
+    private static void AppendEvents(SpanEventColumns events, long[] times, byte[][] names, KeyValuePair<byte[], byte[]>[][] attributes, byte[][] types)
+    {
+        for (var one = 0; one < times.Length; one++)
+        {
+            events.UnixNanos.Add(times[one]);
+            events.Name.Add(names[one]);
+            Append(events.Attributes, attributes[one], types[one]);
+            events.DroppedAttributes.Add(0);
+        }
+
+        events.Ends.Add(events.UnixNanos.Count);
     }
 
     private static bool IsRow(AttributeColumn column, int row, KeyValuePair<byte[], byte[]>[] map)

@@ -439,13 +439,11 @@ internal sealed class Server : IAsyncDisposable
         ? Settings.Redaction
         : Settings.Redaction with { HashKey = HashKeyFile.Ensure(Settings.DataDirectory) };
 
-    private DerivedMetricsOptions DerivedOptions() => new()
+    private DerivedMetricsOptions DerivedOptions() => (Settings.SpanMetrics?.Options ?? new DerivedMetricsOptions { Buckets = Settings.BucketsSeconds, Dimensions = [.. Settings.Dimensions.Select(name => new SpanDimension(name))] }) with
     {
         Namespace = Settings.DerivedNamespace,
-        BucketsSeconds = Settings.BucketsSeconds,
-        Dimensions = Settings.Dimensions,
         MaxLateness = Settings.MaxLateness,
-        SeriesPerMetricMax = Settings.SeriesPerMetricMax,
+        SeriesPerMetricMax = Settings.SpanMetrics?.SeriesPerMetricMax ?? Settings.SeriesPerMetricMax,
     };
 
     private static async Task<string?> HealthOfAsync(TelemetryStore store, CancellationToken cancel)

@@ -70,17 +70,20 @@ public sealed record FaultlineSettings
 
     public IReadOnlyList<string> Dimensions { get; init; } = ["env", "component", "model"];
 
+    /// <summary>What a pasted <c>connectors: spanmetrics:</c> says; in the place of the three above. From the settings file only.</summary>
+    public SpanMetricsSettings? SpanMetrics { get; init; }
+
     public TimeSpan MaxLateness { get; init; } = TimeSpan.FromMinutes(10);
 
     public int SeriesPerMetricMax { get; init; } = 20_000;
 
     public TimeSpan ScrapeInterval { get; init; } = TimeSpan.FromSeconds(10);
 
+    public CanaryOptions Canary { get; init; } = new();
+
     public EvaluatorOptions Evaluators { get; init; } = new();
 
     /// <summary>Without an endpoint no language model is asked anything.</summary>
-    public CanaryOptions Canary { get; init; } = new();
-
     public LlmOptions Llm { get; init; } = new();
 
     public ReasoningOptions Reasoning { get; init; } = new();
@@ -132,14 +135,14 @@ public sealed record FaultlineSettings
             yield return "gateway.api_keys: the list is empty, so nobody could send telemetry. Give at least one key.";
         }
 
-        if (BasicCredentials.Count == 0 && string.Equals(GatewayMethod, "basic-auth", StringComparison.Ordinal))
-        {
-            yield return "gateway.basic_credentials: the method is 'basic-auth', but no user:password is given.";
         if (ApiKeys.Any(key => key.EndsWith("=" + TelemetryBatch.CanaryProject, StringComparison.Ordinal)))
         {
             yield return $"gateway.api_keys: the project {TelemetryBatch.CanaryProject} is Faultline's own; give the key another one.";
         }
 
+        if (BasicCredentials.Count == 0 && string.Equals(GatewayMethod, "basic-auth", StringComparison.Ordinal))
+        {
+            yield return "gateway.basic_credentials: the method is 'basic-auth', but no user:password is given.";
         }
 
         foreach (var credential in BasicCredentials.Where(credential => credential.IndexOf(':', StringComparison.Ordinal) <= 0))

@@ -55,7 +55,7 @@ internal static class SettingTable
         new("store.durability", "What an acknowledgement outlives: process (its end, kill -9 included) or power (a power cut; every insert is synced).", (s, v) => s with { Durability = DurabilityOf(v) }),
         new("retention.hot", "How long everything stays, e.g. 3d; not set: for ever.", (s, v) => s with { Retention = s.Retention with { Hot = Duration(v) } }),
         new("retention.rules", "What outlives it, each NAME = CONDITION for DURATION, or none; see docs/retention.md.", (s, v) => s with { Retention = s.Retention with { Rules = RetentionWriting.Rules(v) } }, IsList: true),
-        new("metrics.derived.namespace", "First word of the derived metrics' names.", (s, v) => s with { DerivedNamespace = One(v) }),
+        new("metrics.derived.namespace", "First word of the derived metrics' names; may be empty.", (s, v) => s with { DerivedNamespace = One(v) }),
         new("metrics.derived.buckets_seconds", "Latency bounds, or the word infra or genai.", (s, v) => s with { BucketsSeconds = Buckets(v) }, IsList: true),
         new("metrics.derived.dimensions", "Attributes that become labels.", (s, v) => s with { Dimensions = v }, IsList: true),
         new("metrics.derived.max_lateness", "Spans that end longer ago are only counted as late.", (s, v) => s with { MaxLateness = Duration(v) }),

@@ -27,7 +27,7 @@ public static class SettingsReader
         var ofEnvFile = File.Exists(envPath) ? ParseEnvFile(File.ReadLines(envPath)) : [];
         if (file is not null)
         {
-            var (keys, exporters) = ReadYaml(file, problems);
+            var (keys, exporters, connectors) = ReadYaml(file, problems);
             foreach (var (key, values, line) in keys)
             {
                 settings = SetOpenly(settings, key, values, $"{file}:{line}: {key}", problems);
@@ -36,6 +36,11 @@ public static class SettingsReader
             if (exporters is not null)
             {
                 settings = settings with { Exporters = new ExporterReader(file, Joined(environment, ofEnvFile), problems).Read(exporters) };
+            }
+
+            if (connectors is not null)
+            {
+                settings = settings with { SpanMetrics = new SpanMetricsReader(file, problems, warnings).Read(connectors) };
             }
         }
 
@@ -172,11 +177,12 @@ public static class SettingsReader
         }
     }
 
-    /// <returns>Every key with its values, and apart from them what <c>exporters</c> holds: its keys are the user's own.</returns>
-    private static (List<(string Key, IReadOnlyList<string> Values, long Line)> Keys, YamlNode? Exporters) ReadYaml(string file, List<string> problems)
+    /// <returns>Every key with its values, and apart from them what <c>exporters</c> and <c>connectors</c> hold: their keys are the collector's.</returns>
+    private static (List<(string Key, IReadOnlyList<string> Values, long Line)> Keys, YamlNode? Exporters, YamlNode? Connectors) ReadYaml(string file, List<string> problems)
     {
         var found = new List<(string, IReadOnlyList<string>, long)>();
         YamlNode? exporters = null;
+        YamlNode? connectors = null;
         try
         {
             using var reader = new StreamReader(file);
@@ -184,9 +190,10 @@ public static class SettingsReader
             yaml.Load(reader);
             if (yaml.Documents.Count > 0)
             {
-                if (yaml.Documents[0].RootNode is YamlMappingNode root && root.Children.TryGetValue(new YamlScalarNode("exporters"), out exporters))
+                if (yaml.Documents[0].RootNode is YamlMappingNode root)
                 {
-                    root.Children.Remove(new YamlScalarNode("exporters"));
+                    root.Children.Remove(new YamlScalarNode("exporters"), out exporters);
+                    root.Children.Remove(new YamlScalarNode("connectors"), out connectors);
                 }
 
                 Flatten(yaml.Documents[0].RootNode, "", found);
@@ -205,7 +212,7 @@ public static class SettingsReader
             problems.Add($"{file}:{wrong.Start.Line}: this is not YAML: {wrong.Message}");
         }
 
-        return (found, exporters);
+        return (found, exporters, connectors);
     }
 
     internal static void Flatten(YamlNode node, string path, List<(string, IReadOnlyList<string>, long)> found)

@@ -69,6 +69,28 @@ public sealed class SelfScrapeTests : StoreTest
     }
 
     [Fact]
+    public async Task A_series_that_has_expired_is_sampled_no_more_and_is_new_when_it_comes_again()
+    {
+        var clock = new Diagnosis.TestClock(DateTimeOffset.UtcNow);
+        var store = await OpenAsync(Engine, Soon);
+        var derived = new DerivedMetrics(new DerivedMetricsOptions { SeriesExpiration = TimeSpan.FromMinutes(5) }, NullLogger.Instance, clock);
+        using var stop = new CancellationTokenSource();
+        derived.Committed(Batch("comes and goes"));
+        clock.Now += TimeSpan.FromMinutes(6);
+        Assert.Empty(derived.Snapshot()[0].Samples);
+        var loop = Scrape(store, derived).RunAsync(stop.Token);
+        await StoredAsync(store, SelfScrape.ReadThroughMetric, ("job", SelfScrape.DerivedJob));
+        Assert.Empty(await SelectAsync(store, "llm_traces_span_metrics_calls_total", ("span_name", "comes and goes"), "default"));
+
+        clock.Now = DateTimeOffset.UtcNow;
+        derived.Committed(Batch("comes and goes"));
+
+        Assert.Equal(1, Assert.Single(Assert.Single(await StoredAsync(store, "llm_traces_span_metrics_calls_total", ("span_name", "comes and goes"))).Values));
+        await stop.CancelAsync();
+        await loop;
+    }
+
+    [Fact]
     public async Task A_series_of_another_project_is_stored_in_that_project_only()
     {
         var store = await OpenAsync(Engine, Soon);
@@ -124,11 +146,26 @@ public sealed class SelfScrapeTests : StoreTest
         Assert.Empty(await scrape.FindExemplarsAsync(new SeriesQuery("default", [], 0, 1), default));
     }
 
-    [Fact]
-    public async Task Counters_go_on_over_a_restart_with_what_was_committed_after_the_last_scrape_and_once()
+    /// <summary>One histogram for all, and every table that there can be.</summary>
+    public static readonly IReadOnlyDictionary<string, DerivedMetricsOptions> Kinds = new Dictionary<string, DerivedMetricsOptions>(StringComparer.Ordinal)
+    {
+        ["ours"] = new(),
+        ["the connector's"] = new()
+        {
+            Unit = DurationUnit.Milliseconds, LatencyName = "duration_milliseconds", Dimensions = [new("env", "none")], CallsDimensions = ["tier"], HistogramDimensions = ["region"],
+            EventDimensions = ["reason"], Scopes = ["scope of bot"], Excluded = new HashSet<string>(StringComparer.Ordinal) { "span.kind" },
+        },
+        ["calls alone"] = new() { Histogram = false },
+    };
+
+    [Theory]
+    [InlineData("ours")]
+    [InlineData("the connector's")]
+    [InlineData("calls alone")]
+    public async Task Counters_go_on_over_a_restart_with_what_was_committed_after_the_last_scrape_and_once(string kind)
     {
         var store = await OpenAsync(Engine, Soon);
-        var derived = new DerivedMetrics(new DerivedMetricsOptions(), NullLogger.Instance);
+        var derived = new DerivedMetrics(Kinds[kind], NullLogger.Instance);
         store.Writer.Readers.Add(derived);
         await WriteAsync(store, Said("first", "default"));
         await WriteAsync(store, Said("theirs", "shop"));
@@ -146,9 +183,9 @@ public sealed class SelfScrapeTests : StoreTest
         await WriteAsync(store, Said("new project", "third"));
         await store.Writer.StopAsync();
 
-        var restarted = new DerivedMetrics(new DerivedMetricsOptions(), NullLogger.Instance);
+        var restarted = new DerivedMetrics(Kinds[kind], NullLogger.Instance);
         await ContinueAsync(restarted);
-        var again = new DerivedMetrics(new DerivedMetricsOptions(), NullLogger.Instance);
+        var again = new DerivedMetrics(Kinds[kind], NullLogger.Instance);
         await ContinueAsync(again);
 
         foreach (var project in derived.Projects)
@@ -194,7 +231,9 @@ public sealed class SelfScrapeTests : StoreTest
             OutputTokens = 7,
             Counted = true,
             FirstChunkNanos = 120_000_000,
-            Attributes = [SpanSpecs.Text("env", "prod")],
+            Attributes = [SpanSpecs.Text("env", "prod"), SpanSpecs.Text("tier", "gold")],
+            Resource = [SpanSpecs.Text("region", "eu")],
+            Events = [new(Now(), "retry", [SpanSpecs.Text("reason", "timeout")], 0)],
         });
         batch.Scores.Add("bot", "prod", new TraceId((UInt128)_ids), default, "", "relevance", 0.5 + (_ids / 100.0), "", "", "app", Now());
         return batch;
