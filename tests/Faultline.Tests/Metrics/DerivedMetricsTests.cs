@@ -2,6 +2,7 @@ using Faultline.Metrics.Derived;
 using Faultline.Metrics.Exposition;
 using Faultline.Telemetry.Spans;
 using Faultline.Tests.Diagnosis;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -122,6 +123,33 @@ public sealed class DerivedMetricsTests
     }
 
     [Fact]
+    public void A_dimension_without_end_costs_no_memory_beyond_the_cap_and_is_named_once_with_a_sample()
+    {
+        const int Values = 20_000;
+        var log = new Lines();
+        var metrics = new DerivedMetrics(new DerivedMetricsOptions { SeriesPerMetricMax = 1_000, Dimensions = ["user.id"] }, log);
+        var flood = new BatchBuilder(Now);
+        var span = Span("work", 1);
+        for (var i = 0; i < Values; i++)
+        {
+            flood.Add(span with { Attributes = [("user.id", "user-" + i)] }, "bot");
+        }
+
+        var batch = flood.Build();
+        metrics.Committed(batch);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        metrics.Committed(batch);
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1_000);
+        var calls = Family(metrics, "llm_traces_span_metrics_calls").Samples;
+        Assert.Equal(1_001, calls.Count);
+        Assert.Equal(2 * (Values - 1_000), calls.Single(sample => sample.Labels["otel_metric_overflow"] == "true").Value);
+        Assert.All(calls.Where(sample => sample.Labels["user_id"].Length > 0), sample => Assert.Equal(2, sample.Value));
+        var warning = Assert.Single(log.Said);
+        Assert.Contains("Label user_id has 1000 values, for example 'user-", warning, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Projects_are_apart_and_named_only_where_they_are_not_the_default()
     {
         var metrics = Metrics();
@@ -208,5 +236,16 @@ public sealed class DerivedMetricsTests
     {
         _ids++;
         return new TestSpan(new TraceId((UInt128)_ids), new SpanId((ulong)_ids), default, name, NowNanos - (long)(milliseconds * 1e6), NowNanos);
+    }
+
+    private sealed class Lines : ILogger
+    {
+        public List<string> Said { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Said.Add(formatter(state, exception));
     }
 }
