@@ -10,6 +10,7 @@ public static class RetentionMetrics
     {
         yield return MetricFamily.Counter("faultline_retention_replaced_days", "Received days that were taken out of the hot window, or gone through again because a kept trace was due.", MetricFamily.Of(figures.Days));
         yield return MetricFamily.Counter("faultline_retention_dropped_rows", "Rows dropped with those days.", MetricFamily.Of(figures.RowsDropped));
+        yield return MetricFamily.Counter("faultline_retention_dropped_samples", "Samples of metrics that were older than retention.metrics and were dropped.", MetricFamily.Of(figures.SamplesDropped));
         yield return MetricFamily.Counter("faultline_retention_failures", "Runs that the store did not let end; the next one does it again.", MetricFamily.Of(figures.Failures));
         if (figures.LastRun is { } run)
         {

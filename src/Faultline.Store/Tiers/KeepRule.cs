@@ -43,7 +43,8 @@ public sealed record KeepRule(string Name, KeepCondition Condition, TimeSpan Kee
 /// <summary>What stays how long.</summary>
 /// <param name="Hot">How long everything stays; null: for ever.</param>
 /// <param name="Rules">What outlives it; of several that hold for a trace the one that keeps longest counts.</param>
-public sealed record RetentionOptions(TimeSpan? Hot = null, IReadOnlyList<KeepRule>? Rules = null)
+/// <param name="Metrics">How long samples of metrics stay; null: for ever.</param>
+public sealed record RetentionOptions(TimeSpan? Hot = null, IReadOnlyList<KeepRule>? Rules = null, TimeSpan? Metrics = null)
 {
     public const int RulesMax = 100;
 
@@ -75,6 +76,11 @@ public sealed record RetentionOptions(TimeSpan? Hot = null, IReadOnlyList<KeepRu
         if (Hot is { } hot && (hot < TimeSpan.FromDays(1) || hot > KeepMax))
         {
             yield return "retention.hot: between 1d and 36500d; days are dropped as a whole.";
+        }
+
+        if (Metrics is { } metrics && (metrics < TimeSpan.FromDays(1) || metrics > KeepMax))
+        {
+            yield return "retention.metrics: between 1d and 36500d; days are dropped as a whole.";
         }
 
         if (Rules is { Count: > RulesMax })

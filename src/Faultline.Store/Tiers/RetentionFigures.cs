@@ -5,6 +5,7 @@ public sealed class RetentionFigures
 {
     private long _days;
     private long _rows;
+    private long _samples;
     private long _failures;
     private RetentionRun? _lastRun;
 
@@ -12,6 +13,9 @@ public sealed class RetentionFigures
     public long Days => Interlocked.Read(ref _days);
 
     public long RowsDropped => Interlocked.Read(ref _rows);
+
+    /// <summary>Samples of metrics.</summary>
+    public long SamplesDropped => Interlocked.Read(ref _samples);
 
     /// <summary>Runs that the engine did not let end.</summary>
     public long Failures => Interlocked.Read(ref _failures);
@@ -24,6 +28,8 @@ public sealed class RetentionFigures
         Interlocked.Increment(ref _days);
         Interlocked.Add(ref _rows, rows);
     }
+
+    internal void SamplesGone(long samples) => Interlocked.Add(ref _samples, samples);
 
     internal void Failed() => Interlocked.Increment(ref _failures);
 

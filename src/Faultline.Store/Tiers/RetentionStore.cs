@@ -108,6 +108,32 @@ public sealed class RetentionStore
         return dropped;
     }
 
+    /// <summary>Drops the days of samples that are older than they may be, and the months of series behind them.</summary>
+    /// <returns>Samples dropped.</returns>
+    public Task<long> DropMetricsAsync(RetentionOptions options, CancellationToken cancel = default) =>
+        options.Metrics is { } kept ? _turn.RunAsync(() => DropMetricsInTurnAsync(DateOnly.FromDateTime((_time.GetUtcNow() - kept).UtcDateTime), cancel), cancel) : Task.FromResult(0L);
+
+    private async Task<long> DropMetricsInTurnAsync(DateOnly first, CancellationToken cancel)
+    {
+        // A series is written again every day that it is seen, so a month that ended before the first day left says nothing of what stays.
+        var old = await _engine.QueryAsync(
+            """
+            SELECT table, partition, sum(rows) AS row_count FROM system.parts
+            WHERE database = currentDatabase() AND active
+              AND ((table = 'metric_samples' AND partition < {first:String}) OR (table = 'metric_series' AND addMonths(toDate(partition), 1) <= {first_day:Date}))
+            GROUP BY table, partition ORDER BY table, partition
+            """,
+            new SqlParameters().Add("first", Text(first)).Add("first_day", Text(first)), Limits, cancel);
+        var dropped = 0L;
+        foreach (var row in old.Rows)
+        {
+            await _engine.ExecuteAsync($"ALTER TABLE {row.Text("table")} DROP PARTITION '{row.Text("partition")}'", cancel: cancel);
+            dropped += row.Text("table") is "metric_samples" ? row.Int64("row_count") : 0;
+        }
+
+        return dropped;
+    }
+
     /// <summary>Forgets decisions about traces that are gone.</summary>
     public async Task ForgetAsync(CancellationToken cancel = default)
     {

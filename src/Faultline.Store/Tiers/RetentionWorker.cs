@@ -1,9 +1,10 @@
 using Faultline.ClickHouse;
+using Faultline.Store.Deletions;
 using Microsoft.Extensions.Logging;
 
 namespace Faultline.Store.Tiers;
 
-/// <summary>Takes days out of the hot window as they leave it.</summary>
+/// <summary>Takes days out of the hot window as they leave it, and drops old metrics.</summary>
 /// <param name="pins">Asked anew for every day.</param>
 public sealed class RetentionWorker(RetentionStore days, RetentionOptions options, Func<Pins> pins, TimeProvider time, ILogger<RetentionWorker> log)
 {
@@ -50,6 +51,14 @@ public sealed class RetentionWorker(RetentionStore days, RetentionOptions option
             await days.ForgetAsync(cancel);
         }
 
+        // A project under hold stays whole, and days are dropped for all projects.
+        var isHeld = pins().Held.Any(scope => scope.Kind is ScopeKind.Project or ScopeKind.Before);
+        if (!isHeld && await days.DropMetricsAsync(options, cancel) is var samples and > 0)
+        {
+            Figures.SamplesGone(samples);
+            log.SamplesLeft(samples);
+        }
+
         var kept = await days.KeptByRuleAsync(options, cancel);
         Figures.Ran(new RetentionRun(time.GetUtcNow(), time.GetElapsedTime(started), kept));
     }
@@ -59,6 +68,9 @@ internal static partial class RetentionLog
 {
     [LoggerMessage(3601, LogLevel.Information, "{Day} has left the hot window: {Rows} rows were dropped")]
     public static partial void DayLeft(this ILogger log, DateOnly day, long rows);
+
+    [LoggerMessage(3603, LogLevel.Information, "{Samples} samples of metrics were older than retention.metrics and were dropped")]
+    public static partial void SamplesLeft(this ILogger log, long samples);
 
     [LoggerMessage(3602, LogLevel.Warning, "A day that has left the hot window waits and is tried again: {Reason}")]
     public static partial void RetentionDelayed(this ILogger log, string reason);

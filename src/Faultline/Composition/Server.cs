@@ -202,7 +202,7 @@ internal sealed class Server : IAsyncDisposable
         deletions = new DeletionDesk(
             cases, store.Deletions, HashKeyFile.Ensure(Settings.DataDirectory), time, _logs.CreateLogger<DeletionDesk>(),
             MemoryDeletion.Of(pipeline, derived, scrape, detection, seen), MemoryDeletion.Of(topics, store.Deletions, time));
-        retention = Settings.Retention.Hot is null ? null : new RetentionWorker(store.Retention, Settings.Retention, () => CasePins.Of(cases, deletions), time, _logs.CreateLogger<RetentionWorker>());
+        retention = Settings.Retention is { Hot: null, Metrics: null } ? null : new RetentionWorker(store.Retention, Settings.Retention, () => CasePins.Of(cases, deletions), time, _logs.CreateLogger<RetentionWorker>());
 
         var prometheus = new PrometheusApi
         {
