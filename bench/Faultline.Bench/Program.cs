@@ -22,6 +22,10 @@ switch (name)
         return await DurabilityBench.RunAsync();
     case "deletes":
         return await DeletesBench.RunAsync(args);
+    case "cardinality":
+        return await CardinalityBench.RunAsync(args);
+    case "quiet-month":
+        return await QuietMonthBench.RunAsync();
     case "locate":
         return LocateBench.Run(json);
     case "diagnosis":
@@ -33,6 +37,6 @@ switch (name)
     case "evaluators":
         return await EvaluatorBench.RunAsync(args.ElementAtOrDefault(1) ?? ".", json);
     default:
-        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai [--connections N], stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], durability, deletes [--spans N] [--deletes N], locate, evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai [--connections N], stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], durability, deletes [--spans N] [--deletes N], cardinality [--values N], quiet-month, locate, evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
         return 2;
 }
