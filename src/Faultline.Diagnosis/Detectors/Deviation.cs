@@ -30,10 +30,10 @@ internal sealed class Deviation(Feature feature)
     private static readonly ExcursionRule Sudden = new(Drift: 1, Cap: 5.5, Threshold: 12, EffectOff: 0.5);
 
     /// <summary>
-    /// At least five windows at the cap, or a shift of one and a half standard deviations over some ten. What is taken off first keeps a
+    /// At least four windows at the cap, or a shift of one and a half standard deviations over some ten. What is taken off first keeps a
     /// baseline that is a little wrong for hours, where there is much traffic, from adding up to an alarm.
     /// </summary>
-    private static readonly ExcursionRule Slow = new(Drift: 0.4, Cap: 3, Threshold: 11, EffectOff: 0.4);
+    private static readonly ExcursionRule Slow = new(Drift: 0.4, Cap: 3, Threshold: 10, EffectOff: 0.4);
 
     /// <summary>Part of the thresholds that is enough after a change.</summary>
     private const double ChangedShare = 0.6;
