@@ -8,6 +8,26 @@ namespace Faultline.Diagnosis.Baselines;
 /// <param name="Inflation">How much further a sum over neighbouring windows strays than if they were independent; 1 when they are.</param>
 internal readonly record struct Expectation(double Centre, double Sigma, double Inflation);
 
+/// <summary>What is usual for one series.</summary>
+internal interface IBaseline
+{
+    /// <summary>Windows learnt so far.</summary>
+    int Learnt { get; }
+
+    /// <summary>Enough is known to say that something is not usual.</summary>
+    bool MayAlarm { get; }
+
+    /// <summary>Mean observations in a learnt window.</summary>
+    double UsualCount { get; }
+
+    /// <summary>What a window that ends at <paramref name="unixSeconds"/> with <paramref name="count"/> observations should look like.</summary>
+    Expectation Expect(long unixSeconds, double count);
+
+    /// <summary>Takes in a usual window. Windows may come in any order.</summary>
+    /// <param name="scaled">The window's value, on the feature's scale.</param>
+    void Learn(long unixSeconds, double scaled, double count);
+}
+
 /// <summary>
 /// What is usual for one series, learnt online: a level with the day's (and, with enough weeks, the week's) rhythm, and
 /// a spread that knows that windows with few observations are noisier.
@@ -23,7 +43,7 @@ internal readonly record struct Expectation(double Centre, double Sigma, double 
 /// not independent fires too early (Johnson and Bagshaw 1974, "The Effect of Serial Correlation on the Performance of CUSUM Tests").</para>
 /// <para>Shares have the binomial variance instead of within², because most of their windows are exactly 0.</para>
 /// </remarks>
-internal sealed class Baseline(Feature feature)
+internal sealed class Baseline(Feature feature) : IBaseline
 {
     /// <summary>Windows to be learnt before anything may alarm: ten minutes of steady traffic.</summary>
     public const int WindowsBeforeAlarm = 60;
@@ -82,10 +102,12 @@ internal sealed class Baseline(Feature feature)
     /// <summary>Mean observations in a learnt window.</summary>
     public double UsualCount { get; private set; }
 
-    /// <summary>What a window that ends at <paramref name="unixSeconds"/> with <paramref name="count"/> observations should look like.</summary>
-    public Expectation Expect(long unixSeconds, double count)
+    public Expectation Expect(long unixSeconds, double count) => Expect(unixSeconds, count, 0);
+
+    /// <param name="offset">How far from the centre the part lies that is asked for.</param>
+    public Expectation Expect(long unixSeconds, double count, double offset)
     {
-        var centre = Centre(unixSeconds);
+        var centre = Centre(unixSeconds) + offset;
         var n = Math.Max(count, 1);
         double variance;
         if (feature.Statistic == Statistic.Share)
@@ -108,8 +130,6 @@ internal sealed class Baseline(Feature feature)
         return new Expectation(centre, Math.Max(Math.Sqrt(variance), feature.SpreadFloor(centre)), Inflation());
     }
 
-    /// <summary>Takes in a usual window. Windows may come in any order.</summary>
-    /// <param name="scaled">The window's value, on the feature's scale.</param>
     public void Learn(long unixSeconds, double scaled, double count)
     {
         var weight = (float)Math.Min(Math.Max(count, 1), WeightMax);

@@ -24,7 +24,7 @@ internal enum Turn
 /// than chance brings in so few; <see cref="Slow"/> sees what is small beside the noise of one window, or comes and goes, and needs longer.
 /// Their constants were chosen together on the laboratory's dev worlds: docs/detection.md.
 /// </remarks>
-internal sealed class Deviation(Feature feature)
+internal sealed class Deviation(Feature feature, IBaseline baseline)
 {
     /// <summary>Three windows at the cap; half of the smallest change worth a word is taken off first.</summary>
     private static readonly ExcursionRule Sudden = new(Drift: 1, Cap: 5.5, Threshold: 12, EffectOff: 0.5);
@@ -64,7 +64,7 @@ internal sealed class Deviation(Feature feature)
     /// <summary>Observations a window lately, windows without data included; two minutes' memory.</summary>
     public double RecentCountPerWindow => _rate;
 
-    public Baseline Baseline { get; } = new(feature);
+    public IBaseline Baseline => baseline;
 
     public Feature Feature => feature;
 
@@ -87,7 +87,8 @@ internal sealed class Deviation(Feature feature)
 
     /// <param name="learn">False while a finding of the service is open: what happens then is not usual.</param>
     /// <param name="changed">Something of the service was changed shortly before: less evidence is needed, as after a release a human looks closer too.</param>
-    public Turn Step(long index, double value, double count, bool learn, bool changed = false)
+    /// <param name="evidence">What the thresholds are multiplied by: more than 1 for one of many series that are looked at for the same thing.</param>
+    public Turn Step(long index, double value, double count, bool learn, bool changed = false, double evidence = 1)
     {
         if (count < feature.CountMin || !double.IsFinite(value))
         {
@@ -117,7 +118,7 @@ internal sealed class Deviation(Feature feature)
         var window = new JudgedWindow(index, end, scaled, count, deviation, floor, expected.Sigma * expected.Inflation);
         return Abnormal
             ? StepAbnormal(window, learn, deviation < floor || deviation < UsualSigma * expected.Sigma)
-            : StepUsual(window, learn, gap, changed ? ChangedShare : 1);
+            : StepUsual(window, learn, gap, (changed ? ChangedShare : 1) * evidence);
     }
 
     private Turn StepUsual(in JudgedWindow window, bool learn, long gap, double thresholdShare)

@@ -45,7 +45,7 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin)
 
     /// <param name="thresholdShare">Part of the threshold that is enough: less than 1 while something is known to have changed.</param>
     /// <returns>Whether it fires.</returns>
-    public bool Step(in JudgedWindow window, Baseline baseline, double thresholdShare)
+    public bool Step(in JudgedWindow window, IBaseline baseline, double thresholdShare)
     {
         var threshold = rule.Threshold * thresholdShare;
         var before = _sum;
@@ -72,7 +72,7 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin)
         if (_deviation < window.EffectFloor)
         {
             // Certain, but too small to matter: keep looking, and do not let the sum grow without end.
-            _sum = Math.Min(_sum, rule.Threshold);
+            _sum = Math.Min(_sum, Math.Max(rule.Threshold, threshold));
             return false;
         }
 

@@ -70,10 +70,11 @@ internal sealed class FactsReader(TelemetrySource source)
             }
         }
 
-        var shows = await ShowsAsync(finding, to, cancel);
+        var symptomatic = await ShowsAsync(finding, to, cancel);
+        bool? Shows(TraceFacts trace) => finding.Symptoms is [{ Part: { } part }, ..] && !trace.IsOf(part) ? false : symptomatic(trace);
         var named = finding.BadTraces.ToHashSet();
-        var bad = traces.Values.Where(trace => named.Contains(trace.Id) || shows(trace) == true).ToList();
-        var well = traces.Values.Where(trace => !named.Contains(trace.Id) && shows(trace) == false).ToList();
+        var bad = traces.Values.Where(trace => named.Contains(trace.Id) || Shows(trace) == true).ToList();
+        var well = traces.Values.Where(trace => !named.Contains(trace.Id) && Shows(trace) == false).ToList();
         if (bad.Count < 3)
         {
             bad = [.. traces.Values];

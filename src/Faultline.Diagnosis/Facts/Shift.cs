@@ -79,7 +79,7 @@ internal sealed record Shift(
     /// </summary>
     public Shift AsDetected(IReadOnlyList<Symptom> symptoms)
     {
-        if (IsAbnormal || !IsKnown || Math.Abs(Z) < (Feature.Statistic == Statistic.Share ? ZAgreeingShare : ZAgreeing) || symptoms.FirstOrDefault(symptom => string.Equals(symptom.Query, Query, StringComparison.Ordinal)) is not { } symptom)
+        if (IsAbnormal || !IsKnown || Math.Abs(Z) < (Feature.Statistic == Statistic.Share ? ZAgreeingShare : ZAgreeing) || symptoms.FirstOrDefault(symptom => string.Equals(symptom.Part?.WholeQuery ?? symptom.Query, Query, StringComparison.Ordinal)) is not { } symptom)
         {
             return this;
         }

@@ -46,7 +46,7 @@ internal static class Symptomatic
             _ when ReferenceEquals(feature, FeatureTable.ModelErrorRate) => trace => Any(trace, IsCall, Failed),
             _ when ReferenceEquals(feature, FeatureTable.ModelLatency) => trace => Beyond(trace, IsCall, Seconds),
             _ when ReferenceEquals(feature, FeatureTable.FirstToken) => trace => Beyond(trace, IsCall, static span => span.GenAi.FirstChunkNanos / 1e9),
-            _ when ReferenceEquals(feature, FeatureTable.InputTokens) => trace => Beyond(trace, IsCall, static span => span.GenAi.InputTokens),
+            _ when ReferenceEquals(feature, FeatureTable.InputTokens) || ReferenceEquals(feature, FeatureTable.InputTokensFall) => trace => Beyond(trace, IsCall, static span => span.GenAi.InputTokens),
             _ when ReferenceEquals(feature, FeatureTable.OutputTokens) => trace => Beyond(trace, IsCall, static span => span.GenAi.OutputTokens),
             _ when ReferenceEquals(feature, FeatureTable.FinishLength) => trace => Any(trace, IsCall, static span => span.GenAi.FinishReasons.Contains("length", StringComparer.Ordinal)),
             _ when ReferenceEquals(feature, FeatureTable.FinishFiltered) => trace => Any(trace, IsCall, static span => span.GenAi.FinishReasons.Contains("content_filter", StringComparer.Ordinal)),

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Faultline.Diagnosis.Findings;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Spans;
 
@@ -56,6 +57,11 @@ internal sealed class TraceFacts(TraceId id)
 
         return values;
     }
+
+    /// <summary>Whether it is one of the requests that a symptom is about.</summary>
+    public bool IsOf(SymptomPart part) => Values().Any(value =>
+        string.Equals(value.Attribute, part.Attribute, StringComparison.Ordinal) ? string.Equals(value.Value, part.Value, StringComparison.Ordinal)
+        : part.Attribute.StartsWith(value.Attribute + ".", StringComparison.Ordinal) && value.Value.Contains($"\"{part.Value}\"", StringComparison.Ordinal));
 
     /// <summary>Whether the span itself has the value.</summary>
     public static bool Carries(SpanSummary span, string attribute, string value)

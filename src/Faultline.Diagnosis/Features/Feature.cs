@@ -58,6 +58,9 @@ internal sealed record Feature(
     // A feature is looked up several times a span, and its name says which one it is.
     private readonly int _hash = string.GetHashCode(Name, StringComparison.Ordinal);
 
+    /// <summary>The feature whose series this judges in the other direction; null for one with a series of its own.</summary>
+    public Feature? Of { get; init; }
+
     public bool Equals(Feature? other) => ReferenceEquals(this, other) || (other is not null && _hash == other._hash && string.Equals(Name, other.Name, StringComparison.Ordinal));
 
     public override int GetHashCode() => _hash;
@@ -80,6 +83,9 @@ internal sealed record Feature(
 
     /// <summary>Whether small deviations may add up to an alarm. What needs many windows in a row does so because it is usual now and then.</summary>
     public bool AddsUp => WindowsMin <= WindowsUsual;
+
+    /// <summary>Whether one part of the requests can be compared with all: counts, extremes and high quantiles depend on how many there are.</summary>
+    public bool IsComparable => MayAlarm && Statistic is (Statistic.Mean or Statistic.Share or Statistic.Median);
 
     /// <summary>Of features that say nothing else.</summary>
     internal const int WindowsUsual = 3;
@@ -129,6 +135,9 @@ internal static class FeatureTable
 
     public static readonly Feature InputTokens = new("input_tokens", "input tokens a model call", Statistic.Mean, "tokens", BadWhen.Rises, Stage.Prompt, true, 1, 0.4);
     public static readonly Feature ContextSize = new("context_size", "largest input of a model call", Statistic.Max, "tokens", BadWhen.Never, Stage.Prompt, true, 1, 0.4);
+
+    /// <summary>More tokens cost; fewer say that something the model was told is gone: examples, passages, history.</summary>
+    public static readonly Feature InputTokensFall = new("input_tokens_fall", "input tokens a model call", Statistic.Mean, "tokens", BadWhen.Falls, Stage.Prompt, true, 1, 0.25) { Of = InputTokens };
     public static readonly Feature SystemPromptLength = new("system_prompt_length", "length of the system message", Statistic.Mean, "characters", BadWhen.Falls, Stage.Prompt, true, 1, 0.7);
     public static readonly Feature InputMessages = new("input_messages", "messages a model call is given", Statistic.Mean, "messages", BadWhen.Never, Stage.Prompt, true, 1, 0.3);
     public static readonly Feature UnfilledShare = new("unfilled_share", "share of prompts with unfilled placeholders", Statistic.Share, "1", BadWhen.Rises, Stage.Prompt, false, 1, 0.08);
@@ -164,7 +173,7 @@ internal static class FeatureTable
     [
         Calls, ErrorRate, LatencyP50, LatencyP95, Wait, DependencyLatency, DependencyErrorRate, StageMissing, ReachesModel,
         RetrievalTopScore, RetrievalMeanScore, RetrievalDocuments, ChunkLength, RetrievalEmpty, RetrievalErrorRate, RetrievalLatency, RerankErrorRate, RerankLatency,
-        InputTokens, ContextSize, SystemPromptLength, InputMessages, UnfilledShare,
+        InputTokens, InputTokensFall, ContextSize, SystemPromptLength, InputMessages, UnfilledShare,
         OutputTokens, ModelLatency, FirstToken, ModelErrorRate, FinishLength, CachedInput,
         FinishFiltered, Blocked, Refusals, JsonShare, EmptyAnswers,
         ToolCalls, ModelCalls, AgentTurns, Plans, MaxToolRepeats, ToolLatency, ToolErrorRate, ToolUseless,
@@ -192,6 +201,9 @@ internal static class FeatureTable
         // Names come from outside; past the bound they still work, they are only not remembered.
         return Scores.Count < ScoresMax ? Scores.GetOrAdd(evaluation, feature) : feature;
     }
+
+    /// <summary>The feature and those that judge the same series in the other direction.</summary>
+    public static IEnumerable<Feature> JudgedBy(Feature feature) => Fixed.Where(other => ReferenceEquals(other.Of, feature)).Prepend(feature);
 
     /// <summary>Finds a feature by the label's value; null for a name that no feature has.</summary>
     public static Feature? Find(string name) =>

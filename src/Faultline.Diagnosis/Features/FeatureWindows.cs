@@ -18,6 +18,14 @@ internal static class FeatureWindows
     /// <summary>Observations behind the value; same labels, same stamp.</summary>
     public const string CountMetric = "faultline_feature_count";
 
+    /// <summary>The same of one segment's requests; stored only of what left its usual band, from shortly before on and for <see cref="SegmentsStoredFor"/>.</summary>
+    public const string SegmentValueMetric = "faultline_segment_feature";
+
+    public const string SegmentCountMetric = "faultline_segment_feature_count";
+
+    /// <summary>Windows in which what a segment showed stays stored: a day, so that it can be seen that it is over.</summary>
+    public const long SegmentsStoredFor = 24 * 3600 / LengthSeconds;
+
     public static long IndexOf(long unixNanos) => Math.DivRem(unixNanos, LengthNanos).Quotient;
 
     public static long StartSeconds(long index) => index * LengthSeconds;
@@ -29,7 +37,7 @@ internal static class FeatureWindows
     /// <summary>The window whose sample is stamped so.</summary>
     public static long IndexOfEndMillis(long unixMillis) => (unixMillis / (LengthSeconds * 1000)) - 1;
 
-    public static Labels LabelsOf(string metric, string service, string environment, Feature feature, string dimension)
+    public static Labels LabelsOf(string metric, string service, string environment, Feature feature, string dimension, Segment? segment = null)
     {
         List<KeyValuePair<string, string>> pairs =
         [
@@ -38,6 +46,12 @@ internal static class FeatureWindows
         if (feature.Dimension is { } name)
         {
             pairs.Add(new(name, dimension));
+        }
+
+        if (segment is not null)
+        {
+            pairs.Add(new("segment_key", segment.Key));
+            pairs.Add(new("segment", segment.Value));
         }
 
         return Labels.Of(pairs);

@@ -6,7 +6,7 @@ using Faultline.Telemetry.Spans;
 namespace Faultline.Diagnosis.Features;
 
 /// <summary>Folds the committed spans and scores of one project into its services' windows, and watches its traces.</summary>
-internal sealed class ProjectFeatures(string project)
+internal sealed class ProjectFeatures
 {
     /// <summary>Services (with environment) of one project.</summary>
     internal const int ServicesMax = 2000;
@@ -16,7 +16,10 @@ internal sealed class ProjectFeatures(string project)
     private readonly Dictionary<(ServiceFeatures, ServiceFeatures), int> _links = [];
     private readonly Utf8Names _names = new();
     private readonly Guardrails _guardrails = new();
-    private readonly TraceTable _traces = new();
+    private readonly TraceTable _traces;
+    private readonly SegmentKeys _segmentKeys = new();
+    private readonly Stack<List<WaitingObservation>> _spareLists = new();
+    private int _waitingLists;
     private readonly List<LoopingTrace> _loops = [];
     private readonly List<Root> _roots = [];
     private ServiceFeatures?[] _ofResource = [];
@@ -30,7 +33,13 @@ internal sealed class ProjectFeatures(string project)
     /// <summary>Shared traces from which two services are taken as one system.</summary>
     private const int LinkedTracesMin = 3;
 
-    public string Project { get; } = project;
+    public ProjectFeatures(string project)
+    {
+        Project = project;
+        _traces = new TraceTable { Forgotten = Release };
+    }
+
+    public string Project { get; }
 
     public IReadOnlyList<ServiceFeatures> Services => _services;
 
@@ -83,7 +92,9 @@ internal sealed class ProjectFeatures(string project)
         {
             if (genAi.Operation[row].SequenceEqual("tool"u8) && _ofResource[spans.Resource[row]] is { } service)
             {
+                service.Request = Identify(spans, row);
                 FoldTool(spans, row, service);
+                service.Request = null;
             }
         }
 
@@ -95,7 +106,9 @@ internal sealed class ProjectFeatures(string project)
                 continue;
             }
 
+            service.Request = Identify(spans, row);
             FoldSpan(spans, row, service, hasGenAi ? genAi.Operation[row] : default);
+            service.Request = null;
         }
     }
 
@@ -115,7 +128,9 @@ internal sealed class ProjectFeatures(string project)
             }
 
             service.LastArrival = now;
+            service.Request = _segmentKeys.Any ? _traces.Find(scores.TraceId[row]) : null;
             service.Observe(FeatureTable.Score(_names[scores.Name[row]]), "", scores.UnixNanos[row], scores.Value[row], scores.TraceId[row]);
+            service.Request = null;
         }
     }
 
@@ -133,6 +148,61 @@ internal sealed class ProjectFeatures(string project)
             {
                 service.LastArrival = now;
             }
+        }
+    }
+
+    /// <summary>Requests whose observations wait until it is known whose they are.</summary>
+    internal const int WaitingRequestsMax = 10_000;
+
+    /// <summary>Looks whose request the span is of.</summary>
+    /// <returns>The request when its observations are to be told apart by segment, else null.</returns>
+    private TraceMemory? Identify(SpanBatch spans, int row)
+    {
+        var memory = _traces.GetOrAdd(spans.TraceId[row]);
+        if (memory.Segment is not null)
+        {
+            return memory;
+        }
+
+        if (memory.HasNoSegment)
+        {
+            return null;
+        }
+
+        if (_segmentKeys.Of(spans.Attributes, row) is { } segment)
+        {
+            memory.Segment = segment;
+            foreach (var (service, series, end, value) in memory.Waiting ?? [])
+            {
+                service.Observe(segment, series, end, value, spans.TraceId[row]);
+            }
+
+            Release(memory);
+            return memory;
+        }
+
+        if (!_segmentKeys.Any)
+        {
+            return null;
+        }
+
+        if (memory.Waiting is null && _waitingLists < WaitingRequestsMax)
+        {
+            _waitingLists++;
+            memory.Waiting = _spareLists.TryPop(out var spare) ? spare : new List<WaitingObservation>(32);
+        }
+
+        return memory;
+    }
+
+    private void Release(TraceMemory memory)
+    {
+        if (memory.Waiting is { } waiting)
+        {
+            waiting.Clear();
+            _spareLists.Push(waiting);
+            _waitingLists--;
+            memory.Waiting = null;
         }
     }
 
@@ -267,7 +337,20 @@ internal sealed class ProjectFeatures(string project)
         _roots.RemoveRange(kept, _roots.Count - kept);
     }
 
-    private static void Settle(Root root)
+    private void Settle(Root root)
+    {
+        root.Service.Request = root.Memory.Segment is null ? null : root.Memory;
+        if (root.Memory.Segment is null)
+        {
+            root.Memory.HasNoSegment = _segmentKeys.Any;
+            Release(root.Memory);
+        }
+
+        Observe(root);
+        root.Service.Request = null;
+    }
+
+    private static void Observe(Root root)
     {
         var (service, trace, memory, start, end) = root;
         void Count(Feature feature, int count)

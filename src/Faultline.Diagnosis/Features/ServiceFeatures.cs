@@ -1,64 +1,17 @@
 using Faultline.Diagnosis.Detectors;
-using Faultline.Telemetry.Samples;
+using Faultline.Diagnosis.Watchers;
 using Faultline.Telemetry.Spans;
 
 namespace Faultline.Diagnosis.Features;
-
-/// <summary>One series of one service: a feature and, where it has one, its dimension's value.</summary>
-internal sealed class FeatureSeries(int index, string service, string environment, Feature feature, string dimension)
-{
-    /// <summary>Windows of which an example is remembered.</summary>
-    private const int ExamplesMax = 32;
-
-    private readonly (long Window, TraceId Worst, TraceId Best)[] _examples = new (long, TraceId, TraceId)[ExamplesMax];
-    private int _exampleCount;
-
-    public int Index { get; } = index;
-
-    public Feature Feature { get; } = feature;
-
-    public string Dimension { get; } = dimension;
-
-    public Labels ValueLabels { get; } = FeatureWindows.LabelsOf(FeatureWindows.ValueMetric, service, environment, feature, dimension);
-
-    public Labels CountLabels { get; } = FeatureWindows.LabelsOf(FeatureWindows.CountMetric, service, environment, feature, dimension);
-
-    public Deviation Detector { get; } = new(feature);
-
-    /// <summary>Most recent windows end first.</summary>
-    public void Remember(long window, TraceId worst, TraceId best) => _examples[_exampleCount++ % ExamplesMax] = (window, worst, best);
-
-    /// <summary>Worst traces of the windows from <paramref name="onset"/> on, and best ones of those before.</summary>
-    public void Examples(long onset, List<TraceId> bad, List<TraceId> good, int max)
-    {
-        for (var i = _exampleCount - 1; i >= Math.Max(0, _exampleCount - ExamplesMax); i--)
-        {
-            var (window, worst, best) = _examples[i % ExamplesMax];
-            if (window >= onset)
-            {
-                AddNew(bad, worst, max);
-            }
-            else
-            {
-                AddNew(good, best, max);
-            }
-        }
-    }
-
-    private static void AddNew(List<TraceId> list, TraceId trace, int max)
-    {
-        if (list.Count < max && !trace.IsNone && !list.Contains(trace))
-        {
-            list.Add(trace);
-        }
-    }
-}
 
 /// <summary>Receives what a closed or corrected window amounts to.</summary>
 internal interface IWindowSink
 {
     /// <param name="corrects">The window was closed before; this is its value with what came since.</param>
     void Sample(ServiceFeatures service, FeatureSeries series, long window, double value, double count, bool corrects);
+
+    /// <summary>A window of one segment's requests, which is stored only.</summary>
+    void Store(FeatureSeries series, long window, double value, double count);
 
     void Turned(ServiceFeatures service, FeatureSeries series, Turn turn, long window);
 }
@@ -75,10 +28,14 @@ internal sealed class ServiceFeatures(string service, string environment)
     /// <summary>Closed windows kept to be corrected by stragglers.</summary>
     internal const int CorrectableMax = 256;
 
+    /// <summary>Observations of a request kept while nobody knows whose it is.</summary>
+    internal const int WaitingMax = 256;
+
     private readonly Dictionary<(Feature Feature, string Dimension), FeatureSeries> _byKey = [];
     private readonly List<FeatureSeries> _series = [];
     private readonly Dictionary<long, Window> _windows = [];
     private readonly StoredWindows _stored = new();
+    private ServiceSegments? _segments;
     private readonly List<Window> _due = [];
     private Window? _recent;
     private long _touches;
@@ -122,6 +79,18 @@ internal sealed class ServiceFeatures(string service, string environment)
     /// <summary>Clocks differ: a change may be recorded a minute later than it shows.</summary>
     private bool IsChanged(long window) => window >= _changedWindow - (60 / FeatureWindows.LengthSeconds) && window <= _changedWindow + ChangedWindows;
 
+    /// <summary>The request whose spans are folded at the moment; null when nobody asks whose it is.</summary>
+    public TraceMemory? Request { get; set; }
+
+    /// <summary>Observes for a segment what was observed for the service.</summary>
+    public void Observe(Segment segment, FeatureSeries whole, long unixNanos, double value, TraceId trace)
+    {
+        if (WindowOf(FeatureWindows.IndexOf(unixNanos)) is { Closed: false } window)
+        {
+            (_segments ??= new ServiceSegments()).Observe(segment, whole, window, value, trace);
+        }
+    }
+
     public void Observe(Feature feature, string dimension, long unixNanos, double value, TraceId trace, int weight = 1)
     {
         if (unixNanos <= 0)
@@ -143,6 +112,18 @@ internal sealed class ServiceFeatures(string service, string environment)
         }
 
         window.Slot(series.Index, feature).Add(value, trace, weight);
+        if (Request is { } request && feature.IsComparable)
+        {
+            if (request.Segment is { } segment)
+            {
+                Observe(segment, series, unixNanos, value, trace);
+            }
+            else if (request.Waiting is { Count: < WaitingMax } waiting)
+            {
+                waiting.Add(new WaitingObservation(this, series, unixNanos, value));
+            }
+        }
+
         window.Dirty = true;
         window.TouchedAt = ++_touches;
         _dirtyClosed |= window.Closed;
@@ -272,6 +253,7 @@ internal sealed class ServiceFeatures(string service, string environment)
             _open--;
         }
 
+        _segments?.Close(this, window, learn, IsChanged(window.Index), sink);
         for (var i = 0; i < Math.Min(window.SlotCount, _series.Count); i++)
         {
             if (window[i] is not { } slot)
@@ -281,10 +263,14 @@ internal sealed class ServiceFeatures(string service, string environment)
 
             var series = _series[i];
             var value = slot.Value;
-            sink.Sample(this, series, window.Index, value, slot.Count, corrects: !first);
+            if (series.Feature.Of is null)
+            {
+                sink.Sample(this, series, window.Index, value, slot.Count, corrects: !first);
+            }
+
             if (first)
             {
-                series.Remember(window.Index, slot.WorstTrace, slot.BestTrace);
+                series.Remember(window.Index, value, slot);
                 var turn = series.Detector.Step(window.Index, value, slot.Count, learn, IsChanged(window.Index));
                 if (turn != Turn.None)
                 {

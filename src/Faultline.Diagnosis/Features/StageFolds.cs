@@ -160,6 +160,7 @@ internal static class StageFolds
         if (input > 0)
         {
             service.Observe(FeatureTable.InputTokens, "", end, input, trace);
+            service.Observe(FeatureTable.InputTokensFall, "", end, input, trace);
             service.Observe(FeatureTable.ContextSize, "", end, input, trace);
 
             // Some senders leave the count out when it is 0: once there was one, none means nought.

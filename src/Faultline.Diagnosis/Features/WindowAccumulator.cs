@@ -92,6 +92,9 @@ internal sealed class Window(long index)
     /// <summary>Arrival order of the last observation, so that the window untouched for longest is closed first.</summary>
     public long TouchedAt { get; set; }
 
+    /// <summary>Of segments' series; forgotten when the window is judged.</summary>
+    public Dictionary<FeatureSeries, Accumulator>? Segments { get; set; }
+
     public int SlotCount => _slots.Length;
 
     public Accumulator? this[int series] => series < _slots.Length ? _slots[series] : null;

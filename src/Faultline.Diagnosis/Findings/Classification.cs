@@ -34,6 +34,7 @@ internal static class Classification
             : HasScore("coheren", "repetition", "complete", "fluen", "format", "refus") || Has(FeatureTable.FinishFiltered) ? FailureClass.COHERENCE_DEGRADATION
             : HasScore("retriev", "context") ? FailureClass.RETRIEVAL_DRIFT
             : HasScore("") ? FailureClass.COHERENCE_DEGRADATION
+            : Has(FeatureTable.InputTokensFall) ? FailureClass.PROMPT_REGRESSION
             : Has(FeatureTable.ModelCalls) ? FailureClass.AGENT_LOOP
             : Has(FeatureTable.InputTokens) || Has(FeatureTable.OutputTokens) ? FailureClass.TOKEN_EXPLOSION
             : FailureClass.LATENCY_REGRESS;

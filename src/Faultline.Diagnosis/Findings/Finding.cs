@@ -24,7 +24,16 @@ public enum FailureClass
 /// <param name="High">Upper edge of the band.</param>
 /// <param name="Observed">What was measured.</param>
 /// <param name="Unit">s, tokens, 1 (ratio or score), calls.</param>
-public sealed record Symptom(string Feature, string Words, string Query, double Usual, double Low, double High, double Observed, string Unit);
+public sealed record Symptom(string Feature, string Words, string Query, double Usual, double Low, double High, double Observed, string Unit)
+{
+    /// <summary>The part of the requests that it is about; null when it is about all of them.</summary>
+    public SymptomPart? Part { get; init; }
+}
+
+/// <summary>A part of a service's requests: those with one value of an attribute.</summary>
+/// <param name="Attribute">E.g. <c>tenant.id</c>; of a member of a JSON object with its name behind a dot.</param>
+/// <param name="WholeQuery">PromQL that draws the same of all requests.</param>
+public sealed record SymptomPart(string Attribute, string Value, string WholeQuery);
 
 /// <summary>Something is wrong, in one sentence. What a case is opened from.</summary>
 public sealed record Finding

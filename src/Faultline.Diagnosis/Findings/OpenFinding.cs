@@ -22,6 +22,9 @@ internal sealed class OpenFinding
     /// <summary>Windows in which a series may be silent while others are usual again, before it no longer holds a finding open.</summary>
     private const long SilentWindowsMax = 60;
 
+    /// <summary>Windows after which a part of the requests that no longer come, while others do, no longer holds a finding open: an hour.</summary>
+    private const long PartGoneWindows = 3600 / FeatureWindows.LengthSeconds;
+
     private readonly List<(ServiceFeatures Service, FeatureSeries Series)> _symptoms = [];
     private readonly List<TraceId> _loopTraces = [];
     private LoopingTrace? _loop;
@@ -168,7 +171,7 @@ internal sealed class OpenFinding
         var anyUsual = _loop is not null;
         foreach (var (_, series) in _symptoms)
         {
-            if (!series.Detector.Abnormal)
+            if (!series.Detector.Abnormal || (series.Segment is not null && window - series.Detector.LastIndex > PartGoneWindows))
             {
                 anyUsual = true;
             }
@@ -187,7 +190,9 @@ internal sealed class OpenFinding
     /// <summary>As it is told to whoever opens cases. Needs <see cref="HasSymptoms"/>.</summary>
     public Finding ToFinding()
     {
-        var ordered = _symptoms.OrderByDescending(symptom => Rank(symptom.Series)).ThenBy(symptom => symptom.Series.Detector.OnsetIndex).ToList();
+        // What the whole service shows is not told again of a part of it.
+        var ordered = _symptoms.Where(symptom => symptom.Series.Whole is not { } whole || !_symptoms.Exists(other => ReferenceEquals(other.Series, whole)))
+            .OrderByDescending(symptom => Rank(symptom.Series)).ThenBy(symptom => symptom.Series.Detector.OnsetIndex).ToList();
         List<Symptom> symptoms = [];
         List<TraceId> bad = [];
         List<TraceId> good = [];

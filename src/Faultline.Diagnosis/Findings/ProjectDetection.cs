@@ -177,6 +177,13 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
         }
     }
 
+    void IWindowSink.Store(FeatureSeries series, long window, double value, double count)
+    {
+        var millis = FeatureWindows.EndMillis(window);
+        _samples.Batch.Add(series.ValueLabels, millis, value);
+        _samples.Batch.Add(series.CountLabels, millis, count);
+    }
+
     void IWindowSink.Turned(ServiceFeatures service, FeatureSeries series, Turn turn, long window)
     {
         if (turn == Turn.Raised)
@@ -308,11 +315,17 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
             return;
         }
 
-        if (service.SeriesOf(feature, feature.Dimension is { } name ? labels[name] : "") is not { } series)
+        foreach (var judged in FeatureTable.JudgedBy(feature))
         {
-            return;
+            if (service.SeriesOf(judged, feature.Dimension is { } name ? labels[name] : "") is { } series)
+            {
+                Restore(service, series, samples, abnormal);
+            }
         }
+    }
 
+    private static void Restore(ServiceFeatures service, FeatureSeries series, List<(long Window, double Value, double Count)> samples, AbnormalPeriods abnormal)
+    {
         foreach (var (window, value, count) in samples)
         {
             var learn = !abnormal.Contains(service.Environment, service.Service, FeatureWindows.EndSeconds(window));

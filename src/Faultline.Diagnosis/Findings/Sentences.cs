@@ -17,7 +17,8 @@ internal static class Sentences
     }
 
     public static string Selector(string metric, ServiceFeatures service, FeatureSeries series) =>
-        Selector(metric, service.Service, service.Environment, series.Feature, series.Dimension);
+        series.Segment is not null ? Selector(string.Equals(metric, FeatureWindows.CountMetric, StringComparison.Ordinal) ? series.CountLabels : series.ValueLabels) :
+        Selector(metric, service.Service, service.Environment, series.Feature.Of ?? series.Feature, series.Dimension);
 
     /// <summary>PromQL selector of exactly one series.</summary>
     public static string Selector(Labels series)
@@ -72,9 +73,12 @@ internal static class Sentences
         var observed = feature.FromScale(detector.ObservedScaled);
         return new Symptom(
             feature.Name,
-            Moved(feature, service.Service, series.Dimension, usual, observed),
+            Moved(feature, series.Segment is { } whose ? $"{service.Service} for {whose.Words}" : service.Service, series.Dimension, usual, observed),
             Selector(FeatureWindows.ValueMetric, service, series),
-            usual, low, high, observed, feature.Unit);
+            usual, low, high, observed, feature.Unit)
+        {
+            Part = series is { Segment: { } segment, Whole: { } whole } ? new SymptomPart(segment.Key, segment.Value, Selector(FeatureWindows.ValueMetric, service, whole)) : null,
+        };
     }
 
     /// <summary>Edges of the usual band in the feature's unit: three standard deviations, and never less than a change worth a word.</summary>

@@ -63,12 +63,12 @@ public sealed record UserRule
         string.Equals(series.Feature.Name, Feature, StringComparison.Ordinal) && Matches(Service, service.Service) && Matches(Environment, service.Environment) && Matches(Where, series.Dimension);
 
     /// <summary>Whether a name is that of a feature; any score's is.</summary>
-    public static bool IsFeature(string name) => FeatureTable.Find(name) is not null;
+    public static bool IsFeature(string name) => FeatureTable.Find(name) is { Of: null };
 
     /// <summary>Whether a feature has a dimension that <see cref="Where"/> can choose by.</summary>
     public static string? DimensionOf(string name) => FeatureTable.Find(name)?.Dimension;
 
-    public static IEnumerable<string> FeatureNames => FeatureTable.Fixed.Select(feature => feature.Name);
+    public static IEnumerable<string> FeatureNames => FeatureTable.Fixed.Where(feature => feature.Of is null).Select(feature => feature.Name);
 
     private static bool Matches(string glob, string text) => string.Equals(glob, "*", StringComparison.Ordinal) || Regex.IsMatch(
         text, "^" + Regex.Escape(glob).Replace("\\*", ".*", StringComparison.Ordinal).Replace("\\?", ".", StringComparison.Ordinal) + "$", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);

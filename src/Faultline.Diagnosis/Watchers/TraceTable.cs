@@ -38,6 +38,15 @@ internal sealed class TraceMemory
     /// <summary>Stages of the chain that left a span so far.</summary>
     public TraceStages Stages { get; set; }
 
+    /// <summary>Whose request it is; null while that is not known.</summary>
+    public Segment? Segment { get; set; }
+
+    /// <summary>What was observed of it while its segment was not known; null when nothing is kept.</summary>
+    public List<WaitingObservation>? Waiting { get; set; }
+
+    /// <summary>It is over, and nothing said whose it was.</summary>
+    public bool HasNoSegment { get; set; }
+
     /// <summary>Start of the earliest span with a parent that was seen.</summary>
     public long FirstChildStartUnixNanos { get; set; } = long.MaxValue;
 
@@ -73,6 +82,9 @@ internal sealed class TraceTable
     private readonly Queue<TraceId> _order = new();
     private (TraceId Trace, TraceMemory? Memory) _last;
 
+    /// <summary>Called with what is forgotten.</summary>
+    public Action<TraceMemory>? Forgotten { get; init; }
+
     public TraceMemory? Find(TraceId trace) => _traces.GetValueOrDefault(trace);
 
     public TraceMemory GetOrAdd(TraceId trace)
@@ -89,9 +101,9 @@ internal sealed class TraceTable
             return memory;
         }
 
-        if (_order.Count >= TracesMax)
+        if (_order.Count >= TracesMax && _traces.Remove(_order.Dequeue(), out var oldest))
         {
-            _traces.Remove(_order.Dequeue());
+            Forgotten?.Invoke(oldest);
         }
 
         memory = new TraceMemory();

@@ -41,6 +41,21 @@ public sealed class DetectionTests
         Assert.Equal(first.Id, Assert.Single(rig.News.OfType<FindingNews.Cleared>()).FindingId);
     }
 
+    /// <summary>Examples, passages or history that a model is no longer given show nowhere else at first.</summary>
+    [Fact]
+    public async Task Prompts_that_lose_a_third_are_found_and_drawn_by_the_series_of_input_tokens()
+    {
+        var rig = new Rig(Start);
+        var bot = new SimulatedBot(41);
+        await rig.LiveAsync(bot, TimeSpan.FromHours(1), new Behaviour());
+        await rig.LiveAsync(bot, TimeSpan.FromMinutes(3), new Behaviour { InputTokens = 600 });
+        var finding = Assert.Single(rig.Raised.DistinctBy(raised => raised.Id));
+        Assert.Equal(FailureClass.PROMPT_REGRESSION, finding.FailureClass);
+        Assert.Contains("input tokens a model call of support-bot fell from 9", finding.Title, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("feature=\"input_tokens\"", finding.Symptoms[0].Query, StringComparison.Ordinal);
+        Assert.DoesNotContain("input_tokens_fall", finding.VerificationQuery, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task An_agent_that_repeats_a_call_is_found_as_soon_as_the_trace_is_in()
     {

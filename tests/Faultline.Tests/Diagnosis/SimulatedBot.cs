@@ -61,6 +61,15 @@ internal sealed class SimulatedBot(int seed, string service = "support-bot", dou
 
     public string Service => service;
 
+    /// <summary>Whose requests it serves, by how often they come; none: no span says.</summary>
+    public IReadOnlyList<(string Name, double Share)> Tenants { get; init; } = [];
+
+    /// <summary>The attribute of a request's first span that names the tenant.</summary>
+    public string TenantKey { get; init; } = "tenant.id";
+
+    /// <summary>What the system does for one tenant, of what it does for all.</summary>
+    public Func<string, Behaviour, Behaviour> ForTenant { get; set; } = static (_, all) => all;
+
     /// <summary>Everything that ends from <paramref name="from"/> on within <paramref name="length"/>.</summary>
     public BatchBuilder Stretch(DateTimeOffset from, TimeSpan length, Behaviour behaviour, BatchBuilder? into = null)
     {
@@ -74,8 +83,16 @@ internal sealed class SimulatedBot(int seed, string service = "support-bot", dou
         return batch;
     }
 
+    private string NextTenant()
+    {
+        var at = _random.NextDouble() * Tenants.Sum(tenant => tenant.Share);
+        return Tenants.First(tenant => (at -= tenant.Share) < 0).Name;
+    }
+
     public TraceId Request(BatchBuilder batch, DateTimeOffset end, Behaviour b)
     {
+        var tenant = Tenants.Count == 0 ? null : NextTenant();
+        b = tenant is null ? b : ForTenant(tenant, b);
         _drift = (0.99 * _drift) + (0.02 * roughness * Normal());
         var slow = Math.Exp((0.15 * Day(end)) + (0.3 * _drift));
         var trace = new TraceId(new UInt128((ulong)seed + 1, ++_ids));
@@ -148,7 +165,7 @@ internal sealed class SimulatedBot(int seed, string service = "support-bot", dou
         }
 
         batch.Add(
-            new TestSpan(trace, root, default, "POST /ask", start, endNanos) { Kind = SpanKind.Server, Status = failed ? SpanStatus.Error : SpanStatus.Unset },
+            new TestSpan(trace, root, default, "POST /ask", start, endNanos) { Kind = SpanKind.Server, Status = failed ? SpanStatus.Error : SpanStatus.Unset, Attributes = tenant is null ? [] : [(TenantKey, tenant)] },
             service, release: b.Release);
         return trace;
     }

@@ -1,3 +1,4 @@
+using Faultline.Diagnosis.Baselines;
 using Faultline.Diagnosis.Detectors;
 using Faultline.Diagnosis.Features;
 using Xunit;
@@ -12,7 +13,7 @@ public sealed class ExcursionTests
         const double Sigma = 0.1;
         var rng = new Random(seed);
         double Noise() => Sigma * Math.Sqrt(-2 * Math.Log(1 - rng.NextDouble())) * Math.Cos(2 * Math.PI * rng.NextDouble());
-        var series = new Deviation(FeatureTable.Score("groundedness"));
+        var series = new Deviation(FeatureTable.Score("groundedness"), new Baseline(FeatureTable.Score("groundedness")));
         var index = 178_000_000L;
         for (var i = 0; i < 3000; i++)
         {
