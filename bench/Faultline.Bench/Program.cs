@@ -18,6 +18,8 @@ switch (name)
         return FuzzBench.Run(args);
     case "crash":
         return await CrashBench.RunAsync(args);
+    case "full-disk":
+        return await FullDiskBench.RunAsync(Number("--inserts", 200), Number("--seed", 1));
     case "durability":
         return await DurabilityBench.RunAsync();
     case "deletes":
@@ -37,6 +39,6 @@ switch (name)
     case "evaluators":
         return await EvaluatorBench.RunAsync(args.ElementAtOrDefault(1) ?? ".", json);
     default:
-        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai [--connections N], stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], durability, deletes [--spans N] [--deletes N], cardinality [--values N], quiet-month, locate, evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai [--connections N], stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], full-disk [--inserts N] [--seed S], durability, deletes [--spans N] [--deletes N], cardinality [--values N], quiet-month, locate, evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
         return 2;
 }

@@ -111,6 +111,8 @@ internal static class StagesBench
     {
         public NativeBlock? Last { get; private set; }
 
+        public long FreeBytes => long.MaxValue;
+
         public Task ExecuteAsync(string sql, SqlParameters? parameters = null, CancellationToken cancel = default) => throw new NotSupportedException();
 
         public Task<QueryResult> QueryAsync(string sql, SqlParameters? parameters = null, QueryLimits? limits = null, CancellationToken cancel = default) => throw new NotSupportedException();

@@ -3,6 +3,9 @@ namespace Faultline.ClickHouse;
 /// <summary>A ClickHouse: in this process (chDB) or, later, a server over HTTP. Statements and blocks are the same for both.</summary>
 public interface IClickHouse : IAsyncDisposable
 {
+    /// <summary>What is free, in bytes, where the data is kept; asked of the system at each call.</summary>
+    long FreeBytes { get; }
+
     /// <summary>Runs a statement that answers with no rows (DDL, settings, deletes).</summary>
     /// <exception cref="ClickHouseException">The engine refused it.</exception>
     Task ExecuteAsync(string sql, SqlParameters? parameters = null, CancellationToken cancel = default);

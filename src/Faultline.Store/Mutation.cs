@@ -1,5 +1,5 @@
-using System.Globalization;
 using Faultline.ClickHouse;
+using Faultline.Store.Disk;
 
 namespace Faultline.Store;
 
@@ -10,21 +10,10 @@ namespace Faultline.Store;
 /// </remarks>
 internal static class Mutation
 {
-    /// <summary>Room on the disk without which rows stay as they are.</summary>
-    public const long FreeBytesMin = 32L << 20;
-
-    private const int NotEnoughSpace = 243;
-
     /// <exception cref="ClickHouseException">There is no room, or the engine could not; may be tried again.</exception>
     public static async Task ExecuteAsync(IClickHouse engine, string sql, SqlParameters? parameters = null, CancellationToken cancel = default)
     {
-        var disks = await engine.QueryAsync("SELECT toInt64(min(free_space)) AS free FROM system.disks", cancel: cancel);
-        if (disks.Rows.First().Int64("free") is var free && free < FreeBytesMin)
-        {
-            throw new ClickHouseException(
-                NotEnoughSpace, string.Create(CultureInfo.InvariantCulture, $"the disk has {free >> 20} MiB free; rows are deleted when it has {FreeBytesMin >> 20}. Make room on it; nothing else is to be done."), sql);
-        }
-
+        DiskGuard.RequireRoom(engine, "rows are deleted");
         await engine.ExecuteAsync(sql, parameters, cancel);
     }
 }

@@ -1,4 +1,5 @@
 using Faultline.ClickHouse;
+using Faultline.Store.Disk;
 using Faultline.Store.Schema;
 using Faultline.Store.Writes;
 using Microsoft.Extensions.Logging;
@@ -11,9 +12,10 @@ public sealed class TelemetryStore
 {
     private static readonly QueryLimits PingLimits = new(Time: TimeSpan.FromSeconds(5));
 
-    private TelemetryStore(IClickHouse engine, BatchWriter writer, TimeProvider time)
+    private TelemetryStore(IClickHouse engine, DiskGuard disk, BatchWriter writer, TimeProvider time)
     {
         Engine = engine;
+        Disk = disk;
         Writer = writer;
         Samples = new Samples.SampleStore(engine, writer, time);
         Scores = new Scores.ScoreStore(engine);
@@ -51,6 +53,8 @@ public sealed class TelemetryStore
 
     public BatchWriter Writer { get; }
 
+    public DiskGuard Disk { get; }
+
     /// <summary>Brings the schema up to date (additive, idempotent, resumable) and starts the writer.</summary>
     /// <exception cref="SchemaException">The database is newer than this program.</exception>
     public static Task<TelemetryStore> OpenAsync(IClickHouse engine, WriterOptions options, TimeProvider time, CancellationToken cancel = default) =>
@@ -62,7 +66,19 @@ public sealed class TelemetryStore
         await Migrations.RunAsync(engine, Migration.OfThisProgram(), time, cancel);
         await Tiers.RetentionStore.CleanAsync(engine, cancel);
         await TableDurability.ApplyAsync(engine, options.Durability, cancel);
-        return new TelemetryStore(engine, await BatchWriter.StartAsync(engine, options, time, log, cancel), time);
+        await SayWhatLiesAsideAsync(engine, log, cancel);
+        var disk = new DiskGuard(engine, time, log);
+        return new TelemetryStore(engine, disk, await BatchWriter.StartAsync(engine, disk, options, time, log, cancel), time);
+    }
+
+    private static async Task SayWhatLiesAsideAsync(IClickHouse engine, ILogger log, CancellationToken cancel)
+    {
+        var aside = await engine.QueryAsync(
+            "SELECT count() AS parts, any(table || '/' || name) AS example FROM system.detached_parts WHERE database = currentDatabase() AND startsWith(reason, 'broken')", cancel: cancel);
+        if (aside.Rows.First() is var row && row.Int64("parts") is var parts and > 0)
+        {
+            log.PartsLieAside(parts, row.Text("example"));
+        }
     }
 
     /// <summary>Asks the store itself whether it answers: reads a row of a table of ours, within five seconds.</summary>

@@ -24,10 +24,12 @@ public sealed class EmbeddedClickHouse : IClickHouse
     private readonly EngineThreads _writers;
     private readonly EngineThreads _statements;
     private readonly RunningStatements _running;
+    private readonly DriveInfo _disk;
     private int _disposed;
 
-    private EmbeddedClickHouse(EngineProcess engine, EngineThreads readers, EngineThreads writers, EngineThreads statements)
+    private EmbeddedClickHouse(EngineProcess engine, EngineThreads readers, EngineThreads writers, EngineThreads statements, string dataDirectory)
     {
+        _disk = new DriveInfo(dataDirectory);
         _running = engine.Running;
         SetAside = engine.SetAside;
         _readers = readers;
@@ -55,6 +57,8 @@ public sealed class EmbeddedClickHouse : IClickHouse
 
     /// <summary>A sentence for each file that a full disk left so that its table could not be opened, and that was moved out of the way: for the log.</summary>
     public IReadOnlyList<string> SetAside { get; }
+
+    public long FreeBytes => _disk.AvailableFreeSpace;
 
     public async Task ExecuteAsync(string sql, SqlParameters? parameters = null, CancellationToken cancel = default) =>
         await _statements.RunAsync(
@@ -117,7 +121,7 @@ public sealed class EmbeddedClickHouse : IClickHouse
         {
             readers = await EngineThreads.StartAsync("engine reader", options.Readers, _ => Connect(options, create: false), engine.Killer).ConfigureAwait(false);
             var writers = await EngineThreads.StartAsync("engine writer", options.Writers, _ => Connect(options, create: false), killer: null).ConfigureAwait(false);
-            return new EmbeddedClickHouse(engine, readers, writers, statements);
+            return new EmbeddedClickHouse(engine, readers, writers, statements, options.DataDirectory);
         }
         catch
         {

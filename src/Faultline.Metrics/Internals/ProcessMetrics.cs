@@ -1,12 +1,13 @@
 using System.Diagnostics;
 using System.Globalization;
 using Faultline.Metrics.Exposition;
+using Faultline.Store.Disk;
 using Faultline.Store.Writes;
 
 namespace Faultline.Metrics.Internals;
 
 /// <summary>What the process and the store's writer say of themselves; names that dashboards know keep <c>otelcol_</c>.</summary>
-public sealed class ProcessMetrics(BatchWriter writer, long queueBytesMax, TimeProvider time)
+public sealed class ProcessMetrics(BatchWriter writer, DiskGuard disk, long queueBytesMax, TimeProvider time)
 {
     private readonly long _started = time.GetTimestamp();
 
@@ -34,6 +35,9 @@ public sealed class ProcessMetrics(BatchWriter writer, long queueBytesMax, TimeP
             MetricFamily.Counter("faultline_store_failed_commits", "Inserts that failed; their batches were tried again one by one.", MetricFamily.Of(figures.FailedCommits)),
             MetricFamily.Counter("faultline_store_refused_batches", "Batches answered with 'try later'.", MetricFamily.Of(figures.RefusedBatches)),
             MetricFamily.Counter("faultline_store_repeated_batches", "Requests that were sent again within a minute and were there already.", MetricFamily.Of(figures.RepeatedBatches)),
+            MetricFamily.Gauge("faultline_store_disk_free_bytes", "What is free on the store's disk; below faultline_store_disk_free_min_bytes senders are told to try later.", MetricFamily.Of(disk.FreeBytes)),
+            MetricFamily.Gauge("faultline_store_disk_free_min_bytes", "What must be free before rows are written.", MetricFamily.Of(DiskGuard.FreeBytesMin)),
+            MetricFamily.Counter("faultline_store_damaged_parts", "Parts that a full disk left damaged, and that were laid aside.", MetricFamily.Of(disk.Damaged)),
             MetricFamily.Counter("faultline_reader_failures", "Committed batches that a reader (derived metrics, detection, live tail) failed on.", MetricFamily.Of(figures.ReaderFailures)),
             MetricFamily.Gauge("faultline_reader_waiting_batches", "Committed batches that not every reader has seen yet.", MetricFamily.Of(figures.WaitingForReaders)),
             MetricFamily.Gauge("faultline_store_last_commit_seconds", "How long the last commit took.", MetricFamily.Of(figures.LastCommit.TotalSeconds)),

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Faultline.ClickHouse;
+using Faultline.Store.Disk;
 using Faultline.Store.Schema;
 using Faultline.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -73,7 +74,7 @@ public sealed class BatchWriter
     private long _refused;
     private long _repeated;
 
-    private BatchWriter(IClickHouse engine, WriterOptions options, TimeProvider time, ILogger log, RecentRequests recent, long newestReceived)
+    private BatchWriter(IClickHouse engine, DiskGuard disk, WriterOptions options, TimeProvider time, ILogger log, RecentRequests recent, long newestReceived)
     {
         _newestReceived = newestReceived;
         NewestStoredAtStart = newestReceived;
@@ -81,7 +82,7 @@ public sealed class BatchWriter
         _time = time;
         _log = log;
         _recent = recent;
-        _commit = new GroupCommit(engine, time, log);
+        _commit = new GroupCommit(engine, disk, time, log);
         _stored = new StoredBatches(engine);
         _feed = new ReaderFeed(Readers, log, Release);
         _queue = Channel.CreateBounded<PendingBatch>(new BoundedChannelOptions(WaitingBatchesMax) { SingleReader = true });
@@ -108,7 +109,7 @@ public sealed class BatchWriter
         _feed.WaitingBatches);
 
     /// <summary>Reads which requests were committed last, then takes batches.</summary>
-    internal static async Task<BatchWriter> StartAsync(IClickHouse engine, WriterOptions options, TimeProvider time, ILogger log, CancellationToken cancel)
+    internal static async Task<BatchWriter> StartAsync(IClickHouse engine, DiskGuard disk, WriterOptions options, TimeProvider time, ILogger log, CancellationToken cancel)
     {
         var recent = new RecentRequests(time);
         await recent.LoadAsync(engine, cancel);
@@ -117,7 +118,7 @@ public sealed class BatchWriter
         // A clock that was wrong once must not date everything after it.
         var aheadMax = ((time.GetUtcNow() - DateTimeOffset.UnixEpoch) + ClockAheadMax).Ticks * 100;
         var newest = await StoredBatches.NewestAsync(engine, cancel);
-        return new BatchWriter(engine, options, time, log, recent, newest > aheadMax ? 0 : newest);
+        return new BatchWriter(engine, disk, options, time, log, recent, newest > aheadMax ? 0 : newest);
     }
 
     /// <summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Faultline.ClickHouse;
+using Faultline.Store.Disk;
 using Faultline.Telemetry;
 using Microsoft.Extensions.Logging;
 
@@ -14,7 +15,7 @@ namespace Faultline.Store.Writes;
 /// restart the records are rebuilt from the hashes in the tables (<see cref="RecentRequests.LoadAsync"/>). Samples need none
 /// of this: writing them again changes nothing. Spans go last, so a trace that can be seen has its scores.
 /// </remarks>
-internal sealed class GroupCommit(IClickHouse engine, TimeProvider time, ILogger log)
+internal sealed class GroupCommit(IClickHouse engine, DiskGuard disk, TimeProvider time, ILogger log)
 {
     /// <summary>When this many batches in a row fail alone for reasons of the engine, it is the engine; the rest is told to try later at once.</summary>
     public const int AloneDelayedMax = 3;
@@ -143,6 +144,7 @@ internal sealed class GroupCommit(IClickHouse engine, TimeProvider time, ILogger
 
     private async Task InsertAsync(Tables table, IRows rows, ushort day, List<PendingBatch> batches)
     {
+        DiskGuard.RequireRoom(engine, "rows are written");
         try
         {
             foreach (var pending in batches)
@@ -151,6 +153,7 @@ internal sealed class GroupCommit(IClickHouse engine, TimeProvider time, ILogger
             }
 
             await rows.InsertAsync(engine, day, CancellationToken.None);
+            await disk.RequireWholeAsync(rows.Table, CancellationToken.None);
             Interlocked.Increment(ref _commits);
             Interlocked.Add(ref _committedRows, rows.Count);
         }
@@ -171,6 +174,8 @@ internal sealed class GroupCommit(IClickHouse engine, TimeProvider time, ILogger
         {
             return false;
         }
+
+        await disk.RequireWholeAsync(rows.Table, CancellationToken.None);
 
         // The first try may have been before midnight, and was received as long ago as records are kept.
         var found = await engine.QueryAsync(

@@ -190,7 +190,7 @@ internal sealed class Server : IAsyncDisposable
         var canary = Settings.Canary.Interval == TimeSpan.Zero
             ? null
             : new Canary(new IngestPipeline(store.Writer, ingest, new IngestFigures(), time), store.Traces, Settings.Canary, time, _logs.CreateLogger<Canary>());
-        var process = new ProcessMetrics(store.Writer, Settings.QueueBytesMax, time);
+        var process = new ProcessMetrics(store.Writer, store.Disk, Settings.QueueBytesMax, time);
         DeletionDesk? deletions = null;
         RetentionWorker? retention = null;
         IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. forwarder?.Families() ?? [], .. _tls?.Families() ?? [], .. _watch?.Families() ?? [], .. canary?.Figures.Families() ?? [],
@@ -276,6 +276,7 @@ internal sealed class Server : IAsyncDisposable
         }
 
         Loop("scrape", scrape.RunAsync);
+        Loop("disk", store.Disk.RunAsync);
         if (canary is not null)
         {
             Loop("canary", canary.RunAsync);

@@ -51,7 +51,7 @@ internal sealed class QuietMonth : IAsyncDisposable
         var derived = new DerivedMetrics(new DerivedMetricsOptions(), NullLogger.Instance, clock);
         var figures = new IngestFigures();
         var auth = new GatewayAuth(new GatewayOptions(false, ["key"], []));
-        var process = new ProcessMetrics(store.Writer, 1 << 20, clock);
+        var process = new ProcessMetrics(store.Writer, store.Disk, 1 << 20, clock);
         store.Writer.Readers.Add(derived);
         _canary = new Canary(new IngestPipeline(store.Writer, new IngestOptions(TimeSpan.FromDays(365)), new IngestFigures(), clock), store.Traces, new CanaryOptions(), clock, NullLogger<Canary>.Instance);
         _deletions = new DeletionDesk(cases, store.Deletions, new byte[32], clock, NullLogger<DeletionDesk>.Instance);

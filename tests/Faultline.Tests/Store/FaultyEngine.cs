@@ -21,6 +21,11 @@ public sealed class FaultyEngine(IClickHouse engine) : IClickHouse
 
     public Func<Task> Gate { get; set; } = () => Task.CompletedTask;
 
+    /// <summary>What the disk is said to have free; null: what it has.</summary>
+    public long? Room { get; set; }
+
+    public long FreeBytes => Room ?? engine.FreeBytes;
+
     public int Inserts => Volatile.Read(ref _inserts);
 
     public static ClickHouseException OutOfMemory() => new(241, "memory limit exceeded", "INSERT");

@@ -281,7 +281,7 @@ public sealed class SelfScrapeTests : StoreTest
 
     private static Func<IReadOnlyList<MetricFamily>> Internals(TelemetryStore store, DerivedMetrics derived)
     {
-        var process = new ProcessMetrics(store.Writer, 1 << 20, TimeProvider.System);
+        var process = new ProcessMetrics(store.Writer, store.Disk, 1 << 20, TimeProvider.System);
         var figures = new IngestFigures();
         var auth = new GatewayAuth(new GatewayOptions(false, ["key"], []));
         return () => [.. process.Families(), .. IngestMetrics.Families(figures, auth), .. derived.Internals()];
