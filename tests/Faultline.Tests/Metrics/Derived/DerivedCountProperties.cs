@@ -20,8 +20,14 @@ public sealed class DerivedCountProperties : StoreTest
     // Whole milliseconds add up to the same sum in any order.
     private static readonly DerivedMetricsOptions Options = new()
     {
-        Unit = DurationUnit.Milliseconds, LatencyName = "duration_milliseconds", Buckets = [2, 10, 100, 1000], Exemplars = false, Dimensions = ["region"],
-        CallsDimensions = ["tier"], EventDimensions = ["reason"], SeriesPerMetricMax = 1_000_000,
+        Unit = DurationUnit.Milliseconds,
+        LatencyName = "duration_milliseconds",
+        Buckets = [2, 10, 100, 1000],
+        Exemplars = false,
+        Dimensions = ["region"],
+        CallsDimensions = ["tier"],
+        EventDimensions = ["reason"],
+        SeriesPerMetricMax = 1_000_000,
     };
 
     [Fact]

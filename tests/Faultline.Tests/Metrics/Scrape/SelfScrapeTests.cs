@@ -152,8 +152,14 @@ public sealed class SelfScrapeTests : StoreTest
         ["ours"] = new(),
         ["the connector's"] = new()
         {
-            Unit = DurationUnit.Milliseconds, LatencyName = "duration_milliseconds", Dimensions = [new("env", "none")], CallsDimensions = ["tier"], HistogramDimensions = ["region"],
-            EventDimensions = ["reason"], Scopes = ["scope of bot"], Excluded = new HashSet<string>(StringComparer.Ordinal) { "span.kind" },
+            Unit = DurationUnit.Milliseconds,
+            LatencyName = "duration_milliseconds",
+            Dimensions = [new("env", "none")],
+            CallsDimensions = ["tier"],
+            HistogramDimensions = ["region"],
+            EventDimensions = ["reason"],
+            Scopes = ["scope of bot"],
+            Excluded = new HashSet<string>(StringComparer.Ordinal) { "span.kind" },
         },
         ["calls alone"] = new() { Histogram = false },
     };
