@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Faultline.Interop;
 using Microsoft.Playwright;
@@ -8,6 +9,9 @@ namespace Faultline.Browser;
 /// <summary>The README's main story, as a user lives it: faults, cases, causes, fix, verification, proof.</summary>
 public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFixture>
 {
+    /// <summary>For the README's pictures: a symptom that has lasted a while, after history and a healthy minute.</summary>
+    private static readonly TimeSpan FirstFaults = TimeSpan.FromSeconds(170);
+
     [SkippableFact]
     public async Task Two_faults_become_one_case_each_and_resolve_after_the_fix()
     {
@@ -19,17 +23,15 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
 
         // The page is open before anything happens; what follows must appear in it without a reload.
         await visit.GotoAsync("/cases");
-        var demo = await server.CommandAsync("demo", "--json", "--live-seconds", "200", "--server", server.Door("ui").ToString());
-        Assert.True(demo.ExitCode == 0, demo.Errors);
-
+        await PlayFaultsAsync(server, FirstFaults, found => found.Count == 2 && found.Any(one => Best(one) is { } best && best.GetProperty("cause").GetString() == "index_stale"));
         var cases = await CasesAsync(server);
         Assert.Equal(["report-agents", "support-bot"], cases.Select(item => item.GetProperty("service").GetString()).Order(StringComparer.Ordinal));
         var stale = cases.Single(item => item.GetProperty("service").GetString() == "support-bot");
         var loop = cases.Single(item => item.GetProperty("service").GetString() == "report-agents");
         Assert.Equal("RETRIEVAL_DRIFT", stale.GetProperty("failure_class").GetString());
         Assert.Equal("AGENT_LOOP", loop.GetProperty("failure_class").GetString());
-        Assert.Equal("index_stale", Best(stale).GetProperty("cause").GetString());
-        Assert.Contains(Best(loop).GetProperty("cause").GetString(), (string[])["loop_same_call", "prompt_template_regressed"]);
+        Assert.Equal("index_stale", Best(stale)!.Value.GetProperty("cause").GetString());
+        Assert.Contains(Best(loop)!.Value.GetProperty("cause").GetString(), (string[])["loop_same_call", "prompt_template_regressed"]);
         await Assertions.Expect(page.GetByText("CASE-1", new PageGetByTextOptions { Exact = false }).First).ToBeVisibleAsync();
         await Assertions.Expect(page.GetByText("CASE-2", new PageGetByTextOptions { Exact = false }).First).ToBeVisibleAsync();
 
@@ -59,14 +61,13 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
         // The case's own page followed it to the end.
         await Assertions.Expect(page.GetByText("Time to remediate")).ToBeVisibleAsync(new LocatorAssertionsToBeVisibleOptions { Timeout = 15_000 });
         // It happens again: two more cases, and each cites the first of its kind.
-        var again = await server.CommandAsync("demo", "--live-seconds", "220", "--server", server.Door("ui").ToString());
-        Assert.True(again.ExitCode == 0, again.Errors);
+        await PlayFaultsAsync(server, TimeSpan.Zero, found => found.Count == 4 && found.All(one => one.GetProperty("state").GetString() == "RESOLVED" || Best(one) is { } best && best.GetProperty("similar_case").ValueKind == JsonValueKind.String));
         cases = await CasesAsync(server);
         Assert.Equal(4, cases.Count);
         foreach (var first in (JsonElement[])[stale, loop])
         {
             var second = cases.Single(item => item.GetProperty("service").GetString() == first.GetProperty("service").GetString() && Id(item) != Id(first));
-            Assert.Equal(Id(first), Best(second).GetProperty("similar_case").GetString());
+            Assert.Equal(Id(first), Best(second)!.Value.GetProperty("similar_case").GetString());
             await visit.GotoAsync("/cases/" + Id(second));
             await Assertions.Expect(page.Locator(".hypothesis.first .seen")).ToContainTextAsync($"Seen before: {Id(first)}, resolved by");
         }
@@ -92,9 +93,30 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
         Assert.InRange(verdict.RootElement.GetProperty("first_broken_event").GetInt64(), 0, 10_000);
     }
 
+    /// <summary>The demo with its faults, until what is waited for is there and so much time has passed; at the latest until the demo has told all.</summary>
+    private static async Task PlayFaultsAsync(FaultlineProcess server, TimeSpan atLeast, Func<IReadOnlyList<JsonElement>, bool> isFound)
+    {
+        using var enough = new CancellationTokenSource();
+        var demo = server.CommandAsync(enough.Token, "demo", "--live-seconds", "220", "--server", server.Door("ui").ToString());
+        var watch = Stopwatch.StartNew();
+        while (!demo.IsCompleted && (watch.Elapsed < atLeast || !isFound(await CasesAsync(server))))
+        {
+            await Task.WhenAny(demo, Task.Delay(TimeSpan.FromSeconds(5)));
+        }
+
+        if (demo.IsCompleted)
+        {
+            Assert.True((await demo).ExitCode == 0, (await demo).Errors);
+        }
+
+        await enough.CancelAsync();
+        await demo;
+    }
+
     private static string Id(JsonElement item) => item.GetProperty("case_id").GetString()!;
 
-    private static JsonElement Best(JsonElement item) => item.GetProperty("remediation_suggestions")[0];
+    /// <summary>The first cause; none while it is being looked for.</summary>
+    private static JsonElement? Best(JsonElement item) => item.GetProperty("remediation_suggestions").EnumerateArray().Select(JsonElement? (one) => one).FirstOrDefault();
 
     internal static async Task<IReadOnlyList<JsonElement>> CasesAsync(FaultlineProcess server)
     {

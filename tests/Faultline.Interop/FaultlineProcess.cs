@@ -105,7 +105,10 @@ public sealed class FaultlineProcess : IAsyncDisposable
     }
 
     /// <summary>Runs a client command of the same executable against this server.</summary>
-    public async Task<(int ExitCode, string Output, string Errors)> CommandAsync(params string[] arguments)
+    public Task<(int ExitCode, string Output, string Errors)> CommandAsync(params string[] arguments) => CommandAsync(CancellationToken.None, arguments);
+
+    /// <param name="enough">Ends the command (SIGTERM) before it ends by itself; what it has said is returned all the same.</param>
+    public async Task<(int ExitCode, string Output, string Errors)> CommandAsync(CancellationToken enough, params string[] arguments)
     {
         var start = StartInfo(arguments);
         start.Environment["FAULTLINE_DATA"] = DataDirectory;
@@ -113,7 +116,16 @@ public sealed class FaultlineProcess : IAsyncDisposable
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
+        try
+        {
+            await process.WaitForExitAsync(enough);
+        }
+        catch (OperationCanceledException)
+        {
+            await TerminateAsync(process);
+            await process.WaitForExitAsync(CancellationToken.None);
+        }
+
         return (process.ExitCode, await output, await errors);
     }
 
@@ -133,14 +145,19 @@ public sealed class FaultlineProcess : IAsyncDisposable
     /// <summary>Asks it to stop (SIGTERM) and waits; the exit code.</summary>
     public async Task<int> StopAsync()
     {
-        using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)]);
-        await kill.WaitForExitAsync();
+        await TerminateAsync(_process);
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         await _process.WaitForExitAsync(patience.Token);
         return _process.ExitCode;
     }
 
     public Task RestartAsync() => LaunchAsync();
+
+    private static async Task TerminateAsync(Process process)
+    {
+        using var kill = Process.Start("kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync();
+    }
 
     public async ValueTask DisposeAsync()
     {
