@@ -69,7 +69,7 @@ public sealed record DerivedMetricsOptions
     /// <summary>Dimensions that are different attributes and would be the same label.</summary>
     public static IEnumerable<(string Label, IReadOnlyList<string> Names)> AlikeAsLabels(IEnumerable<SpanDimension> dimensions) =>
         from dimension in dimensions.DistinctBy(dimension => dimension.Name, StringComparer.Ordinal)
-        group dimension.Name by PrometheusName.OfLabel(dimension.Name) into alike
+        group dimension.Name by ExporterName.OfLabel(dimension.Name) into alike
         where alike.Count() > 1
         select (alike.Key, (IReadOnlyList<string>)[.. alike]);
 
@@ -80,5 +80,5 @@ public sealed record DerivedMetricsOptions
     internal string EventsMetric => Metric("events");
 
     private string Metric(string name) =>
-        PrometheusName.Of(string.Join('_', ((IEnumerable<string>)[Namespace, SpanNamespace, name]).Where(part => part.Length > 0)));
+        ExporterName.Of(string.Join('_', ((IEnumerable<string>)[Namespace, SpanNamespace, name]).Where(part => part.Length > 0)));
 }

@@ -134,7 +134,7 @@ internal sealed class SpanDimensions
     {
         public SpanDimension Dimension { get; } = dimension;
 
-        public string Label { get; } = PrometheusName.OfLabel(dimension.Name);
+        public string Label { get; } = ExporterName.OfLabel(dimension.Name);
 
         public byte[] Attribute { get; } = Encoding.UTF8.GetBytes(dimension.Name);
 

@@ -163,7 +163,7 @@ internal sealed class SpanMetrics
         _key.Begin(project);
         AppendCommon(
             Encoding.UTF8.GetBytes(labels["service_name"]), Encoding.UTF8.GetBytes(labels["span_name"]), (byte)kind, (byte)status,
-            Encoding.UTF8.GetBytes(labels[PrometheusName.OfLabel(ScopeName)]), Encoding.UTF8.GetBytes(labels[PrometheusName.OfLabel(ScopeVersion)]));
+            Encoding.UTF8.GetBytes(labels[ExporterName.OfLabel(ScopeName)]), Encoding.UTF8.GetBytes(labels[ExporterName.OfLabel(ScopeVersion)]));
         foreach (var dimension in metric.Dimensions)
         {
             _key.Append(Encoding.UTF8.GetBytes(labels[_dimensions.Label(dimension)]));
@@ -244,7 +244,7 @@ internal sealed class SpanMetrics
         {
             if (isThere)
             {
-                labels.Add(new(PrometheusName.OfLabel(attribute), value));
+                labels.Add(new(ExporterName.OfLabel(attribute), value));
             }
         }
 

@@ -2,7 +2,7 @@ namespace Faultline.Metrics.Derived;
 
 /// <summary>OpenTelemetry names as the collector's Prometheus exporter writes them.</summary>
 /// <remarks>Source: opentelemetry-collector-contrib, pkg/translator/prometheus.</remarks>
-internal static class PrometheusName
+internal static class ExporterName
 {
     public static string Of(string metric) => string.Concat(metric.Select(Sane));
 
