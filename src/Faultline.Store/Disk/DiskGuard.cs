@@ -101,12 +101,19 @@ public sealed class DiskGuard(IClickHouse engine, TimeProvider time, ILogger log
     /// <summary>Reads the new parts of all tables.</summary>
     internal async Task CheckAllAsync(CancellationToken cancel)
     {
-        var tables = await engine.QueryAsync("SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'", cancel: cancel);
-        foreach (var table in tables.Rows.Select(row => row.Text("name")).Union(_detached, StringComparer.Ordinal).ToList())
+        var detached = await _turn.RunAsync(() => Task.FromResult(_detached.ToList()), cancel);
+        var fresh = await engine.QueryAsync(
+            "SELECT DISTINCT table FROM system.parts WHERE database = currentDatabase() AND active AND modification_time >= fromUnixTimestamp({since:Int64})",
+            new SqlParameters().Add("since", FreshSince),
+            cancel: cancel);
+        foreach (var table in fresh.Rows.Select(row => row.Text("table")).Union(detached, StringComparer.Ordinal).ToList())
         {
             await _turn.RunAsync(() => CheckAsync(table, cancel), cancel);
         }
     }
+
+    /// <summary>Unix seconds; parts that were written later may be damaged.</summary>
+    private long FreshSince => Math.Min(Interlocked.Read(ref _carefulSince), time.GetUtcNow().ToUnixTimeSeconds());
 
     private bool IsCareful()
     {
@@ -137,7 +144,7 @@ public sealed class DiskGuard(IClickHouse engine, TimeProvider time, ILogger log
             SELECT name FROM system.parts
             WHERE database = currentDatabase() AND table = {table:String} AND active AND modification_time >= fromUnixTimestamp({since:Int64})
             """,
-            new SqlParameters().Add("table", table).Add("since", Math.Min(Interlocked.Read(ref _carefulSince), time.GetUtcNow().ToUnixTimeSeconds())),
+            new SqlParameters().Add("table", table).Add("since", FreshSince),
             cancel: cancel);
         var names = fresh.Rows.Select(row => row.Text("name")).ToHashSet(StringComparer.Ordinal);
         if (!_whole.TryGetValue(table, out var whole))
