@@ -1,4 +1,5 @@
 using Faultline.Ingest.Gateway;
+using Faultline.Ingest.Receivers;
 using Faultline.Metrics.Exposition;
 using Faultline.Telemetry.Redaction;
 using Faultline.Telemetry.Samples;
@@ -37,6 +38,15 @@ public static class IngestMetrics
         families.Add(Latency(figures));
         return families;
     }
+
+    /// <summary>What requests and the whole process hold, and may.</summary>
+    public static IReadOnlyList<MetricFamily> Families(BytesBudget reading) =>
+    [
+        MetricFamily.Gauge("faultline_reading_bytes", "Bytes of requests that are being read, decoded or committed.", MetricFamily.Of(reading.Taken)),
+        MetricFamily.Gauge("faultline_reading_max_bytes", "How many that may be before senders are told to try later.", MetricFamily.Of(reading.BytesMax)),
+        MetricFamily.Gauge("faultline_memory_max_bytes", "What the process may hold (memory.bytes_max); above 70 % of it requests are taken one at a time. It holds process_resident_memory_bytes.", MetricFamily.Of(reading.Ceiling.BytesMax)),
+        MetricFamily.Counter("faultline_memory_refused_requests", "Requests told to try later because the process held too much.", MetricFamily.Of(reading.Ceiling.Refusals)),
+    ];
 
     /// <summary>What was redacted, by class and mode.</summary>
     public static MetricFamily Family(RedactionFigures redacted) => MetricFamily.Counter(

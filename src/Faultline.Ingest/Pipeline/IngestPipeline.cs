@@ -19,6 +19,9 @@ public sealed record IngestOptions(TimeSpan MaxAge, long ReadingBytesMax = 512L 
 {
     /// <summary>What is taken out of every request before anything else sees it.</summary>
     public RedactionOptions Redaction { get; init; } = new();
+
+    /// <summary>What the whole process may hold.</summary>
+    public MemoryCeiling Ceiling { get; init; } = MemoryCeiling.None;
 }
 
 /// <summary>
@@ -37,7 +40,7 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
     public RedactionFigures Redacted => _redactor.Figures;
 
     /// <summary>What the receivers' buffers take of <see cref="IngestOptions.ReadingBytesMax"/>.</summary>
-    public BytesBudget Reading { get; } = new(options.ReadingBytesMax);
+    public BytesBudget Reading { get; } = new(options.ReadingBytesMax, options.Ceiling);
 
     /// <summary>Forgets every text of earlier requests that is still in memory.</summary>
     public void Forget() => _redactor.Forget();

@@ -25,7 +25,9 @@ internal enum RpcCode
 internal static class Replies
 {
     /// <summary>What a sender is told when too much is being read already.</summary>
-    public static string Busy(BytesBudget reading) => $"{reading.Taken >> 20} MiB of requests are being read already; at most {reading.BytesMax >> 20} MiB may.";
+    public static string Busy(BytesBudget reading) => reading.Ceiling.Resident > reading.Ceiling.RefusedBytes
+        ? $"The server holds {reading.Ceiling.Resident >> 20} MiB of memory; above {reading.Ceiling.RefusedBytes >> 20} MiB it takes requests one at a time (memory.bytes_max is {reading.Ceiling.BytesMax >> 20} MiB)."
+        : $"{reading.Taken >> 20} MiB of requests are being read already; at most {reading.BytesMax >> 20} MiB may.";
 
     /// <summary>An export response; empty where everything was accepted, as the specification says.</summary>
     public static byte[] Export(int rejected, string? reason)

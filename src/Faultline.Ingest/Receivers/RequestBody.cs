@@ -36,6 +36,11 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
     /// <returns>Why it cannot be taken, or <see cref="BodyFault.None"/>.</returns>
     public async Task<BodyFault> ReadAsync(PipeReader reader, int bytesMax, CancellationToken cancel)
     {
+        if (!budget.MayBegin())
+        {
+            return BodyFault.NoMemory;
+        }
+
         while (true)
         {
             var read = await reader.ReadAsync(cancel);

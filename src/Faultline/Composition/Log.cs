@@ -32,4 +32,10 @@ internal static partial class Log
 
     [LoggerMessage(9015, LogLevel.Warning, "The settings changed and cannot be used; the old keys stay in use. {Why}")]
     public static partial void SettingsUnusable(this ILogger log, string why);
+
+    [LoggerMessage(9021, LogLevel.Information, "The process held {Before} MiB, near memory.bytes_max ({Max} MiB). What nobody needs was given back: now it holds {After} MiB.")]
+    public static partial void MemoryRelieved(this ILogger log, long before, long after, long max);
+
+    [LoggerMessage(9022, LogLevel.Warning, "The engine could not be asked to give free memory back. There is nothing to do; it is asked again.")]
+    public static partial void EngineKeepsMemory(this ILogger log, Exception exception);
 }

@@ -131,8 +131,9 @@ internal sealed class Server : IAsyncDisposable
         var forwarder = OpenForwarder(time);
 
         // The store.
+        var memory = MemoryLimits.Of(Settings);
         var library = await EngineLibrary.EnsureAsync(Path.Combine(AppContext.BaseDirectory, "native"), say, cancel);
-        var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(Settings.DataDirectory, "clickhouse"), MemoryBytesMax: Settings.EngineMemoryBytesMax), cancel);
+        var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(Settings.DataDirectory, "clickhouse"), MemoryBytesMax: memory.EngineBytesMax), cancel);
         _close.Push(engine.DisposeAsync);
         var startLog = _logs.CreateLogger("Faultline");
         foreach (var statement in engine.RunningAtLastCrash)
@@ -145,7 +146,7 @@ internal sealed class Server : IAsyncDisposable
             startLog.EngineFileSetAside(what);
         }
 
-        var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(Settings.CommitDelay, Settings.QueueBytesMax, Durability: Settings.Durability), time, _logs.CreateLogger("Faultline.Store"), cancel);
+        var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(Settings.CommitDelay, memory.QueueBytesMax, Durability: Settings.Durability), time, _logs.CreateLogger("Faultline.Store"), cancel);
         _close.Push(async () => await store.Writer.StopAsync());
 
         // The ledger, and the cases that its events add up to.
@@ -185,15 +186,15 @@ internal sealed class Server : IAsyncDisposable
         // How telemetry gets in, and what is said about it.
         var auth = new GatewayAuth(GatewayOf(Settings));
         var figures = new IngestFigures();
-        var ingest = new IngestOptions(Settings.IngestMaxAge) { Redaction = Redaction() };
+        var ingest = new IngestOptions(Settings.IngestMaxAge, memory.ReadingBytesMax) { Redaction = Redaction(), Ceiling = memory.Ceiling(engine, _logs.CreateLogger("Faultline"), time) };
         var pipeline = new IngestPipeline(store.Writer, ingest, figures, time, forwarder);
         var canary = Settings.Canary.Interval == TimeSpan.Zero
             ? null
             : new Canary(new IngestPipeline(store.Writer, ingest, new IngestFigures(), time), store.Traces, Settings.Canary, time, _logs.CreateLogger<Canary>());
-        var process = new ProcessMetrics(store.Writer, store.Disk, Settings.QueueBytesMax, time);
+        var process = new ProcessMetrics(store.Writer, store.Disk, memory.QueueBytesMax, time);
         DeletionDesk? deletions = null;
         RetentionWorker? retention = null;
-        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. forwarder?.Families() ?? [], .. _tls?.Families() ?? [], .. _watch?.Families() ?? [], .. canary?.Figures.Families() ?? [],
+        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), .. IngestMetrics.Families(pipeline.Reading), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. forwarder?.Families() ?? [], .. _tls?.Families() ?? [], .. _watch?.Families() ?? [], .. canary?.Figures.Families() ?? [],
             .. deletions is null ? [] : DeletionMetrics.Families(deletions), .. retention is null ? [] : RetentionMetrics.Families(retention.Figures)];
         var promQl = new PromQlEngine(store.Samples.SelectAsync);
         var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));

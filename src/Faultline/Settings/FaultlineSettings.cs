@@ -57,6 +57,10 @@ public sealed record FaultlineSettings
 
     public RedactionOptions Redaction { get; init; } = new();
 
+    /// <summary>Of the whole process. A container that goes beyond its limit is killed, so the default stays below.</summary>
+    public long MemoryBytesMax { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 * 3;
+
+    /// <summary>Never more than half of <see cref="MemoryBytesMax"/>.</summary>
     public long EngineMemoryBytesMax { get; init; } = 2L << 30;
 
     public Durability Durability { get; init; } = Durability.Process;
@@ -158,6 +162,11 @@ public sealed record FaultlineSettings
             }
         }
 
+        if (MemoryBytesMax < MemoryBytesLeast)
+        {
+            yield return $"memory.bytes_max: {MemoryBytesMax >> 20} MiB is too little; an idle server holds some 350 MiB. Give it {MemoryBytesLeast >> 20} MiB or more.";
+        }
+
         foreach (var (before, after) in BucketsSeconds.Zip(BucketsSeconds.Skip(1)))
         {
             if (after <= before)
@@ -177,6 +186,8 @@ public sealed record FaultlineSettings
             yield return $"{string.Join(" and ", clash.Select(listener => listener.Key))}: both are {clash.Key}; give each its own port.";
         }
     }
+
+    private const long MemoryBytesLeast = 512L << 20;
 
     private static ListenAddress Loopback(int port) => new(System.Net.IPAddress.Loopback, port);
 }

@@ -51,6 +51,7 @@ internal static class SettingTable
         new("redaction.events", "Events by name, NAME=MODE: their attributes, and a log event's body.", (s, v) => s with { Redaction = s.Redaction with { Events = RedactionWriting.Rules(v) } }, IsList: true),
         new("redaction.patterns", "Patterns of your own, NAME=EXPRESSION or NAME:MODE=EXPRESSION.", (s, v) => s with { Redaction = s.Redaction with { Patterns = RedactionWriting.Patterns(v) } }, IsList: true),
         new("redaction.hash_key", "Key of the hashes, 16 characters or more (default: made at first use).", (s, v) => s with { Redaction = s.Redaction with { HashKey = RedactionWriting.Key(One(v)) } }),
+        new("memory.bytes_max", "Most memory the whole process may hold, e.g. 3GiB (default: three quarters of the machine's or container's); near it senders are told to try later.", (s, v) => s with { MemoryBytesMax = Bytes(v) }),
         new("store.memory_bytes_max", "Most memory the ClickHouse engine may take, e.g. 2GiB.", (s, v) => s with { EngineMemoryBytesMax = Bytes(v) }),
         new("store.durability", "What an acknowledgement outlives: process (its end, kill -9 included) or power (a power cut; every insert is synced).", (s, v) => s with { Durability = DurabilityOf(v) }),
         new("retention.hot", "How long everything stays, e.g. 3d; not set: for ever.", (s, v) => s with { Retention = s.Retention with { Hot = Duration(v) } }),

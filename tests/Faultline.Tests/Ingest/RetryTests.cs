@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using Faultline.Ingest.Gateway;
 using Faultline.Ingest.Pipeline;
+using Faultline.Ingest.Receivers;
 using Faultline.Ingest.Receivers.Grpc;
 using Faultline.Ingest.Receivers.Http;
 using Faultline.Store;
@@ -110,6 +111,33 @@ public sealed class RetryTests : StoreTest
         Assert.Equal("8", call.Status);
         Assert.Contains("google.rpc.RetryInfo", Details(call), StringComparison.Ordinal);
         Assert.Equal(0, pipeline.Reading.Taken);
+    }
+
+    [Fact]
+    public async Task Above_the_ceiling_of_memory_a_request_is_taken_alone_and_others_are_to_be_sent_again()
+    {
+        var gate = new TaskCompletionSource();
+        var store = await OpenAsync(new FaultyEngine(Engine) { Gate = () => gate.Task }, Soon);
+        var figures = new IngestFigures();
+        var ceiling = new MemoryCeiling(100 << 20, () => 120 << 20, () => Task.CompletedTask, TimeProvider.System);
+        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(MaxAge) { Ceiling = ceiling }, figures, TimeProvider.System);
+
+        var alone = PostAsync(pipeline);
+        while (pipeline.Reading.Taken == 0)
+        {
+            await Task.Delay(5);
+        }
+
+        var (status, retryAfter, message) = await PostAsync(pipeline);
+        var call = await CallAsync(pipeline, Frame(Request));
+        gate.SetResult();
+
+        Assert.Equal(HttpStatusCode.OK, (await alone).Status);
+        Assert.Equal((HttpStatusCode.TooManyRequests, "1"), (status, retryAfter));
+        Assert.Contains("holds 120 MiB of memory; above 70 MiB it takes requests one at a time (memory.bytes_max is 100 MiB)", message, StringComparison.Ordinal);
+        Assert.Equal("8", call.Status);
+        Assert.Contains("google.rpc.RetryInfo", Details(call), StringComparison.Ordinal);
+        Assert.Equal((2, 2), (ceiling.Refusals, figures.Refusals().Where(refusal => refusal.Reason == RefusalReason.Overloaded).Sum(refusal => refusal.Requests)));
     }
 
     [Fact]
