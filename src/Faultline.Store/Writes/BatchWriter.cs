@@ -51,8 +51,8 @@ public sealed class BatchWriter
     /// <summary>Largest batch that is taken, in <see cref="TelemetryBatch.ApproximateBytes"/>.</summary>
     public const long BatchBytesMax = 192L << 20;
 
-    /// <summary>A group is closed when it has this many bytes.</summary>
-    public const long GroupBytesMax = 64L << 20;
+    /// <summary>A group is closed when it has this many bytes: rows of some kilobytes gain nothing from larger inserts, and wait longer for them.</summary>
+    public const long GroupBytesMax = 24L << 20;
 
     private static readonly TimeSpan FullDelay = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ClockAheadMax = TimeSpan.FromHours(1);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 using Faultline.ClickHouse;
@@ -23,7 +24,10 @@ internal sealed class FixedRows<T>
         var needed = checked(Count + count);
         if (needed > _values.Length)
         {
-            Array.Resize(ref _values, (int)Math.Min(Array.MaxLength, Math.Max(needed, _values.Length * 2L)));
+            // Not Array.Resize, which clears what is written over next.
+            var larger = GC.AllocateUninitializedArray<T>((int)Math.Min(Array.MaxLength, Math.Max(needed, _values.Length * 2L)));
+            Values.CopyTo(larger);
+            _values = larger;
         }
 
         var room = _values.AsSpan(Count, count);
@@ -50,7 +54,7 @@ internal sealed class FixedRows<T>
     public void Clear()
     {
         Count = 0;
-        if (_values.Length > RowBuffers.KeptMax)
+        if ((long)_values.Length * Unsafe.SizeOf<T>() > RowBuffers.KeptBytesMax)
         {
             _values = new T[256];
         }
@@ -59,8 +63,8 @@ internal sealed class FixedRows<T>
 
 internal static class RowBuffers
 {
-    /// <summary>A buffer that one large group blew up beyond this many elements is let go after it.</summary>
-    public const int KeptMax = 16 << 20;
+    /// <summary>A buffer that one large batch blew up beyond this is let go after it. More than any column of a usual group (<see cref="BatchWriter.GroupBytesMax"/>) needs.</summary>
+    public const int KeptBytesMax = 32 << 20;
 
     /// <summary>Ends of one batch, moved behind the <paramref name="shift"/> items that are there.</summary>
     public static void AppendEnds(this FixedRows<int> rows, ReadOnlySpan<int> ends, int shift)

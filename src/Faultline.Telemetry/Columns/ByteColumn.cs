@@ -90,7 +90,10 @@ public sealed class ByteColumn
         var needed = checked(start + length);
         if (needed > _bytes.Length)
         {
-            Array.Resize(ref _bytes, (int)Math.Min(Array.MaxLength, Math.Max(Math.Max(needed, BytesMin), _bytes.Length * 2L)));
+            // Not Array.Resize, which clears what is written over next.
+            var larger = GC.AllocateUninitializedArray<byte>((int)Math.Min(Array.MaxLength, Math.Max(Math.Max(needed, BytesMin), _bytes.Length * 2L)));
+            _bytes.AsSpan(0, start).CopyTo(larger);
+            _bytes = larger;
         }
 
         return start;

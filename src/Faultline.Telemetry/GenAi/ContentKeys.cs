@@ -26,8 +26,13 @@ public static class ContentKeys
         return digit > 1 && key[digit - 1] == '.' && s_indexed.Find(key[..(digit - 1)]) is not null;
     }
 
+    /// <summary>The key as text; of one that the table names, always the same string.</summary>
+    internal static string Text(ReadOnlySpan<byte> key) => s_exact.Find(key) ?? Encoding.UTF8.GetString(key);
+
+    /// <summary>Each key by its bytes; of indexed ones what stands before the number.</summary>
     private static Utf8Table<string> Table(bool indexed) => new([..
         from row in DialectData.Rows("content.tsv", 2)
         where row[0].EndsWith('*') == indexed
-        select KeyValuePair.Create(Encoding.UTF8.GetBytes(row[0].TrimEnd('*')), row[1])]);
+        let key = row[0].TrimEnd('*')
+        select KeyValuePair.Create(Encoding.UTF8.GetBytes(key), key)]);
 }

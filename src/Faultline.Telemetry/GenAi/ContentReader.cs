@@ -31,11 +31,14 @@ internal sealed class ContentReader
         }
 
         // The opt-in event carries the same three attributes as the span would.
-        foreach (var details in events.Concat(logEvents).Where(one => one.Name == "gen_ai.client.inference.operation.details"))
+        foreach (var happened in (ReadOnlySpan<IReadOnlyList<OtlpEvent>>)[events, logEvents])
         {
-            foreach (var attribute in details.Attributes)
+            foreach (var details in happened.Count == 0 ? [] : happened.Where(one => one.Name == "gen_ai.client.inference.operation.details"))
             {
-                _attributes.TryAdd(attribute.Key, attribute);
+                foreach (var attribute in details.Attributes)
+                {
+                    _attributes.TryAdd(attribute.Key, attribute);
+                }
             }
         }
     }
@@ -50,8 +53,13 @@ internal sealed class ContentReader
             system.AddRange(MessageReader.Parts(instructions));
         }
 
-        // Instructions that came as an attribute and again as a message are shown once.
-        system.AddRange(input.Where(IsSystem).SelectMany(message => message.Parts).Where(part => !system.Contains(part)).ToList());
+        if (input.Exists(IsSystem))
+        {
+            // Instructions that came as an attribute and again as a message are shown once.
+            system.AddRange(input.Where(IsSystem).SelectMany(message => message.Parts).Where(part => !system.Contains(part)).ToList());
+            input = input.FindAll(message => !IsSystem(message));
+        }
+
         var isTool = _operation is "tool" or "mcp";
         var inputText = Text("input.value", "traceloop.entity.input", "langfuse.observation.input", "genkit:input", "mlflow.spanInputs", "ai.value", "ai.values", "embedding.text");
         var outputText = Text("output.value", "traceloop.entity.output", "langfuse.observation.output", "genkit:output", "mlflow.spanOutputs", "ai.response.object", "ai.result.object");
@@ -60,7 +68,7 @@ internal sealed class ContentReader
         return new GenAiContent
         {
             System = system,
-            Input = [.. input.Where(message => !IsSystem(message))],
+            Input = input,
             Output = output,
             Tools = ReadTools(),
             ToolArguments = arguments.Length == 0 && isTool ? inputText : arguments,
@@ -161,8 +169,8 @@ internal sealed class ContentReader
         _isTruncated |= isCut;
 
         // Cut off before anything was said: what came is shown as it is.
-        var saysSomething = messages.Exists(message => message.Parts.Any(part => part.Text.Length > 0 && part.Type is ("text" or "reasoning" or "tool_call" or "tool_call_response")));
-        return isCut && !saysSomething ? [new ContentMessage(role, [new ContentPart("text", attribute.Value)])] : messages;
+        static bool SaysSomething(ContentMessage message) => message.Parts.Any(part => part.Text.Length > 0 && part.Type is ("text" or "reasoning" or "tool_call" or "tool_call_response"));
+        return isCut && !messages.Exists(SaysSomething) ? [new ContentMessage(role, [new ContentPart("text", attribute.Value)])] : messages;
     }
 
     /// <summary>A general input or output: messages only when it looks like some, and never on a span that is not a model's.</summary>

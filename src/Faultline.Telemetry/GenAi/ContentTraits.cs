@@ -95,9 +95,9 @@ public sealed partial class ContentTraits
             return content.OutputText.Length == 0 ? ContentForm.NotSent : FormOf(content.OutputText);
         }
 
-        var words = string.Join('\n', content.Output.Select(message => message.Words).Where(text => text.Length > 0));
-        var callsTool = content.Output.Any(message => message.Parts.Any(part => part.Type is "tool_call" or "server_tool_call"));
-        return words.Length == 0 && callsTool ? ContentForm.NotSent : FormOf(words);
+        var words = content.Output is [var only] ? only.Words : string.Join('\n', content.Output.Select(message => message.Words).Where(text => text.Length > 0));
+        bool CallsTool() => content.Output.Any(message => message.Parts.Any(part => part.Type is "tool_call" or "server_tool_call"));
+        return words.Length == 0 && CallsTool() ? ContentForm.NotSent : FormOf(words);
     }
 
     private static double MeanCharacters(IReadOnlyList<ContentDocument> documents)

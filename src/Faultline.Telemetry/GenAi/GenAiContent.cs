@@ -17,7 +17,7 @@ public sealed record ContentPart(string Type, string Text, string Name = "", str
 public sealed record ContentMessage(string Role, IReadOnlyList<ContentPart> Parts, string FinishReason = "", string Name = "")
 {
     /// <summary>The words of the text parts, line by line.</summary>
-    public string Words => string.Join('\n', Parts.Where(part => part.Type == "text").Select(part => part.Text));
+    public string Words => Parts is [{ Type: "text" } only] ? only.Text : string.Join('\n', Parts.Where(part => part.Type == "text").Select(part => part.Text));
 }
 
 /// <param name="Score">Higher is better; null when only a distance was sent, or nothing.</param>
@@ -102,7 +102,7 @@ public sealed record GenAiContent
         };
         if (text.Length == 0 && Input.Count > 0)
         {
-            var message = Input.LastOrDefault(one => one.Role == "user" && one.Words.Length > 0) ?? Input[^1];
+            var message = Input is [var only] ? only : Input.LastOrDefault(one => one.Role == "user" && one.Words.Length > 0) ?? Input[^1];
             return FoldEnds(Spoken(message));
         }
 
@@ -156,15 +156,25 @@ public sealed record GenAiContent
         Span<char> folded = stackalloc char[PreviewCharactersMax];
         var length = 0;
         var hasSpace = false;
-        foreach (var rune in text.EnumerateRunes())
+        for (var at = 0; at < text.Length;)
         {
-            if (Rune.IsWhiteSpace(rune) || Rune.IsControl(rune))
+            // Most characters are plain, and telling so is most of the time.
+            var (taken, rune) = (1, default(Rune));
+            var unit = text[at];
+            var isPlain = unit is > ' ' and <= '~';
+            if (!isPlain)
             {
-                hasSpace = length > 0;
-                continue;
+                // What is no character at all becomes U+FFFD.
+                Rune.DecodeFromUtf16(text[at..], out rune, out taken);
+                if (Rune.IsWhiteSpace(rune) || Rune.IsControl(rune))
+                {
+                    hasSpace = length > 0;
+                    at += taken;
+                    continue;
+                }
             }
 
-            if (length + rune.Utf16SequenceLength + (hasSpace ? 1 : 0) > PreviewCharactersMax)
+            if (length + (isPlain ? 1 : rune.Utf16SequenceLength) + (hasSpace ? 1 : 0) > PreviewCharactersMax)
             {
                 break;
             }
@@ -174,7 +184,16 @@ public sealed record GenAiContent
                 folded[length++] = ' ';
             }
 
-            length += rune.EncodeToUtf16(folded[length..]);
+            if (isPlain)
+            {
+                folded[length++] = unit;
+            }
+            else
+            {
+                length += rune.EncodeToUtf16(folded[length..]);
+            }
+
+            at += taken;
             hasSpace = false;
         }
 

@@ -282,6 +282,11 @@ public static class GenAiNormaliser
 
     private static string FinishReasonsOf(Found given, GenAiContent content)
     {
+        if (given.Column is null && content.Output is [var only])
+        {
+            return only.FinishReason;
+        }
+
         IEnumerable<string> reasons = content.Output.Select(message => message.FinishReason);
         if (given.Column is { } column)
         {
@@ -334,17 +339,24 @@ public static class GenAiNormaliser
 
     private static GenAiContent ReadContent(SpanBatch spans, int row, string operation)
     {
-        var attributes = OtlpAttribute.Of(spans.Bodies, row);
+        var attributes = new List<OtlpAttribute>();
+        for (var entry = spans.Bodies.Start(row); entry < spans.Bodies.End(row); entry++)
+        {
+            attributes.Add(Attribute(spans.Bodies, entry));
+        }
+
         for (var entry = spans.Attributes.Start(row); entry < spans.Attributes.End(row); entry++)
         {
             if (ContentKeys.IsPart(spans.Attributes.Keys[entry]))
             {
-                attributes.Add(new OtlpAttribute(spans.Attributes.Keys.Text(entry), spans.Attributes.Values.Text(entry), spans.Attributes.Types[entry]));
+                attributes.Add(Attribute(spans.Attributes, entry));
             }
         }
 
         return GenAiContent.Read(attributes, OtlpSpan.EventsOf(spans, row), operation);
     }
+
+    private static OtlpAttribute Attribute(AttributeColumn column, int entry) => new(ContentKeys.Text(column.Keys[entry]), column.Values.Text(entry), column.Types[entry]);
 
     private static void FillDocuments(GenAiColumns gen, Found[] found, string operation, GenAiContent content)
     {

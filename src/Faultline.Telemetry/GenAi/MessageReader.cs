@@ -34,6 +34,7 @@ internal static class MessageReader
     public static List<ContentPart> Parts(ContentNode content) => content.Kind switch
     {
         ContentKind.Null => [],
+        ContentKind.Array when content.Items is [{ Kind: ContentKind.Object } only] => [Part(only)],
         ContentKind.Array => [.. content.Items.SelectMany(Parts)],
         ContentKind.Object => [Part(content)],
         _ => content.Text.Length == 0 ? [] : [new ContentPart("text", content.Text)],
@@ -65,7 +66,9 @@ internal static class MessageReader
                 var parts = Parts(node);
                 return parts.Count == 0 ? [] : [new ContentMessage(role, parts)];
             case ContentKind.Array:
-                return wrappers == 0 ? [] : [.. node.Items.SelectMany(item => Messages(item, role, wrappers - 1))];
+                return wrappers == 0 ? []
+                    : node.Items is [var only] ? Messages(only, role, wrappers - 1)
+                    : [.. node.Items.SelectMany(item => Messages(item, role, wrappers - 1))];
             case ContentKind.Object when IsMessage(node):
                 return [Message(node, role)];
             case ContentKind.Object:
@@ -143,7 +146,11 @@ internal static class MessageReader
             parts.AddRange(Parts(given));
         }
 
-        parts.AddRange((node.Member("tool_calls", "toolCalls")?.Items ?? []).Where(call => call.IsObject).Select(ToolCall));
+        if (node.Member("tool_calls", "toolCalls") is { } calls)
+        {
+            parts.AddRange(calls.Items.Where(call => call.IsObject).Select(ToolCall));
+        }
+
         var callId = node.TextOf("tool_call_id", "toolCallId") is { Length: > 0 } id ? id : said == "tool" ? node.TextOf("id") : "";
         if (said == "tool")
         {

@@ -168,8 +168,11 @@ public sealed class SpanBatch
         EndUnixNanos.Expect(spans);
         Status.Expect(spans);
         StatusMessage.Expect(spans);
-        Attributes.Expect(spans, Math.Min(bytes / 32, spans * 16), bytes / 4, (int)Math.Min(bytes * 2L / 3, spans * 1024L));
-        Bodies.Expect(spans, 0, 0, 0);
+
+        // Spans this large are mostly bodies; others have few or none.
+        var hasBodies = bytes / Math.Max(1, spans) >= BodyBytesMin;
+        Attributes.Expect(spans, Math.Min(bytes / 32, spans * 16), Math.Min(bytes / 4, spans * 512), (int)Math.Min(bytes * 2L / 3, spans * (hasBodies ? 256L : 1024L)));
+        Bodies.Expect(spans, 0, 0, hasBodies ? bytes : 0);
         GenAi.Expect(spans);
     }
 }
