@@ -40,6 +40,9 @@ internal static class IngestBench
             // The first load after a start pays for the compilation of what it runs.
             var first = await LoadOf(cold.Door("otlp_http"), rate: 0, run: 1);
             var full = await LoadOf(cold.Door("otlp_http"), rate: 0, run: 2);
+
+            // Half of the load means half of the load: without the merges that the full one left behind.
+            await Task.Delay(Settling);
             var half = await LoadOf(cold.Door("otlp_http"), rate: (int)(full.GetProperty("spans_per_second").GetDouble() / 2), run: 3);
             var loadedBytes = cold.ResidentBytes();
             var peakBytes = cold.PeakResidentBytes();
@@ -89,7 +92,7 @@ internal static class IngestBench
         }
     }
 
-    private static void Print(JsonElement figures, bool json)
+    public static void Print(JsonElement figures, bool json)
     {
         if (json)
         {
@@ -126,7 +129,7 @@ internal static class IngestBench
         return await load(new Uri(app.Urls.First()));
     }
 
-    private static async Task<JsonElement> LoadAsync(Uri endpoint, string shape, int seconds, int connections, int rate, ulong run)
+    public static async Task<JsonElement> LoadAsync(Uri endpoint, string shape, int seconds, int connections, int rate, ulong run)
     {
         var start = new ProcessStartInfo("dotnet", [
             FaultlineProcess.Built("bench/Faultline.Load", "Faultline.Load.dll"), "--endpoint", endpoint.ToString(), "--shape", shape,
@@ -174,7 +177,7 @@ internal static class IngestBench
         return Math.Round(took[1], 2);
     }
 
-    private static async Task<(long Stored, long Distinct)> CountAsync(string data)
+    public static async Task<(long Stored, long Distinct)> CountAsync(string data)
     {
         var library = await EngineLibrary.EnsureAsync(FaultlineProcess.Built("src/Faultline", "native"), _ => { });
         await using var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(data, "clickhouse")));

@@ -4,6 +4,7 @@ using Faultline.Bench;
 var name = args.FirstOrDefault() ?? "";
 int Number(string option, int otherwise) =>
     args.SkipWhile(argument => argument != option).Skip(1).FirstOrDefault() is { } text ? int.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : otherwise;
+string Text(string option, string otherwise) => args.SkipWhile(argument => argument != option).Skip(1).FirstOrDefault() ?? otherwise;
 var seconds = Number("--seconds", 10);
 var json = args.Contains("--json", StringComparer.Ordinal);
 switch (name)
@@ -26,6 +27,14 @@ switch (name)
         return await DeletesBench.RunAsync(args);
     case "cardinality":
         return await CardinalityBench.RunAsync(args);
+    case "soak":
+        return await SoakBench.RunAsync(seconds, Text("--memory", "1GiB"));
+    case "forward":
+        return await ForwardBench.RunAsync(Number("--outage", 60), Number("--rate", 8000));
+    case "redaction":
+        return await RedactionBench.RunAsync(Text("--shape", "plain"), seconds, Number("--connections", 32));
+    case "merges":
+        return await MergesBench.RunAsync(seconds, Number("--rate", 75_000), Number("--rows", 10_000), args.Contains("--genai", StringComparer.Ordinal), Text("--alter", ""));
     case "quiet-month":
         return await QuietMonthBench.RunAsync();
     case "locate":
@@ -39,6 +48,6 @@ switch (name)
     case "evaluators":
         return await EvaluatorBench.RunAsync(args.ElementAtOrDefault(1) ?? ".", json);
     default:
-        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai [--connections N], stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], full-disk [--inserts N] [--seed S], durability, deletes [--spans N] [--deletes N], cardinality [--values N], quiet-month, locate, evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai [--connections N], stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], full-disk [--inserts N] [--seed S], durability, deletes [--spans N] [--deletes N], cardinality [--values N], merges [--rate N] [--rows N] [--genai] [--alter SQL], soak [--memory 1GiB], forward [--outage SECONDS] [--rate N], redaction [--shape plain|genai] [--connections N], quiet-month, locate, evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
         return 2;
 }

@@ -106,23 +106,4 @@ internal static class StagesBench
 
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what,-24} {wall / spans,8:F2} µs wall {cpu / spans,8:F2} µs CPU {bytes / spans,8} B a span {wall / 1000,9:F1} ms in all"));
     }
-
-    private sealed class CapturingEngine : IClickHouse
-    {
-        public NativeBlock? Last { get; private set; }
-
-        public long FreeBytes => long.MaxValue;
-
-        public Task ExecuteAsync(string sql, SqlParameters? parameters = null, CancellationToken cancel = default) => throw new NotSupportedException();
-
-        public Task<QueryResult> QueryAsync(string sql, SqlParameters? parameters = null, QueryLimits? limits = null, CancellationToken cancel = default) => throw new NotSupportedException();
-
-        public Task InsertAsync(string table, IReadOnlyList<NativeBlock> blocks, CancellationToken cancel = default)
-        {
-            Last = blocks[0];
-            return Task.CompletedTask;
-        }
-
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-    }
 }
