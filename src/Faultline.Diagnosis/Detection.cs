@@ -144,7 +144,7 @@ public sealed class Detection : IBatchReader
         {
             if (_projects.TryGetValue(change.Project, out var project))
             {
-                project.Changed(change.Service, change.At);
+                project.Changed(change);
             }
         }
     }

@@ -5,8 +5,10 @@ namespace Faultline.Diagnosis.Baselines;
 /// <summary>What a window of so many observations should look like, on the feature's scale.</summary>
 /// <param name="Centre">Expected value.</param>
 /// <param name="Sigma">Standard deviation of a usual window around it.</param>
-/// <param name="Inflation">How much further a sum over neighbouring windows strays than if they were independent; 1 when they are.</param>
-internal readonly record struct Expectation(double Centre, double Sigma, double Inflation);
+/// <param name="Spread">The same for a sum over neighbouring windows, which strays further than if they were independent: never less than <paramref name="Sigma"/>.</param>
+/// <param name="Rate">Of a share: how often it is usually so, as far as what was seen allows to say; 0 of anything else.</param>
+/// <param name="Dispersion">Of a share: times a binomial variance that its sums have.</param>
+internal readonly record struct Expectation(double Centre, double Sigma, double Spread, double Rate = 0, double Dispersion = 1);
 
 /// <summary>What is usual for one series.</summary>
 internal interface IBaseline
@@ -26,6 +28,9 @@ internal interface IBaseline
     /// <summary>Takes in a usual window. Windows may come in any order.</summary>
     /// <param name="scaled">The window's value, on the feature's scale.</param>
     void Learn(long unixSeconds, double scaled, double count);
+
+    /// <summary>Forgets what was learnt.</summary>
+    void Restart();
 }
 
 /// <summary>
@@ -60,6 +65,18 @@ internal sealed class Baseline(Feature feature) : IBaseline
     /// <summary>A share's baseline is never taken as less than this, so that a first error is not a miracle.</summary>
     private const double ShareMin = 0.02;
 
+    /// <summary>Nothing is believed to be rarer than this, however long it was not seen.</summary>
+    internal const double RateMin = 0.004;
+
+    /// <summary>Observations that are added to what was seen, one of them bad: never seen among few is not never.</summary>
+    internal const double RateObservations = 50;
+
+    /// <summary>Observations of an hour of the day that count as much as the share of all days.</summary>
+    private const double HourObservations = 100;
+
+    /// <summary>Observations after which what a share was counts for a third.</summary>
+    private const double RateMemory = 5000;
+
     /// <summary>Windows this close are neighbours.</summary>
     private const long LagSecondsMax = 3 * FeatureWindows.LengthSeconds;
 
@@ -87,6 +104,9 @@ internal sealed class Baseline(Feature feature) : IBaseline
     private double _within;
     private int _spreadAt = -1;
     private double _shareExcess;
+    private double _rateSum;
+    private double _rateCount;
+    private double _centreWeight;
     private int _centreDays;
     private long _lagEnd = long.MinValue / 2;
     private double _lagValue;
@@ -110,10 +130,15 @@ internal sealed class Baseline(Feature feature) : IBaseline
         var centre = Centre(unixSeconds) + offset;
         var n = Math.Max(count, 1);
         double variance;
+        double rate = 0, dispersion = 1;
+        var inflation = Inflation();
         if (feature.Statistic == Statistic.Share)
         {
             var share = Math.Clamp(centre, ShareMin, 1 - ShareMin);
-            variance = (share * (1 - share) / n) + _shareExcess;
+            var binomial = share * (1 - share) / n;
+            variance = binomial + _shareExcess;
+            rate = Math.Clamp(Rate(centre - offset) + offset, RateMin, 1 - RateMin);
+            dispersion = variance / binomial * inflation * inflation;
         }
         else
         {
@@ -127,7 +152,20 @@ internal sealed class Baseline(Feature feature) : IBaseline
             }
         }
 
-        return new Expectation(centre, Math.Max(Math.Sqrt(variance), feature.SpreadFloor(centre)), Inflation());
+        // What is too steady to be believed is no steadier for being alike from window to window.
+        var sigma = Math.Sqrt(variance);
+        var floor = feature.SpreadFloor(centre);
+        return new Expectation(centre, Math.Max(sigma, floor), Math.Max(sigma * inflation, floor), rate, dispersion);
+    }
+
+    /// <summary>How often it is so: what all days say or, where that is worse and the more of it was seen, what this hour of other days says.</summary>
+    private double Rate(double centre)
+    {
+        var falls = feature.BadWhen == BadWhen.Falls;
+        var all = ((falls ? _rateCount - _rateSum : _rateSum) + 1) / (_rateCount + RateObservations);
+        var hour = falls ? 1 - centre : centre;
+        var bad = Math.Max(all, ((_centreWeight * hour) + (HourObservations * all)) / (_centreWeight + HourObservations));
+        return falls ? 1 - bad : bad;
     }
 
     public void Learn(long unixSeconds, double scaled, double count)
@@ -148,11 +186,27 @@ internal sealed class Baseline(Feature feature) : IBaseline
             }
         }
 
+        if (feature.Statistic == Statistic.Share)
+        {
+            var kept = Math.Exp(-count / RateMemory);
+            _rateSum = (_rateSum * kept) + (scaled * count);
+            _rateCount = (_rateCount * kept) + count;
+        }
+
         _recentValues[Learnt % RecentMax] = (float)learning;
         _recentWeights[Learnt % RecentMax] = weight;
         LearnHour(Math.DivRem(unixSeconds - 1, 3600).Quotient, learning, weight);
         Learnt++;
         UsualCount += (count - UsualCount) / Math.Min(Learnt, 1000);
+    }
+
+    public void Restart()
+    {
+        (Learnt, UsualCount, _lagPairs, _rateSum, _rateCount, _shareExcess) = (0, 0, 0, 0, 0, 0);
+        (_recentMedianAt, _spreadAt, _lagEnd) = (-1, -1, long.MinValue / 2);
+        Array.Clear(_residuals);
+        _hours = [];
+        _hoursVersion++;
     }
 
     private void LearnHour(long hour, double value, float weight)
@@ -300,11 +354,13 @@ internal sealed class Baseline(Feature feature) : IBaseline
 
         if (double.IsNaN(_centreBefore) || double.IsNaN(_centreAfter))
         {
+            _centreWeight = 0;
             return RecentMedian();
         }
 
         var seasonal = _centreBefore + ((_centreAfter - _centreBefore) * offset / 3600.0);
-        return _centreDays >= 2 ? seasonal : (seasonal + RecentMedian()) / 2;
+        return feature.FollowsWindows > 0 ? (feature.BadWhen == BadWhen.Falls ? Math.Min(seasonal, RecentMedian()) : Math.Max(seasonal, RecentMedian()))
+            : _centreDays >= 2 ? seasonal : (seasonal + RecentMedian()) / 2;
     }
 
     /// <summary>The usual value of an hour, from the same hour of other days; NaN when none is known.</summary>
@@ -314,6 +370,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
         Span<double> sameWeekday = stackalloc double[HoursKept / 168];
         var days = 0;
         var weeks = 0;
+        _centreWeight = 0;
         var current = (nowUnixSeconds - 1) / 3600;
         for (var back = 1; back < HoursKept / 24; back++)
         {
@@ -328,6 +385,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
             if (slot.Index == other && slot.Weight >= 3)
             {
                 sameDay[days++] = slot.Mean;
+                _centreWeight += slot.Weight;
                 if (back % 7 == 0)
                 {
                     sameWeekday[weeks++] = slot.Mean;
@@ -343,18 +401,19 @@ internal sealed class Baseline(Feature feature) : IBaseline
 
     private double RecentMedian()
     {
-        if (_recentMedianAt >= 0 && Learnt - _recentMedianAt < 4 && Learnt > 16)
+        if (_recentMedianAt >= 0 && Learnt - _recentMedianAt < (feature.FollowsWindows > 0 ? 1 : 4) && Learnt > 16)
         {
             return _recentMedian;
         }
 
-        var n = Math.Min(Learnt, RecentMax);
+        var n = Math.Min(Learnt, feature.FollowsWindows > 0 ? feature.FollowsWindows : RecentMax);
         Span<double> values = stackalloc double[n];
         Span<double> weights = stackalloc double[n];
         for (var i = 0; i < n; i++)
         {
-            values[i] = _recentValues[i];
-            weights[i] = _recentWeights[i];
+            var at = (Learnt - 1 - i) % RecentMax;
+            values[i] = _recentValues[at];
+            weights[i] = _recentWeights[at];
         }
 
         _recentMedianAt = Learnt;

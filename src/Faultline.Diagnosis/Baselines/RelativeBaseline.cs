@@ -41,6 +41,9 @@ internal sealed class RelativeBaseline(Feature feature, Baseline whole, Others o
     /// <summary>Windows with data before anything may alarm, and observations of others.</summary>
     public const int WindowsBeforeAlarm = 30;
 
+    /// <summary>Of a part less was seen than of the whole.</summary>
+    private const double RateMin = 0.01;
+
     /// <summary>Windows after which the usual distance is learnt anew by two thirds.</summary>
     private const int Memory = 500;
 
@@ -70,7 +73,18 @@ internal sealed class RelativeBaseline(Feature feature, Baseline whole, Others o
         var moved = others.Without(_ownSum * kept, _ownWeight * kept) * usual.Sigma;
 
         // What gets better for the others must not make the same worse for this one.
-        return usual with { Centre = usual.Centre + (feature.BadWhen == BadWhen.Falls ? Math.Min(0, moved) : Math.Max(0, moved)) };
+        var shift = feature.BadWhen == BadWhen.Falls ? Math.Min(0, moved) : Math.Max(0, moved);
+        return usual with { Centre = usual.Centre + shift, Rate = Rate(usual.Rate + shift) };
+    }
+
+    /// <summary>What the segment's own windows allow to say: never seen among few is not never.</summary>
+    private double Rate(double rate)
+    {
+        var falls = feature.BadWhen == BadWhen.Falls;
+        var windows = Math.Min(Learnt, Memory);
+        var bad = ((windows * (falls ? 1 - rate : rate)) + 1) / (windows + Baseline.RateObservations);
+        bad = Math.Clamp(Math.Max(bad, falls ? 1 - rate : rate), RateMin, 1 - RateMin);
+        return falls ? 1 - bad : bad;
     }
 
     public void Learn(long unixSeconds, double scaled, double count)
@@ -96,6 +110,8 @@ internal sealed class RelativeBaseline(Feature feature, Baseline whole, Others o
         UsualCount += (count - UsualCount) / Math.Min(Learnt, 1000);
     }
 
+    public void Restart() => (Learnt, UsualCount, _offset, _varianceRatio) = (0, 0, 0, 1);
+
     /// <summary>Tells the others' baselines of a window that was judged, usual or not.</summary>
     public void Note(long unixSeconds, double scaled, double count)
     {
@@ -114,6 +130,6 @@ internal sealed class RelativeBaseline(Feature feature, Baseline whole, Others o
     private Expectation Usual(long unixSeconds, double count)
     {
         var usual = whole.Expect(unixSeconds, count, _offset);
-        return usual with { Sigma = usual.Sigma * Inflation };
+        return usual with { Sigma = usual.Sigma * Inflation, Spread = usual.Spread * Inflation, Dispersion = usual.Dispersion * Inflation * Inflation };
     }
 }

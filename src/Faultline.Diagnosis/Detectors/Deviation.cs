@@ -27,16 +27,19 @@ internal enum Turn
 internal sealed class Deviation(Feature feature, IBaseline baseline)
 {
     /// <summary>Three windows at the cap; half of the smallest change worth a word is taken off first.</summary>
-    private static readonly ExcursionRule Sudden = new(Drift: 1, Cap: 5.5, Threshold: 12, EffectOff: 0.5);
+    private static readonly ExcursionRule Sudden = new(Drift: 1, Cap: 5.5, Threshold: 12, EffectOff: 0.5, CapApart: 7.5, ShareChanges: double.PositiveInfinity, ShareCap: 4.7, ShareThreshold: 12);
 
     /// <summary>
     /// At least four windows at the cap, or a shift of one and a half standard deviations over some ten. What is taken off first keeps a
     /// baseline that is a little wrong for hours, where there is much traffic, from adding up to an alarm.
     /// </summary>
-    private static readonly ExcursionRule Slow = new(Drift: 0.4, Cap: 3, Threshold: 10, EffectOff: 0.4);
+    private static readonly ExcursionRule Slow = new(Drift: 0.4, Cap: 3, Threshold: 10, EffectOff: 0.4, CapApart: 3, ShareChanges: 2, ShareCap: 4, ShareThreshold: 12);
 
     /// <summary>Part of the thresholds that is enough after a change.</summary>
     private const double ChangedShare = 0.6;
+
+    /// <summary>The same of shares: two errors are not to be enough, whatever has changed.</summary>
+    private const double ChangedShareOfShares = 0.8;
 
     /// <summary>Usual windows with data in a row that end it.</summary>
     public const int UsualToClear = 6;
@@ -54,8 +57,8 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
     private const long LearnAgainWindows = 24 * 3600 / FeatureWindows.LengthSeconds;
 
     private readonly Queue<(long End, double Scaled, double Count)> _held = new();
-    private readonly Excursion _sudden = new(Sudden, feature.WindowsMin);
-    private readonly Excursion _slow = new(Slow, feature.WindowsMin);
+    private readonly Excursion _sudden = new(Sudden, feature.WindowsMin, feature.SecondsMin);
+    private readonly Excursion _slow = new(Slow, feature.WindowsMin, feature.SecondsMin);
     private Excursion? _fired;
     private int _usualRun;
     private long _lastIndex = long.MinValue;
@@ -115,10 +118,26 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
         var expected = Baseline.Expect(end, count);
         var deviation = feature.BadWhen == BadWhen.Falls ? expected.Centre - scaled : scaled - expected.Centre;
         var floor = feature.EffectFloor(expected.Centre);
-        var window = new JudgedWindow(index, end, scaled, count, deviation, floor, expected.Sigma * expected.Inflation);
+        var window = new JudgedWindow(index, end, scaled, count, deviation, floor, expected.Spread, gap);
+        if (feature.Statistic == Statistic.Share)
+        {
+            var falls = feature.BadWhen == BadWhen.Falls;
+            window = window with { Bad = falls ? 1 - scaled : scaled, UsuallyBad = falls ? 1 - expected.Rate : expected.Rate, Dispersion = expected.Dispersion };
+        }
+
         return Abnormal
             ? StepAbnormal(window, learn, deviation < floor || deviation < UsualSigma * expected.Sigma)
-            : StepUsual(window, learn, gap, (changed ? ChangedShare : 1) * evidence);
+            : StepUsual(window, learn, gap, (!changed ? 1 : double.IsNaN(window.Bad) ? ChangedShare : ChangedShareOfShares) * evidence);
+    }
+
+    /// <summary>Forgets what was usual.</summary>
+    public void Restart()
+    {
+        Baseline.Restart();
+        _sudden.Reset();
+        _slow.Reset();
+        _held.Clear();
+        Abnormal = false;
     }
 
     private Turn StepUsual(in JudgedWindow window, bool learn, long gap, double thresholdShare)

@@ -1,4 +1,5 @@
 using Faultline.Diagnosis.Baselines;
+using Faultline.Diagnosis.Features;
 
 namespace Faultline.Diagnosis.Detectors;
 
@@ -7,21 +8,42 @@ namespace Faultline.Diagnosis.Detectors;
 /// <param name="Deviation">How far it is off in the bad direction; negative when it is better than expected.</param>
 /// <param name="EffectFloor">The smallest change worth a word.</param>
 /// <param name="Spread">Standard deviation of a usual window, widened by how alike neighbours are.</param>
-internal readonly record struct JudgedWindow(long Index, long End, double Scaled, double Count, double Deviation, double EffectFloor, double Spread);
+/// <param name="Gap">Windows since the last one with data.</param>
+internal readonly record struct JudgedWindow(long Index, long End, double Scaled, double Count, double Deviation, double EffectFloor, double Spread, long Gap)
+{
+    /// <summary>Of a share: the part of the observations that is bad; NaN of anything else.</summary>
+    public double Bad { get; init; } = double.NaN;
+
+    /// <summary>The part that is usually bad.</summary>
+    public double UsuallyBad { get; init; }
+
+    /// <summary>Times a binomial variance that the share's sums have.</summary>
+    public double Dispersion { get; init; } = 1;
+}
 
 /// <summary>The constants of a sum, in standard deviations but for the last.</summary>
 /// <param name="Drift">What a window may be off without adding anything.</param>
 /// <param name="Cap">The most that one window counts for, before the drift is taken off: a single wild window is never enough.</param>
 /// <param name="Threshold">Sum at which it fires.</param>
 /// <param name="EffectOff">Part of the smallest change worth a word that is taken off each window's deviation.</param>
-internal sealed record ExcursionRule(double Drift, double Cap, double Threshold, double EffectOff);
+/// <param name="CapApart">The cap of a window that has no neighbour: one of another minute is a witness of its own.</param>
+/// <param name="ShareChanges">Of shares, which have a likelihood: the change that is tested for, in smallest changes, but never more than half of the way to "always".</param>
+/// <param name="ShareCap">The most that one window adds to a share's sum, natural logarithm of the likelihood ratio.</param>
+/// <param name="ShareThreshold">Where that sum fires.</param>
+internal sealed record ExcursionRule(double Drift, double Cap, double Threshold, double EffectOff, double CapApart, double ShareChanges, double ShareCap, double ShareThreshold);
 
 /// <summary>
-/// A one-sided CUSUM over standardised deviations (Page 1954, "Continuous Inspection Schemes"), and what it saw since it left nought. It
+/// A one-sided CUSUM over standardised deviations, of a share over log-likelihood ratios (Page 1954, "Continuous Inspection Schemes"; Reynolds
+/// and Stoumbos 1999, "A CUSUM Chart for Monitoring a Proportion When Inspecting Continuously"), and what it saw since it left nought. It
 /// fires over its threshold when the mean of those windows is beyond the smallest change worth a word.
 /// </summary>
-internal sealed class Excursion(ExcursionRule rule, int windowsMin)
+/// <param name="windowsMin">Windows with data that it takes at least.</param>
+/// <param name="secondsMin">Time that it takes at least.</param>
+internal sealed class Excursion(ExcursionRule rule, int windowsMin, long secondsMin)
 {
+    /// <summary>Windows without a neighbour, and so far apart that two of them are as good as three.</summary>
+    private const long ApartWindows = 60 / FeatureWindows.LengthSeconds;
+
     private double _sum;
     private int _windows;
     private double _weight;
@@ -47,7 +69,8 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin)
     /// <returns>Whether it fires.</returns>
     public bool Step(in JudgedWindow window, IBaseline baseline, double thresholdShare)
     {
-        var threshold = rule.Threshold * thresholdShare;
+        var full = double.IsNaN(window.Bad) ? rule.Threshold : rule.ShareThreshold;
+        var threshold = full * thresholdShare;
         var before = _sum;
         _sum = Math.Max(0, _sum + Adds(window));
         if (_sum <= 0)
@@ -64,7 +87,7 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin)
         }
 
         Observe(window);
-        if (_sum < threshold || _windows < windowsMin)
+        if (_sum < threshold || !IsLongEnough(window))
         {
             return false;
         }
@@ -72,7 +95,7 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin)
         if (_deviation < window.EffectFloor)
         {
             // Certain, but too small to matter: keep looking, and do not let the sum grow without end.
-            _sum = Math.Min(_sum, Math.Max(rule.Threshold, threshold));
+            _sum = Math.Min(_sum, Math.Max(full, threshold));
             return false;
         }
 
@@ -83,12 +106,36 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin)
     /// <returns>Whether it is back at nought.</returns>
     public bool FallsBack(in JudgedWindow window)
     {
-        _sum = Math.Clamp(_sum + Adds(window), 0, rule.Threshold);
+        _sum = Math.Clamp(_sum + Adds(window), 0, double.IsNaN(window.Bad) ? rule.Threshold : rule.ShareThreshold);
         return IsAtRest;
     }
 
-    private double Adds(in JudgedWindow window) =>
-        Math.Min((window.Deviation - (rule.EffectOff * window.EffectFloor)) / window.Spread, rule.Cap) - rule.Drift;
+    private bool IsLongEnough(in JudgedWindow window)
+    {
+        var passed = window.Index - OnsetIndex;
+        return (passed + 1) * FeatureWindows.LengthSeconds >= secondsMin
+            && (_windows >= windowsMin || (secondsMin == 0 && _windows == windowsMin - 1 && passed >= ApartWindows));
+    }
+
+    private double Adds(in JudgedWindow window) => double.IsNaN(window.Bad)
+        ? Math.Min((window.Deviation - (rule.EffectOff * window.EffectFloor)) / window.Spread, window.Gap > NeighbourWindows ? rule.CapApart : rule.Cap) - rule.Drift
+        : Math.Min(window.Count * LikelihoodRatio(window) / window.Dispersion, rule.ShareCap);
+
+    /// <summary>Of one observation, the mean over those of the window.</summary>
+    private double LikelihoodRatio(in JudgedWindow window)
+    {
+        var usual = window.UsuallyBad;
+        if (1 - usual <= window.EffectFloor)
+        {
+            return -1;          // it cannot get worse by as much
+        }
+
+        var worse = usual + Math.Min(rule.ShareChanges * window.EffectFloor, (1 - usual) / 2);
+        return (window.Bad * Math.Log(worse / usual)) + ((1 - window.Bad) * Math.Log((1 - worse) / (1 - usual)));
+    }
+
+    /// <summary>Windows this close are neighbours.</summary>
+    private const long NeighbourWindows = 2;
 
     public void Observe(in JudgedWindow window)
     {

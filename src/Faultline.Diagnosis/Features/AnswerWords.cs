@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.RegularExpressions;
 
 namespace Faultline.Diagnosis.Features;
@@ -15,6 +16,11 @@ internal static partial class AnswerWords
     /// <summary>The answer declines. A refusal says so at once, so its beginning is enough.</summary>
     public static bool Refuses(string beginning) => beginning.Length > 0 && Refusal().IsMatch(beginning);
 
+    /// <summary>It holds what UTF-8 becomes when it is read as Latin-1 or Windows-1252, or characters that could not be read at all.</summary>
+    public static bool IsGarbled(string text) => text.AsSpan().ContainsAny(MisreadLetters) && Misread().IsMatch(text);
+
+    private static readonly SearchValues<char> MisreadLetters = SearchValues.Create("\uFFFDÃâÂ");
+
     /// <summary>The guardrail let it not pass.</summary>
     public static bool Blocks(string result) =>
         // A member that says yes or no says more than that its name occurs.
@@ -24,6 +30,9 @@ internal static partial class AnswerWords
         @"\b(sorry,? (but )?(i|we) (can't|cannot|can’t|am unable|am not able|won't|are unable|must)|(i|we)('m| am|’m| are) (not able|unable|not allowed|not permitted) to|(i|we) (can't|cannot|can’t|won't|won’t|will not|must decline|have to decline|must refuse)( to)? (" + DeclinedVerbs + @"|do|give|talk|respond|offer|advise|process|tell|say)|as an ai\b|against (my|our) (guidelines|programming|policy|policies)|not (appropriate|comfortable)|(i|we) (decline|refuse) to|(unable|not able) to (help|assist|answer|comply) with)",
         RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
     private static partial Regex Refusal();
+
+    [GeneratedRegex(@"\uFFFD|[ÃÂ][\u0080-\u00BFŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]|â[\u0080€][\u0080-\u00BFœ“”™˜¦]", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
+    private static partial Regex Misread();
 
     [GeneratedRegex(
         @"\b(block|blocked|deny|denied|reject|rejected|flagged|intervened|guardrail_intervened|violation|violates|unsafe|refused)\b",

@@ -50,16 +50,20 @@ internal enum Stage
 /// <param name="CountMin">Windows with fewer observations are neither learnt nor judged.</param>
 /// <param name="EffectMin">Smallest change worth a word: relative when logarithmic, else absolute on a scale of 1.</param>
 /// <param name="Dimension">Label that tells entities of one service apart (model, tool, …), or null.</param>
-/// <param name="WindowsMin">Windows in a row, with data, that must be abnormal at least: an exporter that restarts is silent for a while.</param>
+/// <param name="WindowsMin">Windows with data that must be abnormal at least.</param>
+/// <param name="SecondsMin">How long it must be so at least: a collector that restarts is silent for a while.</param>
 /// <param name="UnitsMin">Smallest change worth a word in the feature's unit, for ratios of small figures: 4 ms is twice 2 ms and nobody waits longer.</param>
 internal sealed record Feature(
-    string Name, string Words, Statistic Statistic, string Unit, BadWhen BadWhen, Stage Stage, bool Logarithmic, int CountMin, double EffectMin, string? Dimension = null, double UnitsMin = 0, int WindowsMin = Feature.WindowsUsual)
+    string Name, string Words, Statistic Statistic, string Unit, BadWhen BadWhen, Stage Stage, bool Logarithmic, int CountMin, double EffectMin, string? Dimension = null, double UnitsMin = 0, int WindowsMin = Feature.WindowsUsual, long SecondsMin = 0)
 {
     // A feature is looked up several times a span, and its name says which one it is.
     private readonly int _hash = string.GetHashCode(Name, StringComparison.Ordinal);
 
     /// <summary>The feature whose series this judges in the other direction; null for one with a series of its own.</summary>
     public Feature? Of { get; init; }
+
+    /// <summary>What it was in the last so many windows is usual too, whatever it was on other days; 0 where the day's rhythm says all.</summary>
+    public int FollowsWindows { get; init; }
 
     public bool Equals(Feature? other) => ReferenceEquals(this, other) || (other is not null && _hash == other._hash && string.Equals(Name, other.Name, StringComparison.Ordinal));
 
@@ -81,11 +85,11 @@ internal sealed record Feature(
     /// <summary>No window is so quiet that a smaller spread than this is believed.</summary>
     public double SpreadFloor(double centre) => (Logarithmic ? EffectMin : EffectFloor(centre)) / 4;
 
-    /// <summary>Whether small deviations may add up to an alarm. What needs many windows in a row does so because it is usual now and then.</summary>
-    public bool AddsUp => WindowsMin <= WindowsUsual;
+    /// <summary>Whether small deviations may add up to an alarm. What must last does so because it is usual now and then.</summary>
+    public bool AddsUp => SecondsMin == 0;
 
     /// <summary>Whether one part of the requests can be compared with all: counts, extremes and high quantiles depend on how many there are.</summary>
-    public bool IsComparable => MayAlarm && Statistic is (Statistic.Mean or Statistic.Share or Statistic.Median);
+    public bool IsComparable => MayAlarm && !ReferenceEquals(this, FeatureTable.CallRate) && Statistic is (Statistic.Mean or Statistic.Share or Statistic.Median);
 
     /// <summary>Of features that say nothing else.</summary>
     internal const int WindowsUsual = 3;
@@ -104,6 +108,9 @@ internal static class FeatureTable
     public const string ScorePrefix = "score:";
 
     public static readonly Feature Calls = new("calls", "calls", Statistic.Count, "calls", BadWhen.Never, Stage.Whole, true, 1, 0.5);
+
+    /// <summary>Over five minutes. Twice as many calls come now and then; more than that is a campaign, a client that loops, or somebody who takes all he can get.</summary>
+    public static readonly Feature CallRate = new("calls_per_minute", "calls a minute", Statistic.Mean, "calls", BadWhen.Rises, Stage.Whole, true, 1, 0.8) { FollowsWindows = 12 };
     public static readonly Feature ErrorRate = new("error_rate", "error rate", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.05);
     public static readonly Feature LatencyP50 = new("latency_p50", "median latency", Statistic.Median, "s", BadWhen.Rises, Stage.Whole, true, 1, 0.25, UnitsMin: 0.05);
 
@@ -118,15 +125,21 @@ internal static class FeatureTable
     public static readonly Feature DependencyErrorRate = new("dependency_error_rate", "error rate of", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.1, "dependency");
 
     /// <summary>Requests in which a stage that requests usually have left no span.</summary>
-    public static readonly Feature StageMissing = new("stage_missing_share", "share of requests without", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.3, "stage", WindowsMin: 12);
+    public static readonly Feature StageMissing = new("stage_missing_share", "share of requests without", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.4, "stage", WindowsMin: 5, SecondsMin: 360);
 
     /// <summary>Rises when a cache that answered some requests is lost; where every request needs the model it cannot.</summary>
     public static readonly Feature ReachesModel = new("model_reached_share", "share of requests that need the model", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.15);
 
     public static readonly Feature RetrievalTopScore = new("retrieval_top_score", "best retrieval score", Statistic.Mean, "1", BadWhen.Falls, Stage.Retrieve, false, 1, 0.03);
     public static readonly Feature RetrievalMeanScore = new("retrieval_mean_score", "mean retrieval score", Statistic.Mean, "1", BadWhen.Falls, Stage.Retrieve, false, 1, 0.03);
+    /// <summary>Of a vector database that tells distances, which are smaller for what is nearer, and scores nowhere.</summary>
+    public static readonly Feature RetrievalDistance = new("retrieval_distance", "distance of the nearest document", Statistic.Mean, "1", BadWhen.Rises, Stage.Retrieve, false, 1, 0.03);
     public static readonly Feature RetrievalDocuments = new("retrieval_documents", "retrieved documents", Statistic.Mean, "documents", BadWhen.Falls, Stage.Retrieve, true, 1, 0.2);
+
+    /// <summary>More passages and longer ones than usual cost, and bury what is asked for.</summary>
+    public static readonly Feature RetrievalDocumentsRise = new("retrieval_documents_rise", "retrieved documents", Statistic.Mean, "documents", BadWhen.Rises, Stage.Retrieve, true, 1, 0.4) { Of = RetrievalDocuments };
     public static readonly Feature ChunkLength = new("chunk_length", "mean length of retrieved chunks", Statistic.Mean, "characters", BadWhen.Falls, Stage.Retrieve, true, 1, 0.3);
+    public static readonly Feature ChunkLengthRise = new("chunk_length_rise", "mean length of retrieved chunks", Statistic.Mean, "characters", BadWhen.Rises, Stage.Retrieve, true, 1, 0.6) { Of = ChunkLength };
     public static readonly Feature RetrievalEmpty = new("retrieval_empty_share", "share of empty retrievals", Statistic.Share, "1", BadWhen.Rises, Stage.Retrieve, false, 1, 0.08);
     public static readonly Feature RetrievalErrorRate = new("retrieval_error_rate", "error rate of retrieval", Statistic.Share, "1", BadWhen.Rises, Stage.Retrieve, false, 1, 0.08);
     public static readonly Feature RetrievalLatency = new("retrieval_latency_p50", "median retrieval latency", Statistic.Median, "s", BadWhen.Rises, Stage.Retrieve, true, 1, 0.4, UnitsMin: 0.1);
@@ -140,12 +153,21 @@ internal static class FeatureTable
     public static readonly Feature InputTokensFall = new("input_tokens_fall", "input tokens a model call", Statistic.Mean, "tokens", BadWhen.Falls, Stage.Prompt, true, 1, 0.25) { Of = InputTokens };
     public static readonly Feature SystemPromptLength = new("system_prompt_length", "length of the system message", Statistic.Mean, "characters", BadWhen.Falls, Stage.Prompt, true, 1, 0.7);
     public static readonly Feature InputMessages = new("input_messages", "messages a model call is given", Statistic.Mean, "messages", BadWhen.Never, Stage.Prompt, true, 1, 0.3);
+
+    /// <summary>Another language, another topic, somebody's instructions: texts of words that this service has not met.</summary>
+    public static readonly Feature NewInput = new("new_words_input_share", "share of prompts in words that are new", Statistic.Share, "1", BadWhen.Rises, Stage.Prompt, false, 1, 0.15);
     public static readonly Feature UnfilledShare = new("unfilled_share", "share of prompts with unfilled placeholders", Statistic.Share, "1", BadWhen.Rises, Stage.Prompt, false, 1, 0.08);
 
     public static readonly Feature OutputTokens = new("output_tokens", "output tokens a model call", Statistic.Mean, "tokens", BadWhen.Rises, Stage.Model, true, 1, 0.5);
     public static readonly Feature ModelLatency = new("model_latency_p50", "median latency of the model", Statistic.Median, "s", BadWhen.Rises, Stage.Model, true, 1, 0.3, "model", UnitsMin: 0.05);
     public static readonly Feature FirstToken = new("time_to_first_token_p50", "median time to first token", Statistic.Median, "s", BadWhen.Rises, Stage.Model, true, 1, 0.4, "model", UnitsMin: 0.05);
     public static readonly Feature ModelErrorRate = new("model_error_rate", "error rate of the model", Statistic.Share, "1", BadWhen.Rises, Stage.Model, false, 1, 0.05, "model");
+
+    /// <summary>Which model is asked. It falls when another one is: a fallback, or a choice that nobody recorded.</summary>
+    public static readonly Feature ModelShare = new("model_share", "share of model calls that ask for", Statistic.Share, "1", BadWhen.Falls, Stage.Model, false, 1, 0.25, "model");
+
+    /// <summary>Of the calls that ask for one model, those that this version of it answers. It falls when the provider brings another.</summary>
+    public static readonly Feature VersionShare = new("model_version_share", "share of its model's answers that come from", Statistic.Share, "1", BadWhen.Falls, Stage.Model, false, 1, 0.25, "model");
     public static readonly Feature FinishLength = new("finish_length_share", "share of answers cut at the token limit", Statistic.Share, "1", BadWhen.Rises, Stage.Model, false, 1, 0.08);
     public static readonly Feature CachedInput = new("cached_input_share", "share of input tokens from the cache", Statistic.Mean, "1", BadWhen.Falls, Stage.Model, false, 1, 0.1);
 
@@ -153,6 +175,15 @@ internal static class FeatureTable
     public static readonly Feature Blocked = new("guardrail_block_share", "share of texts that the guardrail blocks", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.08, "guardrail");
     public static readonly Feature Refusals = new("refusal_share", "share of answers that refuse", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.08);
     public static readonly Feature JsonShare = new("json_answer_share", "share of answers that are valid JSON", Statistic.Share, "1", BadWhen.Falls, Stage.Output, false, 1, 0.1);
+
+    /// <summary>Characters that were decoded wrongly: "Ã©" for "é", a replacement character.</summary>
+    public static readonly Feature Garbled = new("garbled_answer_share", "share of answers with wrongly decoded characters", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.08);
+
+    /// <summary>The same of answers.</summary>
+    public static readonly Feature NewAnswer = new("new_words_answer_share", "share of answers in words that are new", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.15);
+
+    /// <summary>Texts that end in the middle of a sentence though the model says that it was done.</summary>
+    public static readonly Feature Unfinished = new("unfinished_answer_share", "share of answers that end in the middle of a sentence", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.15);
     public static readonly Feature EmptyAnswers = new("empty_answer_share", "share of empty answers", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.08);
 
     public static readonly Feature ToolCalls = new("tool_calls", "tool calls a trace", Statistic.Mean, "calls", BadWhen.Rises, Stage.Tools, true, 1, 0.7);
@@ -171,11 +202,11 @@ internal static class FeatureTable
 
     public static readonly IReadOnlyList<Feature> Fixed =
     [
-        Calls, ErrorRate, LatencyP50, LatencyP95, Wait, DependencyLatency, DependencyErrorRate, StageMissing, ReachesModel,
-        RetrievalTopScore, RetrievalMeanScore, RetrievalDocuments, ChunkLength, RetrievalEmpty, RetrievalErrorRate, RetrievalLatency, RerankErrorRate, RerankLatency,
-        InputTokens, InputTokensFall, ContextSize, SystemPromptLength, InputMessages, UnfilledShare,
-        OutputTokens, ModelLatency, FirstToken, ModelErrorRate, FinishLength, CachedInput,
-        FinishFiltered, Blocked, Refusals, JsonShare, EmptyAnswers,
+        Calls, CallRate, ErrorRate, LatencyP50, LatencyP95, Wait, DependencyLatency, DependencyErrorRate, StageMissing, ReachesModel,
+        RetrievalTopScore, RetrievalMeanScore, RetrievalDistance, RetrievalDocuments, RetrievalDocumentsRise, ChunkLength, ChunkLengthRise, RetrievalEmpty, RetrievalErrorRate, RetrievalLatency, RerankErrorRate, RerankLatency,
+        InputTokens, InputTokensFall, ContextSize, SystemPromptLength, InputMessages, NewInput, UnfilledShare,
+        OutputTokens, ModelLatency, FirstToken, ModelErrorRate, ModelShare, VersionShare, FinishLength, CachedInput,
+        FinishFiltered, Blocked, Refusals, JsonShare, Garbled, NewAnswer, Unfinished, EmptyAnswers,
         ToolCalls, ModelCalls, AgentTurns, Plans, MaxToolRepeats, ToolLatency, ToolErrorRate, ToolUseless,
     ];
 

@@ -16,6 +16,7 @@ internal sealed class ProjectFeatures
     private readonly Dictionary<(ServiceFeatures, ServiceFeatures), int> _links = [];
     private readonly Utf8Names _names = new();
     private readonly Guardrails _guardrails = new();
+    private readonly NamedSteps _namedSteps = new();
     private readonly TraceTable _traces;
     private readonly SegmentKeys _segmentKeys = new();
     private readonly Stack<List<WaitingObservation>> _spareLists = new();
@@ -212,7 +213,7 @@ internal sealed class ProjectFeatures
         var start = spans.StartUnixNanos[row];
         var end = Math.Max(spans.EndUnixNanos[row], start);
         var seconds = (end - start) / 1e9;
-        var failed = spans.Status[row] == SpanStatus.Error ? 1.0 : 0.0;
+        var failed = Failed(spans, row) ? 1.0 : 0.0;
         var memory = _traces.GetOrAdd(trace);
         Link(memory, service);
 
@@ -272,7 +273,26 @@ internal sealed class ProjectFeatures
         {
             StageFolds.Dependency(spans, row, service, trace, end, seconds, failed, _names);
         }
+        else if (!isRoot && spans.Kind[row] is not SpanKind.Server)
+        {
+            switch (_namedSteps.Of(operation, spans.Name[row]))
+            {
+                case NamedStep.Rerank:
+                    memory.Stages |= TraceStages.Rerank;
+                    StageFolds.Rerank(service, trace, end, seconds, failed);
+                    break;
+                case NamedStep.Plan:
+                    memory.Plans++;
+                    break;
+            }
+        }
     }
+
+    /// <summary>Langfuse says by a level of its own that something went wrong, and leaves the span's status as it is.</summary>
+    private static bool Failed(SpanBatch spans, int row) => spans.Status[row] == SpanStatus.Error
+        || (spans.GenAi.Count == spans.Count && spans.GenAi.Source[row].SequenceEqual("langfuse"u8)
+            && spans.Attributes.Find(row, "langfuse.observation.level"u8) is >= 0 and var level
+            && (spans.Attributes.Values[level].SequenceEqual("ERROR"u8) || spans.Attributes.Values[level].SequenceEqual("FATAL"u8) || spans.Attributes.Values[level].SequenceEqual("CRITICAL"u8)));
 
     private void FoldTool(SpanBatch spans, int row, ServiceFeatures service)
     {
@@ -281,7 +301,7 @@ internal sealed class ProjectFeatures
         var start = spans.StartUnixNanos[row];
         var end = Math.Max(spans.EndUnixNanos[row], start);
         var tool = _names[genAi.Tool[row]];
-        StageFolds.Tool(genAi, row, service, trace, end, (end - start) / 1e9, spans.Status[row] == SpanStatus.Error ? 1 : 0, tool);
+        StageFolds.Tool(genAi, row, service, trace, end, (end - start) / 1e9, Failed(spans, row) ? 1 : 0, tool);
 
         var memory = _traces.GetOrAdd(trace);
         memory.Stages |= TraceStages.Tool;

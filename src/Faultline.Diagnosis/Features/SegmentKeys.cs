@@ -97,13 +97,22 @@ internal sealed class SegmentKeys
             Add(bytes, key, null, RankOf(key));
             if (key.EndsWith("metadata", StringComparison.Ordinal) && attributes.Values[entry] is [(byte)'{', ..] json)
             {
-                for (var rank = 0; rank < Words.Length; rank++)
-                {
-                    if (MemberOf(json, rank) is { } member)
-                    {
-                        Add(bytes, $"{key}.{member}", member, rank);
-                    }
-                }
+                DiscoverMembers(bytes, key, json);
+            }
+        }
+    }
+
+    /// <summary>Of several members of one rank the first counts.</summary>
+    private void DiscoverMembers(ReadOnlySpan<byte> bytes, string key, ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json);
+        var seen = 0;
+        while (NextText(ref reader, out var member))
+        {
+            if (RankOf(member) is var rank && rank < Words.Length && (seen & (1 << rank)) == 0 && !reader.ValueSpan.IsEmpty)
+            {
+                seen |= 1 << rank;
+                Add(bytes, $"{key}.{member}", member, rank);
             }
         }
     }
@@ -145,21 +154,6 @@ internal sealed class SegmentKeys
         }
 
         return Words.Length;
-    }
-
-    /// <summary>The name of the first text member of a JSON object that is of the rank; null when none is, or it is no JSON.</summary>
-    private static string? MemberOf(ReadOnlySpan<byte> json, int rank)
-    {
-        var reader = new Utf8JsonReader(json);
-        while (NextText(ref reader, out var name))
-        {
-            if (RankOf(name) == rank && !reader.ValueSpan.IsEmpty)
-            {
-                return name;
-            }
-        }
-
-        return null;
     }
 
     /// <summary>The text member of a JSON object by that name; null when there is none, it has escapes, which no tenant's name has, or it is no JSON.</summary>

@@ -36,6 +36,10 @@ internal sealed class ServiceFeatures(string service, string environment)
     private readonly Dictionary<long, Window> _windows = [];
     private readonly StoredWindows _stored = new();
     private ServiceSegments? _segments;
+    private Traffic? _traffic;
+
+    /// <summary>What comes this long after it happened is history.</summary>
+    private const long PastSeconds = 600;
     private readonly List<Window> _due = [];
     private Window? _recent;
     private long _touches;
@@ -72,6 +76,27 @@ internal sealed class ServiceFeatures(string service, string environment)
     private const long ChangedWindows = 1800 / FeatureWindows.LengthSeconds;
 
     private long _changedWindow = long.MinValue / 2;
+
+    /// <summary>The words of its prompts.</summary>
+    public KnownWords InputWords { get; } = new();
+
+    /// <summary>The words of its answers.</summary>
+    public KnownWords AnswerWords { get; } = new();
+
+    /// <summary>The models that it asks, and their versions.</summary>
+    public ModelNames Models { get; } = new();
+
+    /// <summary>Somebody chose another model and said so: what is usual of it is learnt anew.</summary>
+    public void ModelChosen()
+    {
+        foreach (var series in _series)
+        {
+            if (series.Feature == FeatureTable.ModelShare || series.Feature == FeatureTable.VersionShare)
+            {
+                series.Detector.Restart();
+            }
+        }
+    }
 
     /// <summary>Notes that something of the service, or of one it works with, was changed.</summary>
     public void Changed(DateTimeOffset at) => _changedWindow = Math.Max(_changedWindow, FeatureWindows.IndexOf(at.ToUnixTimeMilliseconds() * 1_000_000));
@@ -253,6 +278,19 @@ internal sealed class ServiceFeatures(string service, string environment)
             _open--;
         }
 
+        if (first)
+        {
+            // History that is sent later is often a part of what was: as a rate it says nothing.
+            if (LastArrival.ToUnixTimeSeconds() - FeatureWindows.EndSeconds(window.Index) > PastSeconds)
+            {
+                _traffic = null;
+            }
+            else
+            {
+                Count(window, learn, sink);
+            }
+        }
+
         _segments?.Close(this, window, learn, IsChanged(window.Index), sink);
         for (var i = 0; i < Math.Min(window.SlotCount, _series.Count); i++)
         {
@@ -277,6 +315,29 @@ internal sealed class ServiceFeatures(string service, string environment)
                     sink.Turned(this, series, turn, window.Index);
                 }
             }
+        }
+    }
+
+    /// <summary>Notes the calls of a window, and judges how many came in some minutes that are over by it.</summary>
+    private void Count(Window window, bool learn, IWindowSink sink)
+    {
+        _traffic ??= new Traffic(window.Index);
+        var calls = Find(FeatureTable.Calls, "") is { } all ? window[all.Index] : null;
+        if (_traffic.Note(window.Index, calls?.Count ?? 0) is not { } minutes || SeriesOf(FeatureTable.CallRate, "") is not { } series)
+        {
+            return;
+        }
+
+        sink.Sample(this, series, minutes.Window, minutes.CallsPerMinute, minutes.Calls, corrects: false);
+        if (calls is not null)
+        {
+            series.Remember(minutes.Window, minutes.CallsPerMinute, calls);
+        }
+
+        var turn = series.Detector.Step(minutes.Window, minutes.CallsPerMinute, minutes.Calls, learn);
+        if (turn != Turn.None)
+        {
+            sink.Turned(this, series, turn, minutes.Window);
         }
     }
 
@@ -327,4 +388,35 @@ internal sealed class RecentTraces
 
     /// <summary>Newest first.</summary>
     public IEnumerable<TraceId> NewestFirst => _order.Reverse();
+}
+
+/// <summary>The models that a service was seen to ask, and those that were seen to answer for each.</summary>
+internal sealed class ModelNames
+{
+    /// <summary>Names of one kind that are told apart.</summary>
+    internal const int NamesMax = 8;
+
+    private readonly Dictionary<string, List<string>> _names = new(StringComparer.Ordinal);
+
+    /// <param name="of">The model that was asked; empty for the models that are asked.</param>
+    /// <returns>The names so far, with this one.</returns>
+    public IReadOnlyList<string> With(string of, string name)
+    {
+        if (!_names.TryGetValue(of, out var known))
+        {
+            if (_names.Count > NamesMax)
+            {
+                return [];
+            }
+
+            _names.Add(of, known = []);
+        }
+
+        if (known.Count < NamesMax && !known.Contains(name))
+        {
+            known.Add(name);
+        }
+
+        return known;
+    }
 }

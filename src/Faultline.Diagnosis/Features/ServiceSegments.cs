@@ -39,10 +39,15 @@ internal sealed class ServiceSegments
     /// <summary>Observations after which it is asked again which are followed.</summary>
     private const int RankEvery = 4096;
 
+    /// <summary>Accumulators kept for the next windows.</summary>
+    private const int SpareSlotsMax = 4096;
+
     /// <summary>Part of the thresholds that is asked for besides, for each natural logarithm of the number of segments.</summary>
     private const double Evidence = 0.2;
 
     private readonly Dictionary<Segment, ServiceSegment> _byName = new(ReferenceEqualityComparer.Instance);
+    private readonly Stack<Dictionary<FeatureSeries, Accumulator>> _spareWindows = new();
+    private readonly Stack<Accumulator> _spareSlots = new();
     private ServiceSegment? _last;
     private int _untilRank = RankEvery;
 
@@ -59,10 +64,10 @@ internal sealed class ServiceSegments
 
         if (!ReferenceEquals(series.SlotOf, window))
         {
-            window.Segments ??= [];
+            window.Segments ??= _spareWindows.TryPop(out var spare) ? spare : [];
             if (!window.Segments.TryGetValue(series, out var slot))
             {
-                window.Segments.Add(series, slot = new Accumulator(series.Feature));
+                window.Segments.Add(series, slot = NewSlot(series.Feature));
             }
 
             (series.SlotOf, series.Slot) = (window, slot);
@@ -107,7 +112,26 @@ internal sealed class ServiceSegments
             {
                 sink.Turned(service, series, turn, window.Index);
             }
+
+            if (_spareSlots.Count < SpareSlotsMax)
+            {
+                _spareSlots.Push(slot);
+            }
         }
+
+        slots.Clear();
+        _spareWindows.Push(slots);
+    }
+
+    private Accumulator NewSlot(Feature feature)
+    {
+        if (!_spareSlots.TryPop(out var slot))
+        {
+            return new Accumulator(feature);
+        }
+
+        slot.Reset(feature);
+        return slot;
     }
 
     /// <summary>The segment's series, noting that it was seen; null when it is not followed.</summary>

@@ -19,6 +19,7 @@ internal static class StageFolds
         if (IsRead(genAi, row))
         {
             Prompt(genAi.Traits, row, service, trace, end);
+            New(FeatureTable.NewInput, service.InputWords, genAi.InputPreview[row], service, trace, end);
         }
 
         if (failed > 0)
@@ -27,6 +28,7 @@ internal static class StageFolds
         }
 
         service.Observe(FeatureTable.ModelLatency, model, end, seconds, trace);
+        Answered(genAi, row, service, trace, end, model, names);
         if (genAi.FirstChunkNanos[row] != GenAiColumns.Absent)
         {
             service.Observe(FeatureTable.FirstToken, model, end, genAi.FirstChunkNanos[row] / 1e9, trace);
@@ -47,6 +49,29 @@ internal static class StageFolds
         if (IsRead(genAi, row))
         {
             Answer(genAi, row, service, trace, end);
+        }
+    }
+
+    /// <summary>Which model was asked, told of each that the service is known to ask; and which version of it answered.</summary>
+    private static void Answered(GenAiColumns genAi, int row, ServiceFeatures service, TraceId trace, long end, string asked, Utf8Names names)
+    {
+        if (asked.Length == 0)
+        {
+            return;
+        }
+
+        foreach (var known in service.Models.With("", asked))
+        {
+            service.Observe(FeatureTable.ModelShare, known, end, string.Equals(known, asked, StringComparison.Ordinal) ? 1 : 0, trace);
+        }
+
+        var answered = names[genAi.ModelResponded[row]];
+        if (answered.Length > 0)
+        {
+            foreach (var known in service.Models.With(asked, answered))
+            {
+                service.Observe(FeatureTable.VersionShare, known, end, string.Equals(known, answered, StringComparison.Ordinal) ? 1 : 0, trace);
+            }
         }
     }
 
@@ -72,19 +97,32 @@ internal static class StageFolds
             service.Observe(FeatureTable.RetrievalMeanScore, "", end, genAi.DocumentMeanScore[row], trace);
         }
 
+        // Those that write a document an attribute write nothing of an empty list: once there was one, none means nought.
         var documents = genAi.DocumentCount[row];
-        if (documents != GenAiColumns.Absent)
+        if (documents != GenAiColumns.Absent || service.Find(FeatureTable.RetrievalEmpty, "") is not null)
         {
-            service.Observe(FeatureTable.RetrievalEmpty, "", end, documents == 0 ? 1 : 0, trace);
+            service.Observe(FeatureTable.RetrievalEmpty, "", end, documents > 0 ? 0 : 1, trace);
             if (documents > 0)
             {
                 service.Observe(FeatureTable.RetrievalDocuments, "", end, documents, trace);
+                service.Observe(FeatureTable.RetrievalDocumentsRise, "", end, documents, trace);
             }
         }
 
-        if (IsRead(genAi, row) && genAi.Traits.DocumentCharacters[row] is var characters && double.IsFinite(characters))
+        if (!IsRead(genAi, row))
+        {
+            return;
+        }
+
+        if (genAi.Traits.DocumentCharacters[row] is var characters && double.IsFinite(characters))
         {
             service.Observe(FeatureTable.ChunkLength, "", end, characters, trace);
+            service.Observe(FeatureTable.ChunkLengthRise, "", end, characters, trace);
+        }
+
+        if (genAi.Traits.DocumentDistance[row] is var distance && double.IsFinite(distance))
+        {
+            service.Observe(FeatureTable.RetrievalDistance, "", end, distance, trace);
         }
     }
 
@@ -154,6 +192,15 @@ internal static class StageFolds
         service.Observe(FeatureTable.UnfilledShare, "", end, traits.Unfilled[row], trace);
     }
 
+    private static void New(Feature feature, KnownWords words, ReadOnlySpan<byte> preview, ServiceFeatures service, TraceId trace, long end)
+    {
+        Span<char> text = stackalloc char[GenAiContent.PreviewCharactersMax];
+        if (Encoding.UTF8.TryGetChars(preview, text, out var length) && words.IsNew(text[..length], end / 1_000_000_000) is { } isNew)
+        {
+            service.Observe(feature, "", end, isNew ? 1 : 0, trace);
+        }
+    }
+
     private static void Tokens(GenAiColumns genAi, int row, ServiceFeatures service, TraceId trace, long end)
     {
         var input = genAi.InputTokens[row];
@@ -187,6 +234,13 @@ internal static class StageFolds
 
         service.Observe(FeatureTable.EmptyAnswers, "", end, form == ContentForm.Empty ? 1 : 0, trace);
         service.Observe(FeatureTable.JsonShare, "", end, form == ContentForm.Json ? 1 : 0, trace);
-        service.Observe(FeatureTable.Refusals, "", end, form == ContentForm.Text && AnswerWords.Refuses(Encoding.UTF8.GetString(genAi.OutputPreview[row])) ? 1 : 0, trace);
+        New(FeatureTable.NewAnswer, service.AnswerWords, genAi.OutputPreview[row], service, trace, end);
+        var beginning = Encoding.UTF8.GetString(genAi.OutputPreview[row]);
+        service.Observe(FeatureTable.Refusals, "", end, form == ContentForm.Text && AnswerWords.Refuses(beginning) ? 1 : 0, trace);
+        service.Observe(FeatureTable.Garbled, "", end, AnswerWords.IsGarbled(beginning) ? 1 : 0, trace);
+        if (form == ContentForm.Text && genAi.FinishReasons[row].IndexOf("length"u8) < 0)
+        {
+            service.Observe(FeatureTable.Unfinished, "", end, genAi.Traits.EndsInSentence[row], trace);
+        }
     }
 }

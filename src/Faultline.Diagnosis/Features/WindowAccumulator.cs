@@ -5,6 +5,8 @@ namespace Faultline.Diagnosis.Features;
 /// <summary>Observations of one feature in one window, as they come.</summary>
 internal sealed class Accumulator(Feature feature)
 {
+    private Feature _feature = feature;
+
     /// <summary>Values kept for quantiles; of more the last ones stand for all.</summary>
     internal const int ValuesMax = 512;
 
@@ -22,10 +24,18 @@ internal sealed class Accumulator(Feature feature)
     /// <summary>Trace of the best observation.</summary>
     public TraceId BestTrace { get; private set; }
 
+    /// <summary>Begins anew, for another window and maybe another feature.</summary>
+    public void Reset(Feature feature)
+    {
+        _feature = feature;
+        (Count, _sum, _max) = (0, 0, double.NegativeInfinity);
+        (WorstTrace, BestTrace) = (default, default);
+    }
+
     /// <param name="weight">How many observations it counts as: 0 moves the value (of a maximum) only.</param>
     public void Add(double value, TraceId trace, int weight = 1)
     {
-        if (feature.Statistic is Statistic.Median or Statistic.P95)
+        if (_feature.Statistic is Statistic.Median or Statistic.P95)
         {
             if (Count >= _values.Length && _values.Length < ValuesMax)
             {
@@ -39,7 +49,7 @@ internal sealed class Accumulator(Feature feature)
         _sum += value * weight;
         _max = Math.Max(_max, value);
 
-        var badness = feature.BadWhen == BadWhen.Falls ? -value : value;
+        var badness = _feature.BadWhen == BadWhen.Falls ? -value : value;
         if (WorstTrace.IsNone || badness > _worst)
         {
             _worst = badness;
@@ -54,7 +64,7 @@ internal sealed class Accumulator(Feature feature)
     }
 
     /// <summary>The window's value so far, in the feature's unit.</summary>
-    public double Value => feature.Statistic switch
+    public double Value => _feature.Statistic switch
     {
         Statistic.Count => Count,
         Statistic.Max => _max,

@@ -4,6 +4,7 @@ using Faultline.Diagnosis.Rules;
 using Faultline.Diagnosis.Topics;
 using Faultline.Store.Samples;
 using Faultline.Telemetry;
+using Faultline.Telemetry.Changes;
 using Faultline.Telemetry.Samples;
 
 namespace Faultline.Diagnosis.Findings;
@@ -89,15 +90,20 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
     }
 
     /// <summary>Notes a change of a service: it and those that work with it are looked at more closely for a while.</summary>
-    public void Changed(string service, DateTimeOffset at)
+    public void Changed(ChangeEvent change)
     {
-        foreach (var changed in Features.Services.Where(one => string.Equals(one.Service, service, StringComparison.Ordinal)).ToList())
+        foreach (var changed in Features.Services.Where(one => string.Equals(one.Service, change.Service, StringComparison.Ordinal)).ToList())
         {
+            if (!change.IsSeen && string.Equals(change.Type, "model", StringComparison.Ordinal))
+            {
+                changed.ModelChosen();
+            }
+
             foreach (var other in Features.Services)
             {
                 if (ReferenceEquals(changed, other) || Features.Linked(changed, other))
                 {
-                    other.Changed(at);
+                    other.Changed(change.At);
                 }
             }
         }

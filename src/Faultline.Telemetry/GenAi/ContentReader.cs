@@ -65,17 +65,18 @@ internal sealed class ContentReader
         var outputText = Text("output.value", "traceloop.entity.output", "langfuse.observation.output", "genkit:output", "mlflow.spanOutputs", "ai.response.object", "ai.result.object");
         var arguments = Text("gen_ai.tool.call.arguments", "ai.toolCall.args", "tool.parameters", "gcp.vertex.agent.tool_call_args", "mcp.request.argument");
         var result = Text("gen_ai.tool.call.result", "ai.toolCall.result", "gcp.vertex.agent.tool_response", "mcp.response.value");
+        var documents = ReadDocuments(out var isList);
         return new GenAiContent
         {
             System = system,
             Input = input,
             Output = output,
             Tools = ReadTools(),
-            ToolArguments = arguments.Length == 0 && isTool ? inputText : arguments,
-            ToolResult = result.Length == 0 && isTool ? outputText : result,
+            ToolArguments = arguments.Length > 0 || !isTool ? arguments : inputText.Length > 0 ? inputText : Text("gen_ai.prompt"),
+            ToolResult = result.Length > 0 || !isTool ? result : outputText.Length > 0 ? outputText : Text("gen_ai.completion"),
             RetrievalQuery = ReadQuery(inputText),
-            Documents = ReadDocuments(),
-            HasDocumentList = _attributes.ContainsKey("gen_ai.retrieval.documents"),
+            Documents = documents,
+            HasDocumentList = isList,
             PromptTemplate = Text("llm.prompt_template.template", "traceloop.prompt.template"),
             PromptVariables = Text("llm.prompt_template.variables", "traceloop.prompt.template_variables"),
             InputText = inputText,
@@ -404,9 +405,11 @@ internal sealed class ContentReader
             : Text("db.query.text");
     }
 
-    private List<ContentDocument> ReadDocuments()
+    /// <param name="isList">A list of documents was sent, be it an empty one.</param>
+    private List<ContentDocument> ReadDocuments(out bool isList)
     {
         var documents = new List<ContentDocument>();
+        isList = _attributes.ContainsKey("gen_ai.retrieval.documents");
         foreach (var key in (ReadOnlySpan<string>)["gen_ai.retrieval.documents", "gen_ai.memory.records", "ai.ranking"])
         {
             if (Node(key) is { } node)
@@ -437,6 +440,20 @@ internal sealed class ContentReader
             documents.Add(new ContentDocument(Of("id"), Number(Of("score")), Number(Of("distance")), Of("document") is { Length: > 0 } text ? text : Of("entity"), Of("metadata")));
         }
 
+        // Those that know an output only put the documents there.
+        if (documents.Count == 0 && !isList && _operation is "retrieval" or "rerank")
+        {
+            foreach (var key in (ReadOnlySpan<string>)["langfuse.observation.output", "output.value", "traceloop.entity.output", "gen_ai.completion", "genkit:output", "mlflow.spanOutputs"])
+            {
+                if (Node(key) is { } node && (node.IsObject ? node.Member("documents", "results", "matches", "chunks", "hits", "passages") : node) is { Kind: ContentKind.Array } list)
+                {
+                    isList = true;
+                    documents.AddRange(list.Items.Take(DocumentsMax).Select(Document));
+                    break;
+                }
+            }
+        }
+
         return documents;
     }
 
@@ -455,12 +472,12 @@ internal sealed class ContentReader
         var id = item.TextOf("id", "document_id", "documentId", "index", "originalIndex");
         return new ContentDocument(
             id.Length > 0 ? id : metadata.TextOf("id", "source"),
-            Number(item.TextOf("score", "relevance_score", "relevanceScore")),
+            Number(item.TextOf("score", "relevance_score", "relevanceScore", "similarity") is { Length: > 0 } score ? score : metadata.TextOf("score", "relevance_score", "similarity")),
             Number(item.TextOf("distance")),
             item.TextOf("content", "text", "page_content", "pageContent", "document"),
             metadata.Members.Count == 0 ? "" : metadata.ToText());
     }
 
-    private static double? Number(string text) =>
+    internal static double? Number(string text) =>
         double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) ? number : null;
 }

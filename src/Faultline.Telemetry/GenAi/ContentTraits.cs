@@ -44,6 +44,12 @@ public sealed partial class ContentTraits
     /// <summary>Mean characters of the documents that have a text; NaN when none has.</summary>
     public FixedColumn<double> DocumentCharacters { get; } = new();
 
+    /// <summary>Smallest distance of a document to the query; NaN when none was sent.</summary>
+    public FixedColumn<double> DocumentDistance { get; } = new();
+
+    /// <summary>Of an answer that is a text: 1 when it ends in the middle of a sentence.</summary>
+    public FixedColumn<byte> EndsInSentence { get; } = new();
+
     public int Count => SystemCharacters.Count;
 
     internal void AddNothing()
@@ -53,9 +59,12 @@ public sealed partial class ContentTraits
         Unfilled.Add(0);
         OutputForm.Add(ContentForm.NotSent);
         DocumentCharacters.Add(double.NaN);
+        DocumentDistance.Add(double.NaN);
+        EndsInSentence.Add(0);
     }
 
-    internal void Add(string operation, GenAiContent content)
+    /// <param name="distance">Where documents are not listed one by one: the smallest distance; else NaN.</param>
+    internal void Add(string operation, GenAiContent content, double distance)
     {
         var isCall = operation is "chat" or "completion";
         var isRecorded = isCall && (content.Input.Count > 0 || content.System.Count > 0);
@@ -64,6 +73,8 @@ public sealed partial class ContentTraits
         Unfilled.Add(isRecorded && HasPlaceholder(content) ? (byte)1 : (byte)0);
         OutputForm.Add(isCall ? AnswerForm(content) : operation is "tool" or "mcp" && content.ToolResult.Length > 0 ? FormOf(content.ToolResult) : ContentForm.NotSent);
         DocumentCharacters.Add(MeanCharacters(content.Documents));
+        DocumentDistance.Add(content.Documents.Min(document => document.Distance) ?? distance);
+        EndsInSentence.Add(isCall && StopsShort(content.Output.Count > 0 ? content.Output[^1].Words : content.OutputText) ? (byte)1 : (byte)0);
     }
 
     public static ContentForm FormOf(string text)
@@ -87,6 +98,13 @@ public sealed partial class ContentTraits
 
     private static bool HasPlaceholder(GenAiContent content) =>
         content.System.Any(part => HasPlaceholder(part.Text)) || content.Input.Any(message => message.Role is "user" && HasPlaceholder(message.Words));
+
+    /// <summary>The last character is a letter, a digit or a comma: what ends a sentence, a list or a quotation is none of these.</summary>
+    private static bool StopsShort(string text)
+    {
+        var said = text.AsSpan().TrimEnd();
+        return said.Length > 0 && (char.IsLetterOrDigit(said[^1]) || said[^1] is ',' or '-');
+    }
 
     private static ContentForm AnswerForm(GenAiContent content)
     {

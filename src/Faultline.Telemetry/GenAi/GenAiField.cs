@@ -26,12 +26,19 @@ internal enum GenAiField
     ToolInput,
     DataSource,
     DocumentCount,
+
+    /// <summary>Best score, or smallest distance, where documents are not listed one by one: a number, or a list of them.</summary>
+    DocumentTopScore,
+    DocumentTopDistance,
     PromptName,
     PromptVersion,
     Session,
     User,
     ServerAddress,
     Database,
+
+    /// <summary>What is done with the database.</summary>
+    DatabaseOperation,
 
     /// <summary>Logfire announces a span by a placeholder, which is no call.</summary>
     Pending,

@@ -172,9 +172,9 @@ public static class GenAiNormaliser
         gen.ResponseId.Add(found[(int)GenAiField.ResponseId].Value);
         gen.FinishReasons.Add(FinishReasonsOf(found[(int)GenAiField.FinishReasons], content));
         FillUsage(gen, found, spans.Scopes.Count == 0 ? default : spans.Scopes.Name[spans.Scope[row]], provider);
-        gen.FirstChunkNanos.Add(Number(found, GenAiField.FirstChunk));
-        gen.Agent.Add(Or(found, GenAiField.Agent, operation is "agent" or "create_agent"));
-        gen.Tool.Add(operation is "tool" ? Or(found, GenAiField.Tool, true) : default);
+        gen.FirstChunkNanos.Add(found[(int)GenAiField.FirstChunk].Meaning is null ? FirstChunkEvent(spans, row) : Number(found, GenAiField.FirstChunk));
+        gen.Agent.Add(operation is "agent" or "create_agent" ? NamedBy(found, GenAiField.Agent, spans.Name[row]) : found[(int)GenAiField.Agent].Value);
+        gen.Tool.Add(operation is "tool" ? NamedBy(found, GenAiField.Tool, spans.Name[row]) : default);
         gen.ToolArgumentsHash.Add(operation is "tool" ? ArgumentsHash(content.ToolArguments) : "");
         gen.DataSource.Add(found[(int)GenAiField.DataSource] is { Meaning: { } source } given && (source.IsGenAi || operation is "retrieval" or "rerank") ? given.Value : default);
         gen.PromptName.Add(found[(int)GenAiField.PromptName].Value);
@@ -183,7 +183,7 @@ public static class GenAiNormaliser
         gen.InputPreview.Add(content.InputPreview(operation));
         gen.OutputPreview.Add(content.OutputPreview(operation));
         gen.Source.Add(SourceOf(found));
-        gen.Traits.Add(operation, content);
+        gen.Traits.Add(operation, content, Numbers(found[(int)GenAiField.DocumentTopDistance]) is { Count: > 0 } distances ? distances.Min() : double.NaN);
     }
 
     private static void FillEmpty(GenAiColumns gen)
@@ -210,13 +210,18 @@ public static class GenAiNormaliser
     {
         if (found[(int)GenAiField.Operation] is { Meaning: { } meaning } given)
         {
+            if (given.Value.SequenceEqual(VectorDatabase))
+            {
+                return LooksUp(spans, row, found) ? "retrieval" : "";
+            }
+
             var known = Vocabulary.Operation(meaning.Argument, given.Text) ?? "unknown";
             var isCompletion = known == "chat" && meaning.Dialect == "openinference" && IndexOfPrefix(spans.Bodies, row, "llm.prompts."u8);
             return isCompletion ? "completion" : known;
         }
 
         if (found[(int)GenAiField.Database] is { Meaning: not null } database
-            && (spans.Name[row].IndexOf("query"u8) >= 0 || spans.Name[row].IndexOf("search"u8) >= 0)
+            && LooksUp(spans, row, found)
             && Vocabulary.Operation("vector-database", database.Text) is { } retrieval)
         {
             return retrieval;
@@ -240,6 +245,15 @@ public static class GenAiNormaliser
 
         return "";
     }
+
+    /// <summary>OpenLIT's operation for whatever is done with a vector database.</summary>
+    private static ReadOnlySpan<byte> VectorDatabase => "vectordb"u8;
+
+    /// <summary>Whether a call of a vector database looks something up: it says what it does, or its name does.</summary>
+    private static bool LooksUp(SpanBatch spans, int row, Found[] found) =>
+        found[(int)GenAiField.DatabaseOperation] is { Meaning: not null } said
+            ? Vocabulary.Operation("database-operation", said.Text) is not null
+            : spans.Name[row].IndexOf("query"u8) >= 0 || spans.Name[row].IndexOf("search"u8) >= 0;
 
     private static bool IndexOfPrefix(AttributeColumn attributes, int row, ReadOnlySpan<byte> prefix)
     {
@@ -274,9 +288,38 @@ public static class GenAiNormaliser
             : provider;
     }
 
-    /// <summary>The field's text; failing that, the name OpenLLMetry gives to whatever the span is.</summary>
-    private static ReadOnlySpan<byte> Or(Found[] found, GenAiField field, bool isEntity) =>
-        found[(int)field] is { Meaning: not null } given ? given.Value : isEntity ? found[(int)GenAiField.Entity].Value : default;
+    /// <summary>The field's text; failing that, the name OpenLLMetry gives to whatever the span is; failing that, the span's own, which is how Langfuse and LangSmith name a tool.</summary>
+    private static ReadOnlySpan<byte> NamedBy(Found[] found, GenAiField field, ReadOnlySpan<byte> span)
+    {
+        if (found[(int)field] is { Meaning: not null } given)
+        {
+            return given.Value;
+        }
+
+        if (found[(int)GenAiField.Entity] is { Meaning: not null } entity)
+        {
+            return entity.Value;
+        }
+
+        // "execute_tool search", "tools/call search": what comes behind the operation.
+        return span.StartsWith("execute_tool "u8) || span.StartsWith("invoke_agent "u8) || span.StartsWith("tools/call "u8) ? span[(span.IndexOf((byte)' ') + 1)..] : span;
+    }
+
+    /// <summary>Nanoseconds from the start to the first event that says a chunk came; <see cref="GenAiColumns.Absent"/> when none says so.</summary>
+    private static long FirstChunkEvent(SpanBatch spans, int row)
+    {
+        var first = long.MaxValue;
+        for (var item = spans.Events.Start(row); item < spans.Events.End(row); item++)
+        {
+            var name = spans.Events.Name[item];
+            if (name.SequenceEqual("gen_ai.content.completion.chunk"u8) || name.SequenceEqual("llm.content.completion.chunk"u8) || name.SequenceEqual("ai.stream.firstChunk"u8))
+            {
+                first = Math.Min(first, spans.Events.UnixNanos[item] - spans.StartUnixNanos[row]);
+            }
+        }
+
+        return first is > 0 and < long.MaxValue ? first : GenAiColumns.Absent;
+    }
 
     private static long Number(Found[] found, GenAiField field) => found[(int)field] is { Meaning: not null } given ? given.Number : GenAiColumns.Absent;
 
@@ -375,8 +418,23 @@ public static class GenAiNormaliser
 
         var count = content.Documents.Count > 0 ? content.Documents.Count : Number(found, GenAiField.DocumentCount);
         gen.DocumentCount.Add(operation is "retrieval" or "rerank" or "memory" || content.Documents.Count > 0 ? WithEmptyList(count, content) : GenAiColumns.Absent);
-        gen.DocumentTopScore.Add(top);
-        gen.DocumentMeanScore.Add(scored == 0 ? double.NaN : sum / scored);
+        var told = scored == 0 ? Numbers(found[(int)GenAiField.DocumentTopScore]) : [];
+        gen.DocumentTopScore.Add(told.Count > 0 ? told.Max() : top);
+
+        // A single number is the best one; of a list there is a mean.
+        gen.DocumentMeanScore.Add(told.Count > 1 ? told.Average() : scored == 0 ? double.NaN : sum / scored);
+    }
+
+    /// <summary>A number, or a list of them.</summary>
+    private static List<double> Numbers(Found given)
+    {
+        if (given.Column is not { } column)
+        {
+            return [];
+        }
+
+        var node = ContentNode.Of(given.Text, column.Types[given.Entry], out _);
+        return [.. from item in node.Kind == ContentKind.Array ? node.Items : [node] let number = ContentReader.Number(item.Text) where number is not null select number.Value];
     }
 
     /// <summary>A list of documents that was sent and is empty says zero; no list says nothing.</summary>

@@ -110,7 +110,8 @@ internal static class MessageReader
     private static ContentMessage Message(ContentNode node, string role)
     {
         // A choice holds its message; LangChain holds everything in kwargs, and its class's name says the role.
-        var reason = node.TextOf("finish_reason", "finishReason", "stop_reason");
+        var reason = node.TextOf("finish_reason", "finishReason", "stop_reason") is { Length: > 0 } direct ? direct
+            : (node.At("generation_info.finish_reason") ?? node.At("response_metadata.finish_reason") ?? node.At("message.kwargs.response_metadata.finish_reason"))?.Text ?? "";
         var said = node.TextOf("role");
         if (node.Member("message") is { IsObject: true } message)
         {

@@ -1,4 +1,5 @@
 using Faultline.Diagnosis.Findings;
+using Faultline.Telemetry.Changes;
 using Faultline.Telemetry.Spans;
 using Xunit;
 
@@ -54,6 +55,25 @@ public sealed class DetectionTests
         Assert.Contains("input tokens a model call of support-bot fell from 9", finding.Title, StringComparison.OrdinalIgnoreCase);
         Assert.Contains("feature=\"input_tokens\"", finding.Symptoms[0].Query, StringComparison.Ordinal);
         Assert.DoesNotContain("input_tokens_fall", finding.VerificationQuery, StringComparison.Ordinal);
+    }
+
+    /// <summary>A fallback, or the provider's next version: nothing else need show it. What somebody chose and said so is no news.</summary>
+    [Theory]
+    [InlineData("gpt-4o-mini", "gpt-4o-mini-2027-01-01", false, "model_version_share")]
+    [InlineData("small-one", "small-one-1", false, "model_share")]
+    [InlineData("small-one", "small-one-1", true, null)]
+    public async Task Another_model_than_usual_is_told_unless_somebody_chose_it(string requested, string responded, bool isRecorded, string? feature)
+    {
+        var rig = new Rig(Start);
+        var bot = new SimulatedBot(17);
+        await rig.LiveAsync(bot, TimeSpan.FromHours(1), new Behaviour());
+        if (isRecorded)
+        {
+            rig.Detection.Changed(new ChangeEvent("chg-1", "default", "model", "support-bot", "a smaller model", rig.Clock.Now, new Dictionary<string, string>()));
+        }
+
+        await rig.LiveAsync(bot, TimeSpan.FromMinutes(3), new Behaviour { ModelRequested = requested, ModelResponded = responded });
+        Assert.Equal(feature, rig.Raised.FirstOrDefault()?.Symptoms[0].Feature);
     }
 
     [Fact]

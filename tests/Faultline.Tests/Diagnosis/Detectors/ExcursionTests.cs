@@ -57,4 +57,58 @@ public sealed class ExcursionTests
 
         Assert.True(changed < 0.8 * usual, $"{changed} windows after a change, {usual} without");
     }
+
+    /// <summary>A call a minute of which one in two hundred fails, then so many.</summary>
+    /// <returns>Windows until it is found; null when it is not within <paramref name="windows"/>.</returns>
+    private static int? RunShare(double bad, int seed, int windows, bool changed = false)
+    {
+        var rng = new Random(seed);
+        var series = new Deviation(FeatureTable.ErrorRate, new Baseline(FeatureTable.ErrorRate));
+        var index = 178_000_000L;
+        for (var i = 0; i < 3000; i++)
+        {
+            series.Step(index += 6, rng.NextDouble() < 0.005 ? 1 : 0, 1, learn: true);
+        }
+
+        for (var i = 1; i <= windows; i++)
+        {
+            if (series.Step(index += 6, rng.NextDouble() < bad ? 1 : 0, 1, learn: true, changed) == Turn.Raised)
+            {
+                return i;
+            }
+        }
+
+        return null;
+    }
+
+    [Theory]
+    [InlineData(1, 4)]
+    [InlineData(0.5, 15)]
+    [InlineData(0.25, 40)]
+    public void Errors_among_few_calls_add_up_by_how_unlikely_they_are(double bad, int within)
+    {
+        var found = Enumerable.Range(1, 20).Count(seed => RunShare(bad, seed, within) is not null);
+        Assert.True(found >= 16, $"{found} of 20");
+    }
+
+    [Fact]
+    public void Errors_as_usual_are_no_alarm_after_a_change_either()
+    {
+        var found = Enumerable.Range(1, 20).Count(seed => RunShare(0.005, seed, 2000, changed: true) is not null);
+        Assert.True(found <= 1, $"{found} of 20");
+    }
+
+    /// <summary>A figure that never moves makes a small step as certain as a large one: it is found at once, however alike its windows were.</summary>
+    [Fact]
+    public void What_never_moved_is_found_when_it_does()
+    {
+        var series = new Deviation(FeatureTable.SystemPromptLength, new Baseline(FeatureTable.SystemPromptLength));
+        var index = 178_000_000L;
+        for (var i = 0; i < 500; i++)
+        {
+            series.Step(index += 1, 600 + (i % 2), 1, learn: true);
+        }
+
+        Assert.Contains(Turn.Raised, Enumerable.Range(0, 4).Select(_ => series.Step(index += 1, 200, 1, learn: true)).ToList());
+    }
 }

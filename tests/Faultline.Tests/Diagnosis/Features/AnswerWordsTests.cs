@@ -28,4 +28,14 @@ public sealed class AnswerWordsTests
     [InlineData("denied=true", true)]
     [InlineData("", false)]
     public void A_guardrail_that_blocks_is_told_from_one_that_lets_pass(string result, bool blocks) => Assert.Equal(blocks, AnswerWords.Blocks(result));
+
+    [Theory]
+    [InlineData("The cafÃ© opens at nine.", true)]
+    [InlineData("Itâ€™s done.", true)]
+    [InlineData("grÃ¶ÃŸer", true)]
+    [InlineData("a \uFFFD in the middle", true)]
+    [InlineData("Ça va, château, âge, São Paulo, naïve, größer.", false)]
+    [InlineData("It’s done.", false)]
+    [InlineData("", false)]
+    public void Characters_that_were_decoded_wrongly_are_seen(string text, bool isGarbled) => Assert.Equal(isGarbled, AnswerWords.IsGarbled(text));
 }

@@ -22,6 +22,9 @@ internal sealed record SpanOf(string Id, string Parent = "", string Trace = "01"
 
     public IReadOnlyList<(string Name, IReadOnlyDictionary<object, object> Attributes)> Events { get; init; } = [];
 
+    /// <summary>How long after the span's start each event happened; at its start where that is not stated.</summary>
+    public IReadOnlyList<double> EventSeconds { get; init; } = [];
+
     public static SpanBatch Batch(params SpanOf[] spans)
     {
         var request = new ProtoWriter();
@@ -59,11 +62,11 @@ internal sealed record SpanOf(string Id, string Parent = "", string Trace = "01"
             span.Attribute(9, (string)key, any => Value(any, value));
         }
 
-        foreach (var happened in Events)
+        foreach (var (i, happened) in Events.Index())
         {
             span.Message(11, one =>
             {
-                one.Fixed64(1, (ulong)StartNanos).Text(2, happened.Name);
+                one.Fixed64(1, (ulong)(StartNanos + (long)((i < EventSeconds.Count ? EventSeconds[i] : 0) * 1e9))).Text(2, happened.Name);
                 foreach (var (key, value) in happened.Attributes)
                 {
                     one.Attribute(3, (string)key, any => Value(any, value));
