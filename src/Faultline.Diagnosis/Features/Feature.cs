@@ -110,7 +110,7 @@ internal static class FeatureTable
     public static readonly Feature Calls = new("calls", "calls", Statistic.Count, "calls", BadWhen.Never, Stage.Whole, true, 1, 0.5);
 
     /// <summary>Over five minutes. Twice as many calls come now and then; more than that is a campaign, a client that loops, or somebody who takes all he can get.</summary>
-    public static readonly Feature CallRate = new("calls_per_minute", "calls a minute", Statistic.Mean, "calls", BadWhen.Rises, Stage.Whole, true, 1, 0.8) { FollowsWindows = 12 };
+    public static readonly Feature CallRate = new("calls_per_minute", "calls a minute", Statistic.Mean, "calls", BadWhen.Rises, Stage.Whole, true, 1, 1.0) { FollowsWindows = 12 };
     public static readonly Feature ErrorRate = new("error_rate", "error rate", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.05);
     public static readonly Feature LatencyP50 = new("latency_p50", "median latency", Statistic.Median, "s", BadWhen.Rises, Stage.Whole, true, 1, 0.25, UnitsMin: 0.05);
 

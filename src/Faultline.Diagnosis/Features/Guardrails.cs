@@ -17,7 +17,7 @@ internal sealed class Guardrails
     private const int NamesMax = 10_000;
 
     private static readonly SearchValues<string> Words = SearchValues.Create(
-        ["guardrail", "guard_", "guard-", "guard ", "moderation", "content-safety", "content_safety", "content-filter", "content_filter", "pii-filter", "pii_filter", "jailbreak", "prompt-shield", "prompt_shield", "toxicity"],
+        ["guardrail", "guard_", "guard-", "guard ", ".guard", "moderation", "content-safety", "content_safety", "content-filter", "content_filter", "pii-filter", "pii_filter", "jailbreak", "prompt-shield", "prompt_shield", "toxicity"],
         StringComparison.OrdinalIgnoreCase);
 
     private static readonly SearchValues<string> DecisionWords = SearchValues.Create(

@@ -10,8 +10,10 @@ internal readonly record struct TrafficMinutes(long Window, double CallsPerMinut
 /// <param name="first">The first window of the service; a piece that it begins in the middle of is not told.</param>
 internal sealed class Traffic(long first)
 {
-    /// <summary>Five minutes.</summary>
-    internal const int WindowsPerPiece = (int)(300 / FeatureWindows.LengthSeconds);
+    /// <summary>Length of a piece.</summary>
+    internal const int Seconds = 300;
+
+    internal const int WindowsPerPiece = (int)(Seconds / FeatureWindows.LengthSeconds);
 
     private long _piece = (first / WindowsPerPiece) + 1;
     private int _calls;
@@ -24,7 +26,7 @@ internal sealed class Traffic(long first)
         TrafficMinutes? over = null;
         if (piece > _piece)
         {
-            over = _calls == 0 ? null : new TrafficMinutes(((_piece + 1) * WindowsPerPiece) - 1, _calls * 60.0 / 300, _calls);
+            over = _calls == 0 ? null : new TrafficMinutes(((_piece + 1) * WindowsPerPiece) - 1, _calls * 60.0 / Seconds, _calls);
             (_piece, _calls) = (piece, 0);
         }
 

@@ -22,7 +22,9 @@ internal static class Verification
         var middle = series.Feature.FromScale((series.Detector.Expected.Centre + series.Detector.ObservedScaled) / 2);
         var falls = series.Feature.BadWhen == BadWhen.Falls;
         var bound = falls ? Math.Max(symptom.Low, middle) : Math.Min(symptom.High, middle);
-        return Query("avg_over_time", falls ? ">" : "<", bound, ObservationsWanted, service, series);
+
+        // Of what has a sample every five minutes only, two must be there.
+        return Query("avg_over_time", falls ? ">" : "<", bound, ObservationsWanted, service, series, ReferenceEquals(series.Feature, FeatureTable.CallRate) ? 2 * Traffic.Seconds : 0);
     }
 
     /// <summary>For a loop: no trace may come near the number of repeats that fired. Few traces are enough to say so, and looping ones end seldom.</summary>

@@ -152,6 +152,9 @@ public sealed class DiagnosticianTests
         ChangeEvent seen = new(
             "chg-0123456789abcdef", "default", "model", "support-bot", "model tiny-1 first seen, gpt-4o-mini before", rig.Clock.Now, new Dictionary<string, string>(StringComparer.Ordinal))
         { Source = ChangeEvent.Telemetry };
+
+        // Somebody said so, or the other model itself would be the finding.
+        rig.Detection.Changed(seen with { Source = ChangeEvent.Recorded });
         await rig.LiveAsync(bot, TimeSpan.FromSeconds(600), new Behaviour { ModelRequested = "tiny-1", ModelResponded = "tiny-1" });
         Assert.Empty(rig.News);
         await rig.LiveAsync(bot, TimeSpan.FromSeconds(120), new Behaviour { ModelRequested = "tiny-1", ModelResponded = "tiny-1", Relevance = 0.55 });
