@@ -11,8 +11,8 @@ internal static partial class AgentCauses
     /// <summary>Hand-overs there and back from which two agents are said to play ping-pong.</summary>
     private const int AlternationsMin = 4;
 
-    /// <summary>Same calls in a trace that say "again and again" when good traces have at most half as many.</summary>
-    private const int RepeatsMin = 4;
+    /// <summary>Same calls in a trace that say "again and again" where good traces do not make them: a second one may be a retry.</summary>
+    private const int RepeatsMin = 3;
 
     public static IEnumerable<Candidate> Of(CaseFacts facts)
     {
@@ -40,17 +40,18 @@ internal static partial class AgentCauses
         }
     }
 
+    /// <summary>Many more of the bad traces than of the good ones make a call again and again: fewer times than a loop that is seen by itself.</summary>
     private static bool RepeatsRose(CaseFacts facts)
     {
-        if (facts.Bad.Count == 0 || facts.Good.Count == 0)
-        {
-            return false;
-        }
-
-        var bad = Baselines.RobustStatistics.Median([.. facts.Bad.Select(trace => (double)trace.MaxToolRepeats())]);
-        var good = facts.Good.Max(trace => trace.MaxToolRepeats());
-        return bad >= RepeatsMin && bad >= 2 * good;
+        static double Share(IReadOnlyList<TraceFacts> traces) => traces.Count(static trace => trace.MaxToolRepeats() >= RepeatsMin) / (double)traces.Count;
+        return facts is { Bad.Count: > 0, Good.Count: > 0 } && BubbleUp.IsMore(Share(facts.Bad), facts.Bad.Count, Share(facts.Good), facts.Good.Count);
     }
+
+    /// <summary>What the worst third of the bad traces has at least: of those that show the symptom, not all need be of the fault.</summary>
+    private static int OfWorst(IReadOnlyList<TraceFacts> bad, Func<TraceFacts, int> count) => bad.Select(count).Order().ElementAt(bad.Count * 2 / 3);
+
+    /// <summary>What nine of ten good traces do not exceed: some of them may be of a fault that had begun unseen.</summary>
+    private static int Usual(IReadOnlyList<TraceFacts> good, Func<TraceFacts, int> count) => good.Count == 0 ? 0 : good.Select(count).Order().ElementAt(good.Count * 9 / 10);
 
     private static Candidate Loop(CaseFacts facts, Shift? errors)
     {
@@ -91,21 +92,15 @@ internal static partial class AgentCauses
 
     private static Candidate? PingPong(CaseFacts facts)
     {
-        var bad = facts.Bad.Select(Alternations).ToList();
-        if (bad.Count == 0 || bad.Max(one => one.Count) is var most && most < AlternationsMin)
+        var usual = Usual(facts.Good, static trace => Alternations(trace).Count);
+        if (facts.Bad.Count == 0 || OfWorst(facts.Bad, static trace => Alternations(trace).Count) is var most && (most < AlternationsMin || most <= usual + 1))
         {
             return null;
         }
 
-        var usual = facts.Good.Select(trace => Alternations(trace).Count).DefaultIfEmpty(0).Max();
-        if (bad.Max(one => one.Count) <= usual + 1)
-        {
-            return null;
-        }
-
-        var worst = bad.MaxBy(one => one.Count);
+        var worst = facts.Bad.Select(Alternations).MaxBy(static one => one.Count);
         return new Candidate("loop_ping_pong", worst.Last!.GenAi.Agent, $"{worst.First} and {worst.Last.GenAi.Agent} hand over to each other {worst.Count} times in one trace.", -0.2)
-            .Supports(4.2, new Evidence("span", $"{worst.Last.TraceId}/{worst.Last.SpanId}", $"Hand-over {worst.Count} between {worst.First} and {worst.Last.GenAi.Agent} in this trace; good traces have at most {usual}."))
+            .Supports(4.2, new Evidence("span", $"{worst.Last.TraceId}/{worst.Last.SpanId}", $"Hand-over {worst.Count} between {worst.First} and {worst.Last.GenAi.Agent} in this trace; of ten good traces nine have at most {usual}."))
             .Supports(0.5, facts.Rose(FeatureTable.AgentTurns)?.Evidence);
     }
 
@@ -155,7 +150,9 @@ internal static partial class AgentCauses
             .Supports(4.2, new Evidence("span", $"{worst.Example.TraceId}/{worst.Example.SpanId}", $"Recalls {worst.Record}: {worst.Example.GenAi.OutputPreview}"));
     }
 
-    private static bool IsMemory(SpanSummary span) => span.GenAi.Operation is "memory";
+    /// <summary>Few instrumentations have a kind of span for a memory; the others write a plain step that is named so, or whose output is records with ids.</summary>
+    private static bool IsMemory(SpanSummary span) => span.GenAi.Operation is "memory"
+        || (span is { GenAi: { Operation: "" or "step" or "workflow" or "unknown", OutputPreview.Length: > 0 }, ParentSpanId.IsNone: false } && (span.Name.ContainsAny("memory", "memories") || RecordId().IsMatch(span.GenAi.OutputPreview)));
 
     private static Dictionary<string, List<SpanSummary>> Recalled(IReadOnlyList<TraceFacts> traces)
     {

@@ -19,6 +19,8 @@ internal sealed class Candidate(string cause, string target, string words, doubl
 
     public string? SimilarCase { get; private set; }
 
+    public static int LikeliestFirst(Candidate one, Candidate other) => other.Score.CompareTo(one.Score) is var order and not 0 ? order : string.CompareOrdinal(one.Cause, other.Cause);
+
     /// <summary>Adds weight only when there is a stored fact to cite.</summary>
     public Candidate Supports(double weight, Evidence? evidence)
     {

@@ -107,19 +107,43 @@ internal static class InfrastructureCauses
             && (one.Value.ContainsAny("miss", "bypass") || one.Value is "0" || string.Equals(one.Value, "false", StringComparison.OrdinalIgnoreCase)));
         var called = facts.Of(FeatureTable.StageMissing, "model") is { Fell: true } more ? more : null;
         var rate = facts.Metrics.FirstOrDefault(metric => !metric.Rose && metric.IsOf("cache_hit", "hit_rat"));
-        if (cached is null && hit is null && called is null && rate is null)
+        // A share that was next to nothing before is no sign of a cache that still works: small prompts are cached and not counted.
+        var prefill = cached is null && facts.Of(FeatureTable.CachedInput) is not { IsKnown: true, Before: > 0.05 } ? PrefillOnly(facts) : null;
+        if (cached is null && hit is null && called is null && rate is null && prefill is null)
         {
             return null;
         }
 
-        return new Candidate("cache_lost", facts.Finding.Service, $"{facts.Finding.Service} no longer finds in its cache what it used to find there.", -0.5)
+        var candidate = new Candidate("cache_lost", facts.Finding.Service, $"{facts.Finding.Service} no longer finds in its cache what it used to find there.", -0.5)
             .Supports(cached is null || cached.After < 0.5 * cached.Before ? 4 : 2, cached?.Evidence)
             .Contradicts(2.5, Shorter(facts)?.Evidence)
             .Contradicts(1.5, facts.Worse(FeatureTable.RetrievalTopScore)?.Evidence)
             .Supports(3, hit is null ? null : facts.Cite(hit))
             .Supports(2.5, called is null ? null : new Evidence("series", called.Evidence.Ref, $"Fewer requests are answered without a call of the model: {AttributeNames.Percent(called.Before)} before, {AttributeNames.Percent(called.After)} now."))
-            .Supports(3, rate?.Evidence);
+            .Supports(3, rate?.Evidence)
+            .Supports(1.5, prefill);
+        // What is sent along with every prompt is ours: without a change of it, a provider that is slow to begin is likelier.
+        return facts.Change("deploy", "config", "prompt") is { } change ? candidate.Supports((prefill is null ? 0.3 : 1.8) * change.Nearness, facts.Cite(change.Change)) : candidate;
     }
+
+    /// <summary>
+    /// The model begins later and then writes as fast as before, prompts and answers being as long: what it does before the first token, reading the prompt, is
+    /// what takes longer. Providers cache the beginnings of prompts to save just that.
+    /// </summary>
+    private static Evidence? PrefillOnly(CaseFacts facts)
+    {
+        if (facts.Rose(FeatureTable.FirstToken) is not { } first || facts.Of(FeatureTable.ModelLatency, first.Dimension) is not { IsKnown: true } whole
+            || facts.Rose(FeatureTable.InputTokens) is not null || facts.Rose(FeatureTable.OutputTokens) is not null || facts.Worse(FeatureTable.ModelErrorRate) is not null)
+        {
+            return null;
+        }
+
+        double writing = whole.After - first.After, before = whole.Before - first.Before;
+        return before > 0 && Math.Abs(writing - before) < WritingSame * before ? first.Evidence : null;
+    }
+
+    /// <summary>Part by which the time of writing an answer may differ and be the same.</summary>
+    private const double WritingSame = 0.2;
 
     /// <summary>A shorter prompt has less that could be cached; whole blocks of it go at once.</summary>
     private static Shift? Shorter(CaseFacts facts) =>

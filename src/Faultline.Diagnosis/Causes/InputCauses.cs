@@ -46,7 +46,8 @@ internal static class InputCauses
             candidate.Contradicts(2, score.Evidence);       // more requests do not make answers worse by themselves
         }
 
-        candidate.Contradicts(1.5, facts.Worse(FeatureTable.ModelErrorRate)?.Evidence);
+        candidate.Contradicts(1.5, facts.Worse(FeatureTable.ModelErrorRate)?.Evidence)
+            .Contradicts(1.5, facts.Inputs is { } inputs ? Phrase(inputs) : null);
         if (facts.IsLoop)
         {
             candidate.Lacks(3);
@@ -96,19 +97,33 @@ internal static class InputCauses
     {
         var instructed = inputs.Instructed(ManyInstructed);
         var source = inputs.Source is { } one && one.Bad > 0.2 && one.Bad > (3 * one.Good) + 0.05 ? inputs.Source : null;
-        if (instructed is null && source is null)
+        var phrase = facts.Rose(FeatureTable.Calls) is null ? null : Phrase(inputs);
+        if (instructed is null && source is null && phrase is null)
         {
             return null;
         }
 
-        var who = source?.Name ?? facts.Finding.Service;
+        var who = source?.Name ?? Tenant(facts) ?? facts.Finding.Service;
         return new Candidate(
             "abuse_or_injection", who,
-            instructed is null ? $"{AttributeNames.Percent(source!.Value.Bad)} of the bad requests come from {who}." : $"Requests to {facts.Finding.Service} tell the model to leave its instructions.", -0.8)
+            instructed is not null ? $"Requests to {facts.Finding.Service} tell the model to leave its instructions."
+            : source is not null ? $"{AttributeNames.Percent(source.Value.Bad)} of the bad requests come from {who}."
+            : $"{facts.Finding.Service} gets more requests than before, and what is new in them is word for word the same: a machine sends them.", -0.8)
             .Supports(4, instructed)
+            .Supports(instructed is null && source is null ? 3 : 0.5, phrase)
             .Supports(source is { Bad: > 0.6 } many && many.Bad > many.Good + 0.4 ? 3.2 : 2, source is { } from ? Cite(from.Example, $"{from.Name} sent {AttributeNames.Percent(from.Bad)} of the bad requests and {AttributeNames.Percent(from.Good)} of the good ones; one of them") : null)
             .Supports(source is null ? 0.3 : 1, facts.Rose(FeatureTable.Calls)?.Evidence);
     }
+
+    private static Evidence? Phrase(InputFacts inputs) =>
+        inputs.Phrase is { } phrase ? Cite(phrase.Example, $"{AttributeNames.Percent(phrase.Bad)} of the bad requests say “{phrase.Words}”, next to none of the good ones; one of them") : null;
+
+    /// <summary>The one tenant that most of the bad requests are of.</summary>
+    private static string? Tenant(CaseFacts facts) => facts.Distinctions
+        .FirstOrDefault(static one => one.ShareOfBad > TenantMin && one.ShareOfBad > one.ShareOfGood && AttributeNames.IsTenant(one.Attribute))?.Value
+        ?? facts.Finding.Symptoms.Select(static symptom => symptom.Part).FirstOrDefault(static part => part is not null)?.Value;
+
+    private const double TenantMin = 0.6;
 
     private static Evidence? Cite(SpanSummary? span, string says) => span is null ? null : new Evidence("span", $"{span.TraceId}/{span.SpanId}", $"{says}: {span.GenAi.InputPreview}");
 }

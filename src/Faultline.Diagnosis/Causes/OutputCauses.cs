@@ -1,10 +1,11 @@
+using System.Text.RegularExpressions;
 using Faultline.Diagnosis.Facts;
 using Faultline.Diagnosis.Features;
 
 namespace Faultline.Diagnosis.Causes;
 
 /// <summary>Filters, refusals and formats at the end of the chain, and who judges them.</summary>
-internal static class OutputCauses
+internal static partial class OutputCauses
 {
     public static IEnumerable<Candidate> Of(CaseFacts facts)
     {
@@ -43,7 +44,8 @@ internal static class OutputCauses
 
     private static Candidate? Refusals(CaseFacts facts)
     {
-        var refusals = facts.Worse(FeatureTable.Refusals) ?? facts.BadScores.FirstOrDefault(score => score.HasWord("refus"));
+        var refusals = (facts.Worse(FeatureTable.Refusals) ?? facts.BadScores.FirstOrDefault(score => score.HasWord("refus")))?.Evidence
+            ?? Said(facts, static answer => answer is ['{' or '[', ..] && AnswerWords.Refuses(answer), "An answer that refuses");          // within JSON no window counts it
         if (refusals is null)
         {
             return null;
@@ -51,12 +53,46 @@ internal static class OutputCauses
 
         // What made it refuse is named with it: the prompt or the model that changed.
         var prompt = facts.Differs(AttributeNames.Prompt);
-        var name = prompt?.Value.Split('@')[0];
+        var name = prompt is not null ? prompt.Value.Split('@')[0] : facts.Change("prompt") is { Nearness: > 0.3 } ? null : ModelOf(facts);
         return new Candidate("refusals_risen", name ?? facts.Finding.Service, $"{facts.Finding.Service} refuses more than before{(prompt is null ? "" : $", since {prompt.Value}")}.", -0.3)
-            .Supports(3.7, refusals.Evidence)
+            .Supports(3.7, refusals)
             .Supports(0.5, prompt is null ? null : facts.Cite(prompt))
             .Contradicts(2.5, Upstream(facts));
     }
+
+    /// <summary>An answer of a bad trace that says such a thing, where many more of the bad traces' answers do than of the good ones'.</summary>
+    private static Evidence? Said(CaseFacts facts, Predicate<string> says, string words)
+    {
+        static List<Store.Traces.SpanSummary> Answers(IReadOnlyList<TraceFacts> traces) =>
+            [.. traces.SelectMany(static trace => trace.Spans).Where(static span => span.GenAi is { Operation: "chat" or "completion", OutputPreview.Length: > 0 })];
+        var bad = Answers(facts.Bad);
+        var good = Answers(facts.Good);
+        if (bad.Count < AnswersMin || good.Count < AnswersMin)
+        {
+            return null;
+        }
+
+        var saying = bad.FindAll(span => says(span.GenAi.OutputPreview));
+        var usual = good.Count(span => says(span.GenAi.OutputPreview)) / (double)good.Count;
+        return BubbleUp.IsMore(saying.Count / (double)bad.Count, bad.Count, usual, good.Count)
+            ? new Evidence("span", $"{saying[0].TraceId}/{saying[0].SpanId}", $"{words}, as do {AttributeNames.Percent(saying.Count / (double)bad.Count)} of the answers in the bad traces and {AttributeNames.Percent(usual)} in the good ones: {saying[0].GenAi.OutputPreview}")
+            : null;
+    }
+
+    /// <summary>Fewer answers than this on a side are no comparison.</summary>
+    private const int AnswersMin = 5;
+
+    /// <summary>UTF-8 that was read as Windows-1252 or Latin-1, or could not be read: é became Ã©.</summary>
+    [GeneratedRegex("\uFFFD|[\u00C2\u00C3][\u0080-\u00BF\u0192\u201A-\u203A\u20AC]|\u00E2\u20AC", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
+    private static partial Regex Misread();
+
+    /// <summary>Where nobody touched the prompt, it is the model that refuses.</summary>
+    private static string? ModelOf(CaseFacts facts) => facts.Bad.SelectMany(static trace => trace.Spans)
+        .Where(static span => span.GenAi.Operation is "chat" or "completion" && AnswerWords.Refuses(span.GenAi.OutputPreview))
+        .Select(static span => span.GenAi.ModelRequested.Length > 0 ? span.GenAi.ModelRequested : span.GenAi.ModelResponded)
+        .Where(static model => model.Length > 0)
+        .CountBy(static model => model, StringComparer.Ordinal).OrderByDescending(static model => model.Value).ThenBy(static model => model.Key, StringComparer.Ordinal)
+        .Select(static model => model.Key).FirstOrDefault();
 
     /// <summary>What leaves a model nothing to answer with, or asks it for what it must not say: refusing is right then.</summary>
     private static Evidence? Upstream(CaseFacts facts)
@@ -88,6 +124,7 @@ internal static class OutputCauses
             .Supports(format is null ? 3 : 0.5, score?.Evidence)
             .Supports(format is null ? 3.3 : 0.5, unread)
             .Contradicts(2, facts.Worse(FeatureTable.FinishLength)?.Evidence)          // cut off, which is another fault
+            .Contradicts(3, Said(facts, static answer => Misread().IsMatch(answer), "An answer whose characters were read in a wrong encoding"))
             .Contradicts(1.5, facts.Worse(FeatureTable.Refusals)?.Evidence)
             .Contradicts(1, facts.Differs(AttributeNames.ModelRequested, AttributeNames.ModelResponded) is { } model ? facts.Cite(model) : null);
     }

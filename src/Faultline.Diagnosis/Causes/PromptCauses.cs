@@ -116,7 +116,7 @@ internal static class PromptCauses
 
     private static Candidate Regressed(CaseFacts facts, Distinction? prompt, (Telemetry.Changes.ChangeEvent Change, double Nearness)? change)
     {
-        var name = prompt?.Value.Split('@')[0];
+        var name = prompt is null ? null : NameOf(facts, prompt);
         var candidate = new Candidate(
             "prompt_template_regressed", name ?? facts.Finding.Service,
             prompt is null
@@ -142,6 +142,22 @@ internal static class PromptCauses
             .Contradicts(2, ToolErrors(facts))
             .Contradicts(3, facts.Worse(FeatureTable.ModelErrorRate)?.Evidence)
             .Contradicts(1, prompt is not null && facts.Differs(AttributeNames.ModelResponded) is { } model ? facts.Cite(model) : null);
+    }
+
+    /// <summary>The template's name. A version that stands alone is of the template that the same span names, or else nothing to call it by.</summary>
+    private static string? NameOf(CaseFacts facts, Distinction prompt)
+    {
+        if (!AttributeNames.IsPromptVersion(prompt.Attribute))
+        {
+            return prompt.Value.Split('@')[0];
+        }
+
+        var stem = prompt.Attribute[..^"version".Length];
+        return facts.Bad.SelectMany(static trace => trace.Spans)
+            .Where(span => TraceFacts.Carries(span, prompt.Attribute, prompt.Value))
+            .Select(span => span.GenAi.PromptName is { Length: > 0 } name ? name
+                : span.Attributes.FirstOrDefault(attribute => attribute.Key.StartsWith(stem, StringComparison.Ordinal) && attribute.Key[stem.Length..] is "name" or "id" or "key" or "template")?.Value)
+            .FirstOrDefault(static name => name is { Length: > 0 });
     }
 
     /// <summary>Many of the bad model calls end at one same number of tokens that none goes beyond, and the good ones do not.</summary>

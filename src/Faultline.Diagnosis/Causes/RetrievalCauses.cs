@@ -11,7 +11,7 @@ internal static class RetrievalCauses
     {
         var top = facts.Of(FeatureTable.RetrievalTopScore) is { Fell: true } fell ? fell : facts.Of(FeatureTable.RetrievalMeanScore) is { Fell: true } mean ? mean : null;
         var documents = facts.Of(FeatureTable.RetrievalDocuments);
-        var source = DataSource(facts);
+        var source = DataSources.Weakest(facts);
         var embedding = facts.Differs(AttributeNames.EmbeddingModel, RequestParameters.EmbeddingDimension);
         var parameters = facts.Differs(RequestParameters.TopK, RequestParameters.ScoreThreshold);
         var weak = facts.Example(
@@ -31,7 +31,7 @@ internal static class RetrievalCauses
         if (documents is { IsAbnormal: true } || parameters is not null)
         {
             var candidate = new Candidate(
-                "retriever_parameters_changed", source,
+                "retriever_parameters_changed", DataSources.Resized(facts, parameters),
                 documents is { IsAbnormal: true }
                     ? $"The retriever of {facts.Finding.Service} returns {Findings.Sentences.Number(documents.After)} documents instead of {Findings.Sentences.Number(documents.Before)}: its settings changed."
                     : $"The retriever's settings of {facts.Finding.Service} changed.",
@@ -52,7 +52,8 @@ internal static class RetrievalCauses
         var errors = facts.Of(FeatureTable.RetrievalErrorRate);
         if (empty is { IsBad: true } || errors is { IsBad: true })
         {
-            yield return new Candidate("data_source_unavailable", source, $"{source} does not answer the retrievals of {facts.Finding.Service}, or answers them empty.", -0.5)
+            var silent = DataSources.Silent(facts);
+            yield return new Candidate("data_source_unavailable", silent, $"{silent} does not answer the retrievals of {facts.Finding.Service}, or answers them empty.", -0.5)
                 .Supports(3.5, empty is { IsBad: true } ? empty.Evidence : null)
                 .Supports(3, errors is { IsBad: true } ? errors.Evidence : null)
                 .Supports(0.5, facts.Example(span => span.GenAi is { Operation: "retrieval", DocumentCount: 0 }, _ => "A retrieval without a single document."))
@@ -63,8 +64,9 @@ internal static class RetrievalCauses
         if (facts.Of(FeatureTable.ChunkLength) is { IsAbnormal: true } chunks)
         {
             // Old documents and other scores are no matter of where they are cut.
+            var cut = DataSources.Recut(facts);
             var candidate = new Candidate(
-                "chunking_changed", source, $"Retrieved chunks of {source} are {Findings.Sentences.Number(chunks.After)} characters long instead of {Findings.Sentences.Number(chunks.Before)}: the index was cut anew.", -0.5)
+                "chunking_changed", cut, $"Retrieved chunks of {cut} are {Findings.Sentences.Number(chunks.After)} characters long instead of {Findings.Sentences.Number(chunks.Before)}: the index was cut anew.", -0.5)
                 .Supports(3.7, chunks.Evidence)
                 .Contradicts(2.5, Aged(facts))
                 .Contradicts(1, top is { } && top.After < 0.85 * top.Before ? top.Evidence : null);
@@ -212,18 +214,5 @@ internal static class RetrievalCauses
         }
 
         return candidate;
-    }
-
-    private static string DataSource(CaseFacts facts)
-    {
-        foreach (var trace in facts.Bad.Concat(facts.Good))
-        {
-            if (trace.Spans.Find(span => span.GenAi is { Operation: "retrieval", DataSource.Length: > 0 }) is { } span)
-            {
-                return span.GenAi.DataSource;
-            }
-        }
-
-        return facts.Finding.Service;
     }
 }

@@ -29,6 +29,11 @@ internal static class ToolCauses
                 .Contradicts(0.5, errors?.Evidence);
         }
 
+        else if (errors is null && Named(facts) is { } named)
+        {
+            yield return named;
+        }
+
         if (facts.Worse(FeatureTable.ToolLatency) is { } slow)
         {
             var candidate = new Candidate("tool_slow", slow.Dimension, $"The tool {slow.Dimension} became slow in {slow.Service}.", -1)
@@ -41,6 +46,28 @@ internal static class ToolCauses
             candidate.Contradicts(1, errors?.Evidence).Contradicts(1.5, dependency?.Evidence);
             yield return candidate;
         }
+    }
+
+    /// <summary>Answers became worse after a change that names a tool, whose calls all succeed: what it answers may be wrong, and no one recorded it.</summary>
+    private static Candidate? Named(CaseFacts facts)
+    {
+        if (facts.BadScores.FirstOrDefault() is not { } worse)
+        {
+            return null;
+        }
+
+        foreach (var tool in facts.Bad.SelectMany(static trace => trace.Spans).Where(static span => span.GenAi.Operation is "tool").Select(static span => span.GenAi.Tool).Distinct(StringComparer.Ordinal))
+        {
+            if (facts.Names(tool) is { } change)
+            {
+                return new Candidate("tool_result_malformed", tool, $"{tool} was changed before the answers of {facts.Finding.Service} became worse; its calls succeed, so it may be what they return.", -1)
+                    .Supports(2.2 * facts.Nearness(change), facts.Cite(change))
+                    .Supports(1, worse.Evidence)
+                    .Contradicts(2, facts.Of(FeatureTable.ToolUseless, tool) is { IsKnown: true, IsAbnormal: false } whole ? whole.Evidence : null);
+            }
+        }
+
+        return null;
     }
 
     /// <summary>A tool that refuses its arguments is there; one that is down is not.</summary>

@@ -18,7 +18,8 @@ internal static class BubbleUp
 
     /// <summary>Most telling first. A value that the bad traces lack is told by what they have instead, or by its own falling share.</summary>
     /// <param name="onsetUnixNanos">What the last good traces before it have like the bad ones sets nothing apart: it was there and did no harm.</param>
-    public static IReadOnlyList<Distinction> Compare(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good, long onsetUnixNanos = long.MaxValue)
+    /// <param name="between">Traces after the last certain health and before the onset, of which nothing is known; only a release that they have is taken as harmless, because most are.</param>
+    public static IReadOnlyList<Distinction> Compare(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good, long onsetUnixNanos = long.MaxValue, IReadOnlyList<TraceFacts>? between = null)
     {
         if (bad.Count < 2 || good.Count < 2)
         {
@@ -29,6 +30,8 @@ internal static class BubbleUp
         var inGood = Count(good);
         var late = good.Where(trace => trace.StartUnixNanos < onsetUnixNanos).OrderByDescending(trace => trace.StartUnixNanos).Take(LateMax).ToList();
         var inLate = Count(late);
+        var unsure = (between ?? []).OrderByDescending(static trace => trace.StartUnixNanos).Take(LateMax).ToList();
+        var inUnsure = Count(unsure);
         List<(Distinction Distinction, double Z)> found = [];
         foreach (var key in inBad.Keys.Union(inGood.Keys))
         {
@@ -38,9 +41,12 @@ internal static class BubbleUp
                 continue;
             }
 
-            // Two proportions, pooled (Agresti 2013, "Categorical Data Analysis", 3.1), half a success added on each side.
-            var pooled = (inBad.GetValueOrDefault(key) + inGood.GetValueOrDefault(key) + 1.0) / (bad.Count + good.Count + 2);
-            var z = Math.Abs(p - q) / Math.Sqrt(pooled * (1 - pooled) * ((1.0 / bad.Count) + (1.0 / good.Count)));
+            if (key.Attribute is AttributeNames.Release && unsure.Count >= LateMax / 2 && Math.Abs(p - (inUnsure.GetValueOrDefault(key) / (double)unsure.Count)) < Math.Abs(p - q) / 2)
+            {
+                continue;
+            }
+
+            var z = Z(p, bad.Count, q, good.Count);
             if (z >= ZMin || (bad.Count + good.Count < 12 && Math.Abs(p - q) > 0.9))
             {
                 found.Add((new Distinction(key.Attribute, key.Value, p, q), z));
@@ -54,6 +60,16 @@ internal static class BubbleUp
             .ThenBy(item => item.Distinction.Value, StringComparer.Ordinal)
             .Take(DistinctionsMax)
             .Select(item => item.Distinction)];
+    }
+
+    /// <summary>Whether a share of bad traces is larger than the same of good ones, by more than chance and by enough to matter.</summary>
+    public static bool IsMore(double share, int bad, double usual, int good) => share - usual >= DifferenceMin && Z(share, bad, usual, good) >= ZMin;
+
+    /// <summary>Two proportions, pooled (Agresti 2013, "Categorical Data Analysis", 3.1), half a success added on each side.</summary>
+    private static double Z(double p, int n, double q, int m)
+    {
+        var pooled = ((p * n) + (q * m) + 1) / (n + m + 2);
+        return Math.Abs(p - q) / Math.Sqrt(pooled * (1 - pooled) * ((1.0 / n) + (1.0 / m)));
     }
 
     private static Dictionary<(string Attribute, string Value), int> Count(IReadOnlyList<TraceFacts> traces)

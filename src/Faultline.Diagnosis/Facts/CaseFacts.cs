@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Features;
 using Faultline.Diagnosis.Findings;
@@ -29,6 +30,11 @@ internal sealed record CaseFacts
     public double? DocumentDaysBad { get; init; }
 
     public double? DocumentDaysGood { get; init; }
+
+    /// <summary>Mean characters of a retrieved document, by data source.</summary>
+    public IReadOnlyDictionary<string, double> ChunksBad { get; init; } = new Dictionary<string, double>(StringComparer.Ordinal);
+
+    public IReadOnlyDictionary<string, double> ChunksGood { get; init; } = new Dictionary<string, double>(StringComparer.Ordinal);
 
     /// <summary>What the model calls of bad and good traces were told; null where too few were read.</summary>
     public PromptFacts? PromptsBad { get; init; }
@@ -73,7 +79,7 @@ internal sealed record CaseFacts
         {
             foreach (var attribute in attributes)
             {
-                if (distinction.ShareOfBad > distinction.ShareOfGood && string.Equals(distinction.Attribute, attribute, StringComparison.Ordinal))
+                if (distinction.ShareOfBad > distinction.ShareOfGood && string.Equals(distinction.Attribute, attribute, StringComparison.Ordinal) && CameWith(distinction))
                 {
                     return distinction;
                 }
@@ -82,6 +88,42 @@ internal sealed record CaseFacts
 
         return null;
     }
+
+    /// <summary>
+    /// Whether requests as a whole have the value more often than before. If they do not, it says where the fault is, not what changed: of two
+    /// models in use, one fails, and all bad traces have it.
+    /// </summary>
+    private bool CameWith(Distinction distinction)
+    {
+        var onset = OnsetAt.ToUnixTimeMilliseconds() * 1_000_000;
+        var value = (distinction.Attribute, distinction.Value);
+        int before = 0, having = 0, since = 0, havingSince = 0;
+        foreach (var trace in Bad.Concat(Good))
+        {
+            var has = trace.Values().Contains(value) ? 1 : 0;
+            if (trace.StartUnixNanos < onset)
+            {
+                (before, having) = (before + 1, having + has);
+            }
+            else
+            {
+                (since, havingSince) = (since + 1, havingSince + has);
+            }
+        }
+
+        var usual = having / (double)Math.Max(1, before);
+        return before == 0 || since == 0 || usual < UsualMin || (havingSince / (double)since) - usual >= (distinction.ShareOfBad - usual) / 2;
+    }
+
+    /// <summary>A value that so many requests had before is nothing new.</summary>
+    private const double UsualMin = 0.25;
+
+    /// <summary>A change shortly before whose words name this part.</summary>
+    public ChangeEvent? Names(string part) =>
+        part.Length < 3 ? null : Changes.FirstOrDefault(change => Nearness(change) > NamedNearness && Regex.IsMatch(change.Detail, $@"(?<![\w-]){Regex.Escape(part)}(?![\w-])", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant));
+
+    /// <summary>Some 70 minutes: what a change names is looked at for longer than a change alone would be blamed.</summary>
+    private const double NamedNearness = 0.3;
 
     /// <summary>The value that good traces had where bad ones have <paramref name="distinction"/>'s.</summary>
     public string? InsteadOf(Distinction distinction) => Distinctions
@@ -96,13 +138,16 @@ internal sealed record CaseFacts
             {
                 if (string.Equals(change.Type, type, StringComparison.Ordinal))
                 {
-                    return (change, Math.Exp(-Math.Max(0, (OnsetAt - change.At).TotalHours)));
+                    return (change, Nearness(change));
                 }
             }
         }
 
         return null;
     }
+
+    /// <summary>1 at the onset, 1/e an hour before.</summary>
+    public double Nearness(ChangeEvent change) => Math.Exp(-Math.Max(0, (OnsetAt - change.At).TotalHours));
 
     public Evidence Cite(ChangeEvent change)
     {

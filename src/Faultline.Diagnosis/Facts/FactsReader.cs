@@ -25,6 +25,9 @@ internal sealed class FactsReader(TelemetrySource source)
     /// <summary>Fewer traces before the onset than this, and the comparison looks further back.</summary>
     private const int TracesBeforeMin = 30;
 
+    /// <summary>Fewer requests of one tenant than this, on either side, are no comparison.</summary>
+    private const int PartTracesMin = 8;
+
     /// <summary>How much longer than its first span a trace may last.</summary>
     private static readonly TimeSpan TraceLengthMax = TimeSpan.FromHours(1);
 
@@ -51,6 +54,9 @@ internal sealed class FactsReader(TelemetrySource source)
     /// <summary>How late the first abnormal window may be: a fault that grows has begun before it stands out.</summary>
     private static readonly TimeSpan OnsetLateMax = TimeSpan.FromMinutes(30);
 
+    /// <summary>The same of a fault that somebody's change brought.</summary>
+    private static readonly TimeSpan RecordedBefore = TimeSpan.FromMinutes(50);
+
     /// <param name="now">Nothing later is there yet.</param>
     public async Task<CaseFacts> ReadAsync(Finding finding, IReadOnlyList<ChangeEvent> changes, DateTimeOffset now, CancellationToken cancel)
     {
@@ -58,9 +64,20 @@ internal sealed class FactsReader(TelemetrySource source)
         var latest = finding.OnsetAt + AfterMax;
         var to = now <= soonest || latest <= soonest ? soonest : now < latest ? now : latest;
         var abnormal = await EarlierFindingsAsync(finding, cancel);
-        var traces = await TracesAsync(finding, await SpansAsync(finding, finding.OnsetAt - TimeSpan.FromSeconds(10), to, cancel), finding.BadTraces, cancel);
         var healthyUntil = HealthyUntil(finding, changes);
-        var before = await TracesAsync(finding, await SpansBeforeAsync(finding, healthyUntil, abnormal, cancel), [], cancel);
+        // One symptom of a tenant's own is enough: what its service shows besides is thinned out by the others.
+        var part = finding.Symptoms.Select(static symptom => symptom.Part).FirstOrDefault(static whose => whose is not null);
+        var traces = await TracesAsync(finding, await SpansAsync(finding, part, finding.OnsetAt - TimeSpan.FromSeconds(10), to, cancel), finding.BadTraces, cancel);
+        var before = await TracesAsync(finding, await SpansBeforeAsync(finding, part, healthyUntil, abnormal, cancel), [], cancel);
+        if (part is not null && (before.Count < PartTracesMin || traces.Count < PartTracesMin))
+        {
+            // No span that can be asked for names the tenant, or few do: then those among all requests, and when these are too few all of them.
+            traces = await TracesAsync(finding, await SpansAsync(finding, null, finding.OnsetAt - TimeSpan.FromSeconds(10), to, cancel), finding.BadTraces, cancel);
+            before = await TracesAsync(finding, await SpansBeforeAsync(finding, null, healthyUntil, abnormal, cancel), [], cancel);
+            var (ofPart, ofPartBefore) = (Of(traces, part), Of(before, part));
+            (part, traces, before) = ofPart.Count >= PartTracesMin && ofPartBefore.Count >= PartTracesMin ? (part, ofPart, ofPartBefore) : (null, traces, before);
+        }
+
         HashSet<string> services = new(StringComparer.Ordinal) { finding.Service };
         foreach (var service in traces.Values.Concat(before.Values).SelectMany(trace => trace.Spans).GroupBy(span => span.Service, StringComparer.Ordinal).OrderByDescending(spans => spans.Count()).ThenBy(spans => spans.Key, StringComparer.Ordinal))
         {
@@ -71,7 +88,7 @@ internal sealed class FactsReader(TelemetrySource source)
         }
 
         var symptomatic = await ShowsAsync(finding, to, cancel);
-        bool? Shows(TraceFacts trace) => finding.Symptoms is [{ Part: { } part }, ..] && !trace.IsOf(part) ? false : symptomatic(trace);
+        bool? Shows(TraceFacts trace) => part is not null && !trace.IsOf(part) ? false : symptomatic(trace);
         var named = finding.BadTraces.ToHashSet();
         var bad = traces.Values.Where(trace => named.Contains(trace.Id) || Shows(trace) == true).ToList();
         var well = traces.Values.Where(trace => !named.Contains(trace.Id) && Shows(trace) == false).ToList();
@@ -83,11 +100,19 @@ internal sealed class FactsReader(TelemetrySource source)
 
         var good = before.Values.Concat(well).ToList();
         var whole = await WholeAsync(finding, bad, good, cancel);
-        var distinctions = BubbleUp.Compare(bad, good, Nanos(healthyUntil));
+        var between = finding.OnsetAt - healthyUntil > TimeSpan.FromMinutes(1)
+            ? await TracesAsync(finding, await SpansAsync(finding, part, healthyUntil, finding.OnsetAt - TimeSpan.FromSeconds(10), cancel), [], cancel) : [];
+        var distinctions = BubbleUp.Compare(bad, good, Nanos(healthyUntil), [.. between.Values]);
+        var shifts = await ShiftsAsync(finding, services, healthyUntil, abnormal, to, cancel);
+        if (part is not null)
+        {
+            shifts = OfPart(shifts, await PartShiftsAsync(finding, part, shifts, before, traces, to, cancel));
+        }
+
         return new CaseFacts
         {
             Finding = finding,
-            Shifts = [.. (await ShiftsAsync(finding, services, healthyUntil, abnormal, to, cancel)).Select(shift => shift.AsDetected(finding.Symptoms))],
+            Shifts = [.. shifts.Select(shift => shift.AsDetected(finding.Symptoms))],
             Bad = bad,
             Good = good,
             Distinctions = distinctions,
@@ -96,20 +121,23 @@ internal sealed class FactsReader(TelemetrySource source)
                 .OrderBy(change => (finding.OnsetAt - change.At).Duration())],
             DocumentDaysBad = MedianOf(whole, bad),
             DocumentDaysGood = MedianOf(whole, good),
+            ChunksBad = ChunkLengths.Of(SpansOf(whole, bad)),
+            ChunksGood = ChunkLengths.Of(SpansOf(whole, good)),
             PromptsBad = PromptFacts.Of(SpansOf(whole, bad)),
             PromptsGood = PromptFacts.Of(SpansOf(whole, good)),
-            Inputs = InputFacts.Of(bad, good),
+            Inputs = InputFacts.Of(bad, good, Nanos(finding.OnsetAt)),
             Metrics = await MetricsAsync(finding, to, cancel),
         };
     }
 
     /// <summary>
     /// Until when there was health for sure: the onset, or the last moment before telemetry began to carry another model, prompt or
-    /// index. What comes between the two is no picture of either side. A release is no such moment: most do nothing.
+    /// index, or before somebody recorded a change. What comes between the two is no picture of either side: what a fault changes besides its
+    /// first symptom may have changed long before that stood out. A release that is only seen is no such moment: most do nothing.
     /// </summary>
     private static DateTimeOffset HealthyUntil(Finding finding, IReadOnlyList<ChangeEvent> changes) => changes
-        .Where(change => change.IsSeen && change.Type is ("model" or "prompt" or "index") && string.Equals(change.Service, finding.Service, StringComparison.Ordinal)
-            && change.At < finding.OnsetAt && change.At > finding.OnsetAt - OnsetLateMax)
+        .Where(change => string.Equals(change.Service, finding.Service, StringComparison.Ordinal) && change.At < finding.OnsetAt
+            && (change.IsSeen ? change.Type is ("model" or "prompt" or "index") && change.At > finding.OnsetAt - OnsetLateMax : change.At > finding.OnsetAt - RecordedBefore))
         .Select(static change => change.At).DefaultIfEmpty(finding.OnsetAt).Min();
 
     /// <summary>When the services of the environment were under findings before this one.</summary>
@@ -127,26 +155,28 @@ internal sealed class FactsReader(TelemetrySource source)
         return abnormal;
     }
 
-    private async Task<List<SpanSummary>> SpansAsync(Finding finding, DateTimeOffset from, DateTimeOffset to, CancellationToken cancel)
+    /// <param name="part">Only requests of this part, whichever span of theirs says so; null: those of the finding's service.</param>
+    private async Task<List<SpanSummary>> SpansAsync(Finding finding, SymptomPart? part, DateTimeOffset from, DateTimeOffset to, CancellationToken cancel)
     {
         var filter = new TraceFilter
         {
             FromUnixNanos = Nanos(from),
             ToUnixNanos = Nanos(to),
-            Service = finding.Service,
+            Service = part is null ? finding.Service : null,
             Environment = finding.Environment.Length > 0 ? finding.Environment : null,
+            Attributes = part is null ? [] : [new(part.Attribute, part.Value)],
             Limit = SpansMax,
         };
         return [.. await source.Spans(finding.Project, filter, cancel)];
     }
 
     /// <summary>Spans before the onset, but for those under another finding: they are no picture of health, however near they lie.</summary>
-    private async Task<List<SpanSummary>> SpansBeforeAsync(Finding finding, DateTimeOffset until, AbnormalPeriods abnormal, CancellationToken cancel)
+    private async Task<List<SpanSummary>> SpansBeforeAsync(Finding finding, SymptomPart? part, DateTimeOffset until, AbnormalPeriods abnormal, CancellationToken cancel)
     {
         List<SpanSummary> spans = [];
         foreach (var before in (TimeSpan[])[NearBefore, MidBefore, FarBefore])
         {
-            spans = await SpansAsync(finding, until - before, until - TimeSpan.FromSeconds(10), cancel);
+            spans = await SpansAsync(finding, part, until - before, until - TimeSpan.FromSeconds(10), cancel);
             spans.RemoveAll(span => abnormal.Contains(finding.Environment, finding.Service, span.StartUnixNanos / 1_000_000_000));
             if (spans.DistinctBy(span => span.TraceId).Skip(TracesBeforeMin - 1).Any())
             {
@@ -236,11 +266,38 @@ internal sealed class FactsReader(TelemetrySource source)
         return Symptomatic.Of(feature, symptom, (value) => Beyond(value, middle, symptom));
     }
 
+    /// <summary>When the first symptom was there since the onset.</summary>
+    private async Task<ActiveWindows> ActiveAsync(Finding finding, DateTimeOffset to, CancellationToken cancel)
+    {
+        if (finding.Symptoms is not [{ Part: null } symptom, ..] || FeatureTable.Find(symptom.Feature) is not { } feature)
+        {
+            return ActiveWindows.Always;
+        }
+
+        var history = new FeatureHistory();
+        var middle = feature.FromScale((feature.ToScale(symptom.Usual) + feature.ToScale(symptom.Observed)) / 2);
+        Task<IReadOnlyList<SeriesData>> ReadAsync(string metric) => source.Series(
+            finding.Project,
+            [new(Labels.MetricName, MatchKind.Equal, metric), new("environment", MatchKind.Equal, finding.Environment), new("feature", MatchKind.Equal, (feature.Of ?? feature).Name)],
+            finding.OnsetAt.AddMilliseconds(1).ToUnixTimeMilliseconds(), to.ToUnixTimeMilliseconds(), cancel);
+        history.Add(await ReadAsync(FeatureWindows.ValueMetric), await ReadAsync(FeatureWindows.CountMetric));
+        foreach (var labels in history.Series.Keys)
+        {
+            if (string.Equals(Sentences.Selector(FeatureWindows.ValueMetric, labels["service_name"], finding.Environment, feature.Of ?? feature, feature.Dimension is { } name ? labels[name] : ""), symptom.Query, StringComparison.Ordinal))
+            {
+                return ActiveWindows.Of(Windows(history, labels, feature, static _ => true), value => Beyond(value, middle, symptom));
+            }
+        }
+
+        return ActiveWindows.Always;
+    }
+
     private static bool Beyond(double value, double middle, Symptom symptom) => symptom.Observed < symptom.Usual ? value < middle : value > middle;
 
-    private async Task<IReadOnlyList<Shift>> ShiftsAsync(Finding finding, HashSet<string> services, DateTimeOffset healthyUntil, AbnormalPeriods abnormal, DateTimeOffset to, CancellationToken cancel)
+    private async Task<List<Shift>> ShiftsAsync(Finding finding, HashSet<string> services, DateTimeOffset healthyUntil, AbnormalPeriods abnormal, DateTimeOffset to, CancellationToken cancel)
     {
         List<Shift> shifts = [];
+        var active = await ActiveAsync(finding, to, cancel);
         foreach (var service in services)
         {
             LabelMatcher[] Matchers(string metric, LabelMatcher[] more) =>
@@ -290,10 +347,63 @@ internal sealed class FactsReader(TelemetrySource source)
             }
 
             void Add(Labels labels, Feature feature, List<StoredWindow> before, DateTimeOffset from) =>
-                shifts.Add(Shift.Between(service, finding.Environment, feature, feature.Dimension is { } name ? labels[name] : "", before, Windows(after, labels, feature, static _ => true), from, to));
+                shifts.Add(Shift.Between(service, finding.Environment, feature, feature.Dimension is { } name ? labels[name] : "", before, Windows(after, labels, feature, active.Contains), from, to));
         }
 
         return shifts;
+    }
+
+    /// <summary>Features of one tenant's requests, read of their traces: what is stored is of all requests of a service, and hides it.</summary>
+    private async Task<List<Shift>> PartShiftsAsync(
+        Finding finding, SymptomPart part, List<Shift> whole, Dictionary<TraceId, TraceFacts> before, Dictionary<TraceId, TraceFacts> traces, DateTimeOffset to, CancellationToken cancel)
+    {
+        var usual = new TraceWindows();
+        var now = new TraceWindows();
+        foreach (var trace in before.Values)
+        {
+            usual.Add(trace);
+        }
+
+        var since = Nanos(finding.OnsetAt);
+        var after = traces.Values.Where(trace => trace.StartUnixNanos >= since && trace.IsOf(part)).ToList();
+        foreach (var trace in after)
+        {
+            now.Add(trace);
+        }
+
+        var from = before.Values.Min(static trace => trace.StartUnixNanos);
+        var isAfter = after.Select(static trace => trace.Id).ToHashSet();
+        foreach (var score in whole.Where(static shift => shift.Feature.IsScore).Select(static shift => (shift.Service, shift.Feature.Name)).Distinct())
+        {
+            foreach (var one in await source.Scores(finding.Project, score.Service, score.Name[FeatureTable.ScorePrefix.Length..], from, Nanos(to), ScoresMax, cancel))
+            {
+                if (before.ContainsKey(one.TraceId))
+                {
+                    usual.Add(one);
+                }
+                else if (isAfter.Contains(one.TraceId))
+                {
+                    now.Add(one);
+                }
+            }
+        }
+
+        var start = DateTimeOffset.FromUnixTimeMilliseconds(from / 1_000_000);
+        return [.. now.Series
+            .Select(series => Shift.Between(series.Service, finding.Environment, series.Feature, series.Dimension, usual.Of(series), now.Of(series), start, to) with { Part = new ShiftPart(part, Reference(traces[now.Worst(series)])) })
+            .Where(static shift => shift.IsKnown)];
+    }
+
+    private static Dictionary<TraceId, TraceFacts> Of(Dictionary<TraceId, TraceFacts> traces, SymptomPart part) =>
+        traces.Where(trace => trace.Value.IsOf(part)).ToDictionary(static trace => trace.Key, static trace => trace.Value);
+
+    private static string Reference(TraceFacts trace) => $"{trace.Id}/{(trace.Root ?? trace.Spans[0]).SpanId}";
+
+    /// <summary>What is known of the part, and of all requests what is not.</summary>
+    private static List<Shift> OfPart(List<Shift> whole, List<Shift> part)
+    {
+        var known = part.Select(static shift => (shift.Service, shift.Feature, shift.Dimension)).ToHashSet();
+        return [.. part, .. whole.Where(shift => !known.Contains((shift.Service, shift.Feature, shift.Dimension)))];
     }
 
     private static List<StoredWindow> Windows(FeatureHistory history, Labels labels, Feature feature, Func<long, bool> counts) =>

@@ -21,6 +21,9 @@ internal sealed partial record InputFacts(
     double NewWordsBad, double NewWordsGood, double NewBad, double NewGood, double InstructionsBad, double InstructionsGood,
     SpanSummary? NewExample, SpanSummary? InstructionsExample, double CharactersBad, double CharactersGood, SpanSummary? LongExample, (string Name, double Bad, double Good, SpanSummary Example)? Source)
 {
+    /// <summary>Words in a row that many bad inputs share and hardly any good one has: a machine writes them. With the share of the bad ones and one of them.</summary>
+    public (string Words, double Bad, SpanSummary Example)? Phrase { get; private init; }
+
     /// <summary>Fewer inputs than this on a side are no comparison.</summary>
     public const int InputsMin = 8;
 
@@ -35,7 +38,8 @@ internal sealed partial record InputFacts(
         ? new Evidence("span", $"{span.TraceId}/{span.SpanId}", $"A request that gives the model new instructions: {span.GenAi.InputPreview}")
         : null;
 
-    public static InputFacts? Of(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good)
+    /// <param name="onsetUnixNanos">Who sends how much usually is asked of the time before: a source's harmless requests since then are of the same stream.</param>
+    public static InputFacts? Of(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good, long onsetUnixNanos = long.MaxValue)
     {
         var badInputs = Inputs(bad);
         var goodInputs = Inputs(good);
@@ -59,7 +63,56 @@ internal sealed partial record InputFacts(
             Median(newBad), Median(newGood), Share(newBad, share => share >= MostlyNew), Share(newGood, share => share >= MostlyNew),
             Share(badInputs, input => input.Instructing is not null), Share(goodInputs, input => input.Instructing is not null),
             mostlyNew < 0 ? null : badInputs[mostlyNew].Span, instructed, Median(Characters(badInputs)), Median(Characters(goodInputs)),
-            badInputs.MaxBy(static input => input.Span.GenAi.InputPreview.Length)?.Span, SourceOf(bad, good));
+            badInputs.MaxBy(static input => input.Span.GenAi.InputPreview.Length)?.Span, SourceOf(bad, [.. good.Where(trace => trace.StartUnixNanos < onsetUnixNanos)]))
+        {
+            Phrase = PhraseOf(badInputs, goodInputs),
+        };
+    }
+
+    /// <summary>Words in a row that people do not hit upon by chance.</summary>
+    private const int PhraseWords = 6;
+
+    private static (string, double, SpanSummary)? PhraseOf(List<Input> bad, List<Input> good)
+    {
+        static HashSet<string> Phrases(Input input)
+        {
+            List<string> words = [];
+            foreach (var match in Word().EnumerateMatches(input.Span.GenAi.InputPreview))
+            {
+                words.Add(input.Span.GenAi.InputPreview.Substring(match.Index, match.Length).ToLowerInvariant());
+            }
+
+            HashSet<string> phrases = new(StringComparer.Ordinal);
+            for (var i = 0; i + PhraseWords <= words.Count; i++)
+            {
+                phrases.Add(string.Join(' ', words.GetRange(i, PhraseWords)));
+            }
+
+            return phrases;
+        }
+
+        Dictionary<string, (int Bad, int Good, SpanSummary? Example)> counts = new(StringComparer.Ordinal);
+        foreach (var input in bad)
+        {
+            foreach (var phrase in Phrases(input))
+            {
+                var known = counts.GetValueOrDefault(phrase);
+                counts[phrase] = (known.Bad + 1, 0, known.Example ?? input.Span);
+            }
+        }
+
+        foreach (var phrase in good.SelectMany(Phrases))
+        {
+            if (counts.TryGetValue(phrase, out var known))
+            {
+                counts[phrase] = known with { Good = known.Good + 1 };
+            }
+        }
+
+        return counts
+            .Where(one => one.Value.Good <= good.Count / 50 && BubbleUp.IsMore(one.Value.Bad / (double)bad.Count, bad.Count, one.Value.Good / (double)good.Count, good.Count))
+            .OrderByDescending(static one => one.Value.Bad).ThenBy(static one => one.Key, StringComparer.Ordinal)
+            .Select(one => ((string, double, SpanSummary)?)(one.Key, one.Value.Bad / (double)bad.Count, one.Value.Example!)).FirstOrDefault();
     }
 
     private static (string, double, double, SpanSummary)? SourceOf(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good)

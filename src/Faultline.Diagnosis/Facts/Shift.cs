@@ -8,6 +8,10 @@ namespace Faultline.Diagnosis.Facts;
 /// <summary>A feature in one stored window.</summary>
 internal readonly record struct StoredWindow(long Index, double Value, double Count);
 
+/// <summary>Whose requests a shift is of.</summary>
+/// <param name="Example">TRACE/SPAN of one that is far off.</param>
+internal sealed record ShiftPart(SymptomPart Whose, string Example);
+
 /// <summary>One feature before and after the onset, from the stored feature samples.</summary>
 /// <param name="Before">Weighted median (shares: mean) of the windows before, in the feature's unit.</param>
 /// <param name="After">The same after.</param>
@@ -60,7 +64,12 @@ internal sealed record Shift(
 
     public string Query => Sentences.Selector(FeatureWindows.ValueMetric, Service, Environment, Feature, Dimension);
 
-    public Evidence Evidence => new("series", $"{Query}@{Rfc3339(From)}..{Rfc3339(To)}", Sentences.Capital(Words) + ".");
+    /// <summary>Set when it is of one part of the requests: read of traces, not of the stored series, which is of all.</summary>
+    public ShiftPart? Part { get; init; }
+
+    public Evidence Evidence => Part is { } part
+        ? new("span", part.Example, $"For {part.Whose.Attribute} {part.Whose.Value} {Words}.")
+        : new("series", $"{Query}@{Rfc3339(From)}..{Rfc3339(To)}", Sentences.Capital(Words) + ".");
 
     public Symptom Figure
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Faultline.Diagnosis.Findings;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Spans;
@@ -59,9 +60,7 @@ internal sealed class TraceFacts(TraceId id)
     }
 
     /// <summary>Whether it is one of the requests that a symptom is about.</summary>
-    public bool IsOf(SymptomPart part) => Values().Any(value =>
-        string.Equals(value.Attribute, part.Attribute, StringComparison.Ordinal) ? string.Equals(value.Value, part.Value, StringComparison.Ordinal)
-        : part.Attribute.StartsWith(value.Attribute + ".", StringComparison.Ordinal) && value.Value.Contains($"\"{part.Value}\"", StringComparison.Ordinal));
+    public bool IsOf(SymptomPart part) => Values().Contains((part.Attribute, part.Value));
 
     /// <summary>Whether the span itself has the value.</summary>
     public static bool Carries(SpanSummary span, string attribute, string value)
@@ -111,7 +110,19 @@ internal sealed class TraceFacts(TraceId id)
                 Add(values, name, value);
             }
 
-            if (!isParameter && attribute.Value.Length is > 0 and <= ValueCharactersMax && !AttributeNames.IsCovered(attribute.Key))
+            if (isParameter || AttributeNames.IsCovered(attribute.Key))
+            {
+                continue;
+            }
+
+            if (attribute.Value is ['{', ..] && attribute.Key.EndsWith("metadata", StringComparison.Ordinal))
+            {
+                foreach (var (name, value) in MembersOf(attribute.Value))
+                {
+                    Add(values, $"{attribute.Key}.{name}", value);
+                }
+            }
+            else if (attribute.Value.Length is > 0 and <= ValueCharactersMax)
             {
                 Add(values, attribute.Key, attribute.Value);
             }
@@ -120,6 +131,23 @@ internal sealed class TraceFacts(TraceId id)
         if (span.StatusMessage.Length is > 0 and <= ValueCharactersMax)
         {
             Add(values, "status_message", span.StatusMessage);
+        }
+    }
+
+    /// <summary>Text members of what an application tells of its own about a request; none where it is no JSON object.</summary>
+    private static IEnumerable<(string Name, string Value)> MembersOf(string json)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            return [.. document.RootElement.EnumerateObject()
+                .Where(static member => member.Value.ValueKind == JsonValueKind.String)
+                .Select(static member => (member.Name, member.Value.GetString()!))
+                .Where(static member => member.Item2.Length is > 0 and <= ValueCharactersMax)];
+        }
+        catch (JsonException)
+        {
+            return [];      // cut off by a limit on attributes: it says nothing
         }
     }
 
@@ -154,6 +182,21 @@ internal static class AttributeNames
     };
 
     public static bool IsCovered(string key) => Covered.Contains(key);
+
+    /// <summary>Names whose requests these are: a tenant's, a customer's.</summary>
+    public static bool IsTenant(string attribute)
+    {
+        var name = attribute.AsSpan();
+        foreach (var end in (ReadOnlySpan<string>)["id", "name", "slug"])
+        {
+            if (name.EndsWith(end, StringComparison.OrdinalIgnoreCase) && name.Length > end.Length + 2)
+            {
+                name = name[..^end.Length].TrimEnd("._-");
+            }
+        }
+
+        return name[(name.LastIndexOfAny("._-") + 1)..].ToString().ContainsAny("tenant", "customer", "organization", "organisation", "workspace", "company");
+    }
 
     /// <summary>A version that no dialect says to be the prompt's, and whose name does.</summary>
     public static bool IsPromptVersion(string attribute) => attribute.ContainsAny("prompt") && attribute.EndsWith("version", StringComparison.OrdinalIgnoreCase);

@@ -18,7 +18,8 @@ internal sealed class MemoryTelemetry(MemorySamples samples)
     public TelemetrySource Source => new(
         (_, filter, _) => Task.FromResult<IReadOnlyList<SpanSummary>>([.. _spans
             .Where(span => span.StartUnixNanos >= filter.FromUnixNanos && span.StartUnixNanos <= filter.ToUnixNanos && (filter.Service is null || string.Equals(span.Service, filter.Service, StringComparison.Ordinal))
-                && (filter.Name is null || string.Equals(span.Name, filter.Name, StringComparison.Ordinal)))
+                && (filter.Name is null || string.Equals(span.Name, filter.Name, StringComparison.Ordinal))
+                && filter.Attributes.All(wanted => span.Attributes.Any(one => string.Equals(one.Key, wanted.Key, StringComparison.Ordinal) && string.Equals(one.Value, wanted.Value, StringComparison.Ordinal))))
             .OrderByDescending(span => span.StartUnixNanos).Take(filter.Limit)]),
         (_, traces, _, _, _) => Task.FromResult<IReadOnlyList<SpanSummary>>([.. traces.SelectMany(trace => _traces.GetValueOrDefault(trace) ?? []).Select(span => span.Summary)]),
         (_, traces, _, _, _) => Task.FromResult<IReadOnlyList<StoredSpan>>([.. traces.SelectMany(trace => _traces.GetValueOrDefault(trace) ?? [])]),

@@ -1,0 +1,177 @@
+using Faultline.Diagnosis.Causes;
+using Faultline.Diagnosis.Features;
+using Faultline.Diagnosis.Findings;
+using Faultline.Store.Traces;
+using Faultline.Telemetry.Spans;
+using Xunit;
+
+namespace Faultline.Tests.Diagnosis.Causes;
+
+/// <summary>What single facts do to causes and targets.</summary>
+public sealed class CauseTests
+{
+    private static readonly Feature Relevance = FeatureTable.Score("relevance");
+
+    private static SpanSummary Call(string output = "", string model = "gpt-4o", string input = "") => KnownFacts.Span(
+        "chat", KnownFacts.Nothing with { Operation = "chat", Provider = "openai", ModelRequested = model, ModelResponded = model + "-2024", OutputPreview = output, InputPreview = input });
+
+    private static SpanSummary Retrieval(string source, double score, int documents) => KnownFacts.Span(
+        "search", KnownFacts.Nothing with { Operation = "retrieval", DataSource = source, DocumentTopScore = score, DocumentCount = documents });
+
+    private static string Said(Verdict verdict) => string.Join("; ", verdict.Hypotheses.Select(one => $"{one.Cause}({one.Target}) {one.Confidence}"));
+
+    [Fact]
+    public void Of_two_indexes_the_one_whose_own_retrievals_moved_is_named()
+    {
+        var verdict = new KnownFacts { Spans = (i, bad) => [Retrieval("guides", 0.8 + (0.01 * (i % 3)), 4), Retrieval("prices", (bad ? 0.5 : 0.8) + (0.01 * (i % 3)), 4), Call()] }
+            .Moved(FeatureTable.RetrievalTopScore, 0.8, 0.65).Conclude();
+        Assert.True(verdict.Hypotheses[0] is { Cause: "index_stale", Target: "prices" }, Said(verdict));
+
+        var fewer = new KnownFacts { Spans = (i, bad) => [Retrieval("guides", 0.8, bad ? 1 : 4), Retrieval("prices", 0.8, 4), Call()] }
+            .Moved(FeatureTable.RetrievalDocuments, 4, 2.5).Moved(FeatureTable.RetrievalTopScore, 0.8, 0.8).Conclude();
+        Assert.True(fewer.Hypotheses[0] is { Cause: "retriever_parameters_changed", Target: "guides" }, Said(fewer));
+    }
+
+    [Fact]
+    public void A_change_that_names_one_of_the_indexes_says_which()
+    {
+        var verdict = new KnownFacts { Spans = (_, bad) => [Retrieval("guides", bad ? 0.6 : 0.8, 4), Retrieval("prices", bad ? 0.6 : 0.8, 4), Call()] }
+            .Moved(FeatureTable.RetrievalTopScore, 0.8, 0.6).Changed("data", "new content published, prices not rebuilt yet").Conclude();
+        Assert.True(verdict.Hypotheses[0] is { Cause: "index_stale", Target: "prices" }, Said(verdict));
+    }
+
+    [Fact]
+    public void A_model_that_was_in_use_before_is_where_it_fails_not_what_changed()
+    {
+        static SpanSummary Failed(bool bad) => Call() with { Status = bad ? SpanStatus.Error : SpanStatus.Unset, StatusMessage = bad ? "overloaded" : "" };
+        static KnownFacts Failing(Func<int, IEnumerable<SpanSummary>>? well) => new KnownFacts
+        {
+            FailureClass = FailureClass.LATENCY_REGRESS,
+            Spans = static (i, bad) => [bad || i % 2 == 0 ? Failed(bad) : Call(model: "claude-sonnet-4")],
+            Well = well,
+        }.Moved(FeatureTable.ModelErrorRate, 0.002, 0.5, "gpt-4o");
+
+        // As many requests as before go to the other model, and are well.
+        var verdict = Failing(static _ => [Call(model: "claude-sonnet-4")]).Conclude();
+        Assert.True(verdict.Hypotheses[0] is { Cause: "provider_degraded", Target: "openai" }, Said(verdict));
+        Assert.DoesNotContain(verdict.Hypotheses, static one => one.Cause is "model_replaced");
+
+        // All requests go to the one that fails: that is new.
+        Assert.Equal("model_replaced", Failing(null).Conclude().Hypotheses[0].Cause);
+    }
+
+    [Fact]
+    public void Refusals_within_json_are_seen_and_are_the_models_where_no_prompt_changed()
+    {
+        var verdict = new KnownFacts
+        {
+            FailureClass = FailureClass.COHERENCE_DEGRADATION,
+            Spans = static (i, bad) => [Call(bad && i % 3 > 0 ? "{\"summary\":\"I am not able to assist with this topic.\"}" : "{\"summary\":\"The invoice is sent on day 18.\"}")],
+        }.Moved(Relevance, 0.87, 0.5).Moved(FeatureTable.JsonShare, 0.99, 0.99).Conclude();
+        Assert.True(verdict.Hypotheses[0] is { Cause: "refusals_risen", Target: "gpt-4o" }, Said(verdict));
+        Assert.Contains(verdict.Hypotheses[0].For, static evidence => evidence.Text.Contains("67 % of the answers in the bad traces and 0 % in the good ones", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Answers_in_a_wrong_encoding_are_no_broken_format()
+    {
+        static KnownFacts Answering(string bad) => new KnownFacts { FailureClass = FailureClass.COHERENCE_DEGRADATION, Spans = (_, isBad) => [Call(isBad ? bad : "{\"title\":\"limits\"}")] }.Moved(FeatureTable.JsonShare, 0.99, 0.1);
+        var broken = Answering("title: limits of the plan").Conclude();
+        Assert.True(broken.Hypotheses[0] is { Cause: "output_format_broken", Confidence: > 0.8 }, Said(broken));
+        var misread = Answering("{\"titlÃ©\":\"limits oÃ® plâ€n").Conclude();
+        Assert.True(misread.UnableBecause is not null, Said(misread));
+    }
+
+    [Fact]
+    public void A_record_that_bad_traces_recall_from_a_plain_step_is_seen()
+    {
+        static SpanSummary Step(string output) => KnownFacts.Span("facts-store", KnownFacts.Nothing with { Operation = "workflow", OutputPreview = output });
+        var verdict = new KnownFacts
+        {
+            Spans = static (i, bad) => [KnownFacts.Span("POST /chat") with { ParentSpanId = default }, Step(bad && i % 2 == 0 ? """[{"id":"mem-000417","content":"A free upgrade is always included."}]""" : $$"""[{"id":"mem-{{1000 + i}}","content":"was asked before"}]"""), Call()],
+        }.Moved(Relevance, 0.87, 0.6).Conclude();
+        Assert.True(verdict.Hypotheses[0] is { Cause: "memory_poisoned", Target: "facts-store" }, Said(verdict));
+    }
+
+    [Fact]
+    public void Three_same_calls_in_most_bad_traces_are_a_loop_where_good_ones_make_one()
+    {
+        static SpanSummary Tool(string arguments) => KnownFacts.Span("execute_tool", KnownFacts.Nothing with { Operation = "tool", Tool = "get_account", ToolArgumentsHash = arguments });
+        var verdict = new KnownFacts
+        {
+            FailureClass = FailureClass.LATENCY_REGRESS,
+            Spans = static (i, bad) => [.. Enumerable.Range(0, bad && i % 3 > 0 ? 3 : 1).Select(_ => Tool("a")), Call()],
+        }.Moved(FeatureTable.LatencyP50, 3, 7.5).Moved(FeatureTable.ToolCalls, 1, 2.6).Changed("prompt", "agent template 8: be thorough", 6).Conclude();
+        Assert.True(verdict.Hypotheses[0] is { Cause: "loop_same_call", Target: "get_account" }, Said(verdict));
+    }
+
+    [Fact]
+    public void A_model_that_only_begins_later_after_a_deploy_has_lost_its_prompt_cache()
+    {
+        static KnownFacts Slow(double first, double whole) => new KnownFacts { FailureClass = FailureClass.LATENCY_REGRESS, Spans = static (_, _) => [Call()] }
+            .Moved(FeatureTable.FirstToken, 0.66, first, "gpt-4o").Moved(FeatureTable.ModelLatency, 1.01, whole, "gpt-4o").Moved(FeatureTable.LatencyP50, 1.06, whole + 0.05).Moved(FeatureTable.InputTokens, 136, 138);
+        var cache = Slow(1.14, 1.5).Changed("deploy", "gateway 2.18.7", 0).Conclude();
+        Assert.True(cache.Hypotheses[0] is { Cause: "cache_lost" }, Said(cache));
+
+        // Without a change of ours it is rather the provider, and so it is when writing takes longer as well.
+        Assert.Equal("provider_degraded", Slow(1.14, 1.5).Conclude().Hypotheses.First(static one => one.Cause is not "unknown").Cause);
+        Assert.Equal("provider_degraded", Slow(1.6, 2.6).Conclude().Hypotheses[0].Cause);
+    }
+
+    [Fact]
+    public void A_change_that_names_a_tool_points_at_what_the_tool_returns()
+    {
+        static KnownFacts Worse(string detail) => new KnownFacts
+        {
+            Spans = static (_, _) => [KnownFacts.Span("execute_tool", KnownFacts.Nothing with { Operation = "tool", Tool = "lookup_policy" }), Call()],
+        }.Moved(Relevance, 0.87, 0.6).Moved(FeatureTable.ToolErrorRate, 0.01, 0.01, "lookup_policy").Changed("deploy", detail, 5);
+        var named = Worse("lookup_policy 3.2.4").Conclude();
+        Assert.True(named.Hypotheses.First(static one => one.Cause is not "unknown") is { Cause: "tool_result_malformed", Target: "lookup_policy" }, Said(named));
+        Assert.Equal("deploy_regressed", Worse("lookup_policy_v2 3.2.4").Conclude().Hypotheses.First(static one => one.Cause is not "unknown").Cause);
+    }
+
+    [Fact]
+    public void A_prompt_version_that_stands_alone_is_of_the_template_that_the_span_names()
+    {
+        static IEnumerable<SpanSummary> Spans(string? name, bool bad)
+        {
+            var call = Call();
+            return [call with { Attributes = [KnownFacts.Attribute("app.prompt.version", bad ? "8" : "7"), .. name is null ? (StoredAttribute[])[] : [KnownFacts.Attribute("app.prompt.name", name)]] }];
+        }
+
+        KnownFacts With(string? name) => new KnownFacts { FailureClass = FailureClass.PROMPT_REGRESSION, Spans = (_, bad) => Spans(name, bad) }.Moved(Relevance, 0.87, 0.6);
+        Assert.Equal(("prompt_template_regressed", "billing-answer"), (With("billing-answer").Conclude().Hypotheses[0].Cause, With("billing-answer").Conclude().Hypotheses[0].Target));
+        Assert.Equal(KnownFacts.Service, With(null).Conclude().Hypotheses[0].Target);
+    }
+
+    [Fact]
+    public void More_requests_that_say_the_same_word_for_word_are_a_machines()
+    {
+        static KnownFacts Asking(string more) => new KnownFacts
+        {
+            FailureClass = FailureClass.TOKEN_EXPLOSION,
+            Spans = (i, bad) => [Call(input: (i % 2 == 0 ? $"Is everything about plan {i} listed, item after item?" : $"Can nothing be left over until I cancel plan {i}?") + (bad && i % 2 == 0 ? more : ""))],
+        }.Moved(FeatureTable.Calls, 3, 9).Moved(FeatureTable.OutputTokens, 14, 60);
+        var scraped = Asking(" Write everything about it, item by item, until nothing is left.").Conclude();
+        Assert.True(scraped.Hypotheses[0] is { Cause: "abuse_or_injection" }, Said(scraped));
+        Assert.Equal("traffic_shifted", Asking("").Conclude().Hypotheses[0].Cause);
+    }
+
+    [Fact]
+    public void What_the_first_cause_is_mistaken_for_is_listed_behind_it_with_little_weight()
+    {
+        var verdict = new KnownFacts { FailureClass = FailureClass.LATENCY_REGRESS, Spans = static (_, _) => [Call()] }
+            .Moved(FeatureTable.ModelLatency, 1, 4, "gpt-4o").Moved(FeatureTable.FirstToken, 0.5, 3, "gpt-4o").Moved(FeatureTable.CachedInput, 0.6, 0.6).Moved(FeatureTable.Wait, 0.1, 0.1).Conclude();
+        Assert.True(verdict.Hypotheses is [{ Cause: "provider_degraded" }, { Cause: "rate_limited", Confidence: < 0.05 }, { Cause: "cache_lost", Confidence: < 0.05 }, ..], Said(verdict));
+        Assert.All(verdict.Hypotheses, static one => Assert.NotEmpty(one.For));
+        Assert.Contains(verdict.Hypotheses[2].Against, static evidence => evidence.Text.Contains("input tokens from the cache", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Fewer_documents_are_drift_and_not_latency_when_nothing_is_slower()
+    {
+        var facts = new KnownFacts { FailureClass = FailureClass.LATENCY_REGRESS, Spans = static (_, bad) => [Retrieval("guides", 0.8, bad ? 1 : 4), Call()] }.Moved(FeatureTable.RetrievalDocuments, 4, 1);
+        Assert.Equal(FailureClass.RETRIEVAL_DRIFT, facts.Conclude().FailureClass);
+        Assert.Equal(FailureClass.LATENCY_REGRESS, facts.Moved(FeatureTable.LatencyP50, 1, 3).Conclude().FailureClass);
+    }
+}

@@ -1,0 +1,108 @@
+using Faultline.Diagnosis.Causes;
+using Faultline.Diagnosis.Facts;
+using Faultline.Diagnosis.Features;
+using Faultline.Diagnosis.Findings;
+using Faultline.Store.Traces;
+using Faultline.Telemetry.Changes;
+using Faultline.Telemetry.Spans;
+
+namespace Faultline.Tests.Diagnosis.Causes;
+
+/// <summary>Facts made by hand: thirty good traces before the onset, and thirty bad ones since.</summary>
+internal sealed class KnownFacts
+{
+    public const string Service = "bot";
+    public const int Traces = 30;
+
+    public static readonly DateTimeOffset Onset = new(2026, 3, 10, 14, 0, 0, TimeSpan.Zero);
+
+    private readonly List<Shift> _shifts = [];
+
+    public List<ChangeEvent> Changes { get; } = [];
+
+    public FailureClass FailureClass { get; init; } = FailureClass.HALLUCINATION;
+
+    /// <summary>The spans of one trace; its number, and whether it is a bad one.</summary>
+    public required Func<int, bool, IEnumerable<SpanSummary>> Spans { get; init; }
+
+    /// <summary>The spans of as many traces since the onset that are well; null: there are none.</summary>
+    public Func<int, IEnumerable<SpanSummary>>? Well { get; init; }
+
+    public static GenAiFields Nothing { get; } = new("", "", "", "", "", [], null, null, null, null, null, "", true, null, "", "", "", "", "", "", "", "", null, null, null, "", "", "");
+
+    public static SpanSummary Span(string name, GenAiFields? genAi = null, params StoredAttribute[] attributes) =>
+        new(default, default, new SpanId(1), Service, "", "", name, SpanKind.Internal, 0, 1_000_000, SpanStatus.Unset, "", genAi ?? Nothing, attributes);
+
+    public static StoredAttribute Attribute(string key, string value) => new(key, value, default);
+
+    /// <summary>A feature that was steady at one value for an hour, and has another since.</summary>
+    public KnownFacts Moved(Feature feature, double before, double after, string dimension = "")
+    {
+        static List<StoredWindow> Windows(long from, int count, double value) => [.. Enumerable.Range(0, count).Select(i => new StoredWindow(from + i, value * (1 + (0.01 * (i % 3))), 10))];
+        _shifts.Add(Shift.Between(Service, "", feature, dimension, Windows(0, 60, before), Windows(60, 20, after), Onset.AddHours(-1), Onset.AddMinutes(4)));
+        return this;
+    }
+
+    public KnownFacts Changed(string type, string detail, double minutesBefore = 1)
+    {
+        Changes.Add(new ChangeEvent($"chg-{Changes.Count}", "default", type, Service, detail, Onset.AddMinutes(-minutesBefore), new Dictionary<string, string>(StringComparer.Ordinal)));
+        return this;
+    }
+
+    public Verdict Conclude() => Diagnostician.Conclude(Facts(), []);
+
+    private CaseFacts Facts()
+    {
+        var good = Side(1, Onset.AddMinutes(-Traces), i => Spans(i, false));
+        var bad = Side(1000, Onset, i => Spans(i, true));
+        if (Well is not null)
+        {
+            good.AddRange(Side(2000, Onset, Well));
+        }
+
+        return new CaseFacts
+        {
+            Finding = new Finding
+            {
+                Id = "f-1",
+                Project = "default",
+                Environment = "",
+                Service = Service,
+                Trigger = "baseline",
+                Title = "Something moved",
+                FailureClass = FailureClass,
+                OnsetAt = Onset,
+                DetectedAt = Onset.AddMinutes(2),
+                Symptoms = [.. _shifts.Where(static shift => shift.IsBad).Take(1).Select(static shift => shift.Figure)],
+                BadTraces = [],
+                GoodTraces = [],
+                VerificationQuery = "",
+            },
+            Shifts = _shifts,
+            Bad = bad,
+            Good = good,
+            Distinctions = BubbleUp.Compare(bad, good, Onset.ToUnixTimeMilliseconds() * 1_000_000),
+            Changes = Changes,
+            Inputs = InputFacts.Of(bad, good),
+        };
+    }
+
+    private static List<TraceFacts> Side(ulong first, DateTimeOffset from, Func<int, IEnumerable<SpanSummary>> spans)
+    {
+        List<TraceFacts> traces = [];
+        for (var i = 0; i < Traces; i++)
+        {
+            var trace = new TraceFacts(new TraceId(first + (ulong)i));
+            var at = from.AddSeconds(i).ToUnixTimeMilliseconds() * 1_000_000;
+            var number = 0UL;
+            foreach (var span in spans(i))
+            {
+                trace.Spans.Add(span with { TraceId = trace.Id, SpanId = new SpanId(++number), StartUnixNanos = at + (long)number });
+            }
+
+            traces.Add(trace);
+        }
+
+        return traces;
+    }
+}
