@@ -14,10 +14,10 @@ internal static partial class AnswerWords
     internal const string DeclinedVerbs = "help|assist|comply|provide|fulfil|fulfill|answer|discuss|create|generate|share|support|engage|continue";
 
     /// <summary>The answer declines. A refusal says so at once, so its beginning is enough.</summary>
-    public static bool Refuses(string beginning) => beginning.Length > 0 && Refusal().IsMatch(beginning);
+    public static bool Refuses(ReadOnlySpan<char> beginning) => beginning.Length > 0 && Refusal().IsMatch(beginning);
 
     /// <summary>It holds what UTF-8 becomes when it is read as Latin-1 or Windows-1252, or characters that could not be read at all.</summary>
-    public static bool IsGarbled(string text) => text.AsSpan().ContainsAny(MisreadLetters) && Misread().IsMatch(text);
+    public static bool IsGarbled(ReadOnlySpan<char> text) => text.ContainsAny(MisreadLetters) && Misread().IsMatch(text);
 
     private static readonly SearchValues<char> MisreadLetters = SearchValues.Create("\uFFFDÃâÂ");
 

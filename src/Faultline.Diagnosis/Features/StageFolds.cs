@@ -19,7 +19,8 @@ internal static class StageFolds
         if (IsRead(genAi, row))
         {
             Prompt(genAi.Traits, row, service, trace, end);
-            New(FeatureTable.NewInput, service.InputWords, genAi.InputPreview[row], service, trace, end);
+            Span<char> room = stackalloc char[GenAiContent.PreviewCharactersMax];
+            New(FeatureTable.NewInput, service.InputWords, Beginning(genAi.InputPreview[row], room), service, trace, end);
         }
 
         if (failed > 0)
@@ -192,10 +193,13 @@ internal static class StageFolds
         service.Observe(FeatureTable.UnfilledShare, "", end, traits.Unfilled[row], trace);
     }
 
-    private static void New(Feature feature, KnownWords words, ReadOnlySpan<byte> preview, ServiceFeatures service, TraceId trace, long end)
+    /// <summary>A preview as characters, in <paramref name="room"/> where it fits.</summary>
+    private static ReadOnlySpan<char> Beginning(ReadOnlySpan<byte> preview, Span<char> room) =>
+        Encoding.UTF8.TryGetChars(preview, room, out var length) ? room[..length] : Encoding.UTF8.GetString(preview);
+
+    private static void New(Feature feature, KnownWords words, ReadOnlySpan<char> beginning, ServiceFeatures service, TraceId trace, long end)
     {
-        Span<char> text = stackalloc char[GenAiContent.PreviewCharactersMax];
-        if (Encoding.UTF8.TryGetChars(preview, text, out var length) && words.IsNew(text[..length], end / 1_000_000_000) is { } isNew)
+        if (words.IsNew(beginning, end / 1_000_000_000) is { } isNew)
         {
             service.Observe(feature, "", end, isNew ? 1 : 0, trace);
         }
@@ -234,8 +238,9 @@ internal static class StageFolds
 
         service.Observe(FeatureTable.EmptyAnswers, "", end, form == ContentForm.Empty ? 1 : 0, trace);
         service.Observe(FeatureTable.JsonShare, "", end, form == ContentForm.Json ? 1 : 0, trace);
-        New(FeatureTable.NewAnswer, service.AnswerWords, genAi.OutputPreview[row], service, trace, end);
-        var beginning = Encoding.UTF8.GetString(genAi.OutputPreview[row]);
+        Span<char> room = stackalloc char[GenAiContent.PreviewCharactersMax];
+        var beginning = Beginning(genAi.OutputPreview[row], room);
+        New(FeatureTable.NewAnswer, service.AnswerWords, beginning, service, trace, end);
         service.Observe(FeatureTable.Refusals, "", end, form == ContentForm.Text && AnswerWords.Refuses(beginning) ? 1 : 0, trace);
         service.Observe(FeatureTable.Garbled, "", end, AnswerWords.IsGarbled(beginning) ? 1 : 0, trace);
         if (form == ContentForm.Text && genAi.FinishReasons[row].IndexOf("length"u8) < 0)

@@ -1,6 +1,6 @@
 namespace Faultline.Ingest.Receivers;
 
-/// <summary>What the whole process may hold: above it requests are told to try later, and memory that nobody needs is given back.</summary>
+/// <summary>What the whole process may hold: near it memory that nobody needs is given back, then requests are told to try later.</summary>
 /// <remarks>
 /// Queues and budgets bound what requests hold; heap, engine and allocators hold more than that, and a container that is too full is killed.
 /// So resident memory itself is looked at, when a request comes and not more often than every <see cref="LookInterval"/>.
