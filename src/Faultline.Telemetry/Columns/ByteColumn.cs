@@ -31,6 +31,13 @@ public sealed class ByteColumn
         }
     }
 
+    /// <summary>The row as a text that points into this column; it is good until the column is changed.</summary>
+    internal GenAi.ContentText Content(int row)
+    {
+        var start = row == 0 ? 0 : _ends[row - 1];
+        return new GenAi.ContentText(_bytes, start, _ends[row] - start);
+    }
+
     public string Text(int row) => Encoding.UTF8.GetString(this[row]);
 
     public void Add(ReadOnlySpan<byte> value)

@@ -22,7 +22,7 @@ internal sealed class ContentNode
     public required ContentKind Kind { get; init; }
 
     /// <summary>Of a text or literal; else empty.</summary>
-    public string Text { get; init; } = "";
+    public ContentText Text { get; init; }
 
     // Most nodes are texts, which have neither.
     public List<ContentNode> Items => field ??= [];
@@ -31,11 +31,11 @@ internal sealed class ContentNode
 
     public bool IsObject => Kind == ContentKind.Object;
 
-    public static ContentNode OfText(string text) => new() { Kind = ContentKind.Text, Text = text };
+    public static ContentNode OfText(ContentText text) => new() { Kind = ContentKind.Text, Text = text };
 
     /// <summary>An attribute's value: JSON text and structured values become trees, anything else a text.</summary>
     /// <param name="isCut">The value was JSON that could be read in part only.</param>
-    public static ContentNode Of(string value, AttributeType type, out bool isCut)
+    public static ContentNode Of(ContentText value, AttributeType type, out bool isCut)
     {
         isCut = false;
         switch (type)
@@ -53,7 +53,7 @@ internal sealed class ContentNode
     }
 
     /// <summary>Text that may be JSON, and JSON in a JSON string once more; what is no JSON stays a text.</summary>
-    public static ContentNode OfJsonText(string value, out bool isCut)
+    public static ContentNode OfJsonText(ContentText value, out bool isCut)
     {
         isCut = false;
         var node = TolerantJson.Parse(value, out var cut);
@@ -101,13 +101,16 @@ internal sealed class ContentNode
     }
 
     /// <summary>The text of the first of these members that is there, or empty; what is no text, as JSON.</summary>
-    public string TextOf(params ReadOnlySpan<string> names) => Member(names)?.ToText() ?? "";
+    public ContentText TextOf(params ReadOnlySpan<string> names) => Member(names)?.ToText() ?? default;
+
+    /// <summary>The same of what is short and says what something is: a role, a type, a name.</summary>
+    public string WordOf(params ReadOnlySpan<string> names) => TextOf(names).ToString();
 
     /// <summary>Follows member names.</summary>
-    public ContentNode? At(string path)
+    public ContentNode? At(params ReadOnlySpan<string> path)
     {
         var node = this;
-        foreach (var name in path.Split('.'))
+        foreach (var name in path)
         {
             node = node?.Member(name);
         }
@@ -116,11 +119,11 @@ internal sealed class ContentNode
     }
 
     /// <summary>A text as it is, anything else as JSON.</summary>
-    public string ToText() => Kind switch
+    public ContentText ToText() => Kind switch
     {
         ContentKind.Text or ContentKind.Literal => Text,
-        ContentKind.Null => "",
-        _ => ToJson(isCanonical: false),
+        ContentKind.Null => default,
+        _ => ContentText.Json(this),
     };
 
     /// <param name="isCanonical">Members in ordinal order, so that equal values give equal text.</param>
@@ -136,10 +139,10 @@ internal sealed class ContentNode
         switch (Kind)
         {
             case ContentKind.Text:
-                Quote(json, Text);
+                Quote(json, Text.ToString());
                 break;
             case ContentKind.Literal:
-                json.Append(Text);
+                json.Append(Text.ToString());
                 break;
             case ContentKind.Null:
                 json.Append("null");
@@ -199,7 +202,7 @@ internal sealed class ContentNode
         {
             if (isMap)
             {
-                node.Members.Add(new(item.TextOf("key"), UnwrapValue(item.Member("value") ?? Null)));
+                node.Members.Add(new(item.WordOf("key"), UnwrapValue(item.Member("value") ?? Null)));
             }
             else
             {

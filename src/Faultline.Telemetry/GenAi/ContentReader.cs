@@ -1,4 +1,5 @@
 using System.Globalization;
+using Faultline.Telemetry.Columns;
 using Faultline.Telemetry.Otlp;
 
 namespace Faultline.Telemetry.GenAi;
@@ -12,47 +13,43 @@ internal sealed class ContentReader
 
     private const int DocumentsMax = 10_000;
 
-    private readonly Dictionary<string, OtlpAttribute> _attributes = new(StringComparer.Ordinal);
-    private readonly IReadOnlyList<OtlpAttribute> _all;
-    private readonly IReadOnlyList<OtlpEvent> _events;
-    private readonly IReadOnlyList<OtlpEvent> _logEvents;
-    private readonly string _operation;
+    private readonly Dictionary<string, ContentAttribute> _attributes = new(StringComparer.Ordinal);
+    private readonly List<ContentAttribute> _all = [];
+    private IReadOnlyList<OtlpEvent> _events = [];
+    private IReadOnlyList<OtlpEvent> _logEvents = [];
+    private string _operation = "";
     private bool _isTruncated;
 
-    public ContentReader(IReadOnlyList<OtlpAttribute> attributes, IReadOnlyList<OtlpEvent> events, IReadOnlyList<OtlpEvent> logEvents, string operation)
+    private readonly record struct ContentAttribute(string Key, ContentText Value, AttributeType Type);
+
+    /// <summary>An attribute of the span, in any order; of several of one key the first counts.</summary>
+    public void Add(string key, ContentText value, AttributeType type)
     {
-        _all = attributes;
+        var attribute = new ContentAttribute(key, value, type);
+        _all.Add(attribute);
+        _attributes.TryAdd(key, attribute);
+    }
+
+    /// <summary>Makes ready for another span; what was read before is good no longer than its attributes' texts are.</summary>
+    public void Clear()
+    {
+        _all.Clear();
+        _attributes.Clear();
+        _isTruncated = false;
+    }
+
+    /// <param name="events">The span's; older conventions put messages there.</param>
+    /// <param name="logEvents">Log records that say what was said; see <see cref="GenAiContent.LogEvent"/>.</param>
+    public GenAiContent Read(IReadOnlyList<OtlpEvent> events, IReadOnlyList<OtlpEvent> logEvents, string operation)
+    {
         _events = events;
         _logEvents = logEvents;
         _operation = operation;
-        foreach (var attribute in attributes)
-        {
-            _attributes.TryAdd(attribute.Key, attribute);
-        }
-
-        // The opt-in event carries the same three attributes as the span would.
-        foreach (var happened in (ReadOnlySpan<IReadOnlyList<OtlpEvent>>)[events, logEvents])
-        {
-            foreach (var details in happened.Count == 0 ? [] : happened.Where(one => one.Name == "gen_ai.client.inference.operation.details"))
-            {
-                foreach (var attribute in details.Attributes)
-                {
-                    _attributes.TryAdd(attribute.Key, attribute);
-                }
-            }
-        }
-    }
-
-    public GenAiContent Read()
-    {
-        var input = FirstOf(InputSources());
-        var output = FirstOf(OutputSources());
-        var system = new List<ContentPart>();
-        if (Node("gen_ai.system_instructions") is { } instructions)
-        {
-            system.AddRange(MessageReader.Parts(instructions));
-        }
-
+        AddDetails(events);
+        AddDetails(logEvents);
+        var input = Input() ?? [];
+        var output = Output() ?? [];
+        var system = Node("gen_ai.system_instructions") is { } instructions ? MessageReader.Parts(instructions) : [];
         if (input.Exists(IsSystem))
         {
             // Instructions that came as an attribute and again as a message are shown once.
@@ -72,70 +69,84 @@ internal sealed class ContentReader
             Input = input,
             Output = output,
             Tools = ReadTools(),
-            ToolArguments = arguments.Length > 0 || !isTool ? arguments : inputText.Length > 0 ? inputText : Text("gen_ai.prompt"),
-            ToolResult = result.Length > 0 || !isTool ? result : outputText.Length > 0 ? outputText : Text("gen_ai.completion"),
-            RetrievalQuery = ReadQuery(inputText),
+            ToolArgumentsUtf8 = !arguments.IsEmpty || !isTool ? arguments : inputText.IsEmpty ? Text("gen_ai.prompt") : inputText,
+            ToolResultUtf8 = !result.IsEmpty || !isTool ? result : outputText.IsEmpty ? Text("gen_ai.completion") : outputText,
+            RetrievalQueryUtf8 = ReadQuery(inputText),
             Documents = documents,
             HasDocumentList = isList,
-            PromptTemplate = Text("llm.prompt_template.template", "traceloop.prompt.template"),
-            PromptVariables = Text("llm.prompt_template.variables", "traceloop.prompt.template_variables"),
-            InputText = inputText,
-            OutputText = outputText,
+            PromptTemplateUtf8 = Text("llm.prompt_template.template", "traceloop.prompt.template"),
+            PromptVariablesUtf8 = Text("llm.prompt_template.variables", "traceloop.prompt.template_variables"),
+            InputTextUtf8 = inputText,
+            OutputTextUtf8 = outputText,
             IsTruncated = _isTruncated,
         };
     }
 
+    /// <summary>The opt-in event carries the same three attributes as the span would.</summary>
+    private void AddDetails(IReadOnlyList<OtlpEvent> events)
+    {
+        for (var i = 0; i < events.Count; i++)
+        {
+            if (events[i].Name == "gen_ai.client.inference.operation.details")
+            {
+                foreach (var attribute in events[i].Attributes)
+                {
+                    _attributes.TryAdd(attribute.Key, Of(attribute));
+                }
+            }
+        }
+    }
+
+    private static ContentAttribute Of(OtlpAttribute attribute) => new(attribute.Key, attribute.Value, attribute.Type);
+
     private static bool IsSystem(ContentMessage message) => message.Role is "system" or "developer";
 
-    private static List<ContentMessage> FirstOf(IEnumerable<List<ContentMessage>> sources) => sources.FirstOrDefault(messages => messages.Count > 0) ?? [];
+    // The first that says something; null: says nothing.
+    private List<ContentMessage>? Input() =>
+        Messages("gen_ai.input.messages", "user")
+        ?? MessageEvents(_events, isOutput: false)
+        ?? EventArray(isOutput: false)
+        ?? IndexedMessages("gen_ai.prompt", "", "user")
+        ?? IndexedMessages("llm.input_messages", "message.", "user")
+        ?? IndexedTexts("llm.prompts", "prompt.text", "user")
+        ?? IndexedMessages("llm.prompts", "", "user")
+        ?? Messages("ai.prompt.messages", "user")
+        ?? Messages("ai.prompt", "user")
+        ?? Messages("gen_ai.prompt", "user")
+        ?? Messages("pydantic_ai.all_messages", "user")
+        ?? Messages("gcp.vertex.agent.llm_request", "user")
+        ?? Messages("request_data", "user")
+        ?? LooseMessages("langfuse.observation.input", "user")
+        ?? LooseMessages("genkit:input", "user")
+        ?? LooseMessages("input.value", "user")
+        ?? LooseMessages("traceloop.entity.input", "user")
+        ?? MessageEvents(_logEvents, isOutput: false);
 
-    private IEnumerable<List<ContentMessage>> InputSources()
-    {
-        yield return Messages("gen_ai.input.messages", "user");
-        yield return MessageEvents(_events, isOutput: false);
-        yield return EventArray(isOutput: false);
-        yield return IndexedMessages("gen_ai.prompt", "", "user");
-        yield return IndexedMessages("llm.input_messages", "message.", "user");
-        yield return IndexedTexts("llm.prompts", "prompt.text", "user");
-        yield return IndexedMessages("llm.prompts", "", "user");
-        yield return Messages("ai.prompt.messages", "user");
-        yield return Messages("ai.prompt", "user");
-        yield return Messages("gen_ai.prompt", "user");
-        yield return Messages("pydantic_ai.all_messages", "user");
-        yield return Messages("gcp.vertex.agent.llm_request", "user");
-        yield return Messages("request_data", "user");
-        yield return LooseMessages("langfuse.observation.input", "user");
-        yield return LooseMessages("genkit:input", "user");
-        yield return LooseMessages("input.value", "user");
-        yield return LooseMessages("traceloop.entity.input", "user");
-        yield return MessageEvents(_logEvents, isOutput: false);
-    }
+    private List<ContentMessage>? Output() =>
+        Messages("gen_ai.output.messages", "assistant")
+        ?? MessageEvents(_events, isOutput: true)
+        ?? EventArray(isOutput: true)
+        ?? IndexedMessages("gen_ai.completion", "", "assistant")
+        ?? IndexedMessages("llm.output_messages", "message.", "assistant")
+        ?? IndexedTexts("llm.choices", "completion.text", "assistant")
+        ?? IndexedMessages("llm.completions", "", "assistant")
+        ?? VercelResponse()
+        ?? Messages("gen_ai.completion", "assistant")
+        ?? Messages("gcp.vertex.agent.llm_response", "assistant")
+        ?? Messages("response_data", "assistant")
+        ?? LooseMessages("langfuse.observation.output", "assistant")
+        ?? LooseMessages("genkit:output", "assistant")
+        ?? LooseMessages("output.value", "assistant")
+        ?? LooseMessages("traceloop.entity.output", "assistant")
+        ?? MessageEvents(_logEvents, isOutput: true);
 
-    private IEnumerable<List<ContentMessage>> OutputSources()
-    {
-        yield return Messages("gen_ai.output.messages", "assistant");
-        yield return MessageEvents(_events, isOutput: true);
-        yield return EventArray(isOutput: true);
-        yield return IndexedMessages("gen_ai.completion", "", "assistant");
-        yield return IndexedMessages("llm.output_messages", "message.", "assistant");
-        yield return IndexedTexts("llm.choices", "completion.text", "assistant");
-        yield return IndexedMessages("llm.completions", "", "assistant");
-        yield return VercelResponse();
-        yield return Messages("gen_ai.completion", "assistant");
-        yield return Messages("gcp.vertex.agent.llm_response", "assistant");
-        yield return Messages("response_data", "assistant");
-        yield return LooseMessages("langfuse.observation.output", "assistant");
-        yield return LooseMessages("genkit:output", "assistant");
-        yield return LooseMessages("output.value", "assistant");
-        yield return LooseMessages("traceloop.entity.output", "assistant");
-        yield return MessageEvents(_logEvents, isOutput: true);
-    }
+    private static List<ContentMessage>? UnlessEmpty(List<ContentMessage> messages) => messages.Count == 0 ? null : messages;
 
     private ContentNode? Node(string key) => _attributes.TryGetValue(key, out var attribute) ? Node(attribute) : null;
 
-    private ContentNode? Node(OtlpAttribute attribute)
+    private ContentNode? Node(ContentAttribute attribute)
     {
-        if (attribute.Value.Length == 0)
+        if (attribute.Value.IsEmpty)
         {
             return null;
         }
@@ -146,44 +157,45 @@ internal sealed class ContentReader
     }
 
     /// <summary>The first of these that is there: as sent, but for structured values, which become JSON.</summary>
-    private string Text(params ReadOnlySpan<string> keys)
+    private ContentText Text(params ReadOnlySpan<string> keys)
     {
         foreach (var key in keys)
         {
-            if (_attributes.TryGetValue(key, out var attribute) && attribute.Value.Length > 0)
+            if (_attributes.TryGetValue(key, out var attribute) && !attribute.Value.IsEmpty)
             {
-                return attribute.Type is Columns.AttributeType.Array or Columns.AttributeType.KeyValues ? Node(attribute)?.ToText() ?? "" : attribute.Value;
+                return attribute.Type is AttributeType.Array or AttributeType.KeyValues ? Node(attribute)?.ToText() ?? default : attribute.Value;
             }
         }
 
-        return "";
+        return default;
     }
 
-    private List<ContentMessage> Messages(string key, string role)
+    private List<ContentMessage>? Messages(string key, string role)
     {
-        if (!_attributes.TryGetValue(key, out var attribute) || attribute.Value.Length == 0)
+        if (!_attributes.TryGetValue(key, out var attribute) || attribute.Value.IsEmpty)
         {
-            return [];
+            return null;
         }
 
         var messages = MessageReader.Messages(ContentNode.Of(attribute.Value, attribute.Type, out var isCut), role);
         _isTruncated |= isCut;
 
         // Cut off before anything was said: what came is shown as it is.
-        static bool SaysSomething(ContentMessage message) => message.Parts.Any(part => part.Text.Length > 0 && part.Type is ("text" or "reasoning" or "tool_call" or "tool_call_response"));
-        return isCut && !messages.Exists(SaysSomething) ? [new ContentMessage(role, [new ContentPart("text", attribute.Value)])] : messages;
+        static bool SaysSomething(ContentMessage message) => message.Parts.Any(part => !part.Said.IsEmpty && part.Type is ("text" or "reasoning" or "tool_call" or "tool_call_response"));
+        return isCut && !messages.Exists(SaysSomething) ? [new ContentMessage(role, [new ContentPart("text", attribute.Value)])] : UnlessEmpty(messages);
     }
 
     /// <summary>A general input or output: messages only when it looks like some, and never on a span that is not a model's.</summary>
-    private List<ContentMessage> LooseMessages(string key, string role) =>
-        _operation is "" or "chat" or "completion" or "agent" && Node(key) is { } node && MessageReader.LooksLikeMessages(node) ? MessageReader.Messages(node, role) : [];
+    private List<ContentMessage>? LooseMessages(string key, string role) =>
+        _operation is "" or "chat" or "completion" or "agent" && Node(key) is { } node && MessageReader.LooksLikeMessages(node) ? UnlessEmpty(MessageReader.Messages(node, role)) : null;
 
     /// <summary>One event a message, of the span or as a log record: v1.28 to v1.36, and the older pair of prompt and completion.</summary>
-    private List<ContentMessage> MessageEvents(IReadOnlyList<OtlpEvent> events, bool isOutput)
+    private List<ContentMessage>? MessageEvents(IReadOnlyList<OtlpEvent> events, bool isOutput)
     {
-        var messages = new List<ContentMessage>();
-        foreach (var happened in events)
+        List<ContentMessage>? messages = null;
+        for (var i = 0; i < events.Count; i++)
         {
+            var happened = events[i];
             var (role, isAnswer) = happened.Name switch
             {
                 "gen_ai.system.message" => ("system", false),
@@ -198,11 +210,11 @@ internal sealed class ContentReader
             if (role.Length > 0 && isAnswer == isOutput && EventBody(happened) is { } body)
             {
                 // A sender that keeps content to itself sends the event all the same: nothing was said in it.
-                messages.AddRange(MessageReader.Messages(body, role).Where(message => message.Parts.Count > 0));
+                (messages ??= []).AddRange(MessageReader.Messages(body, role).Where(message => message.Parts.Count > 0));
             }
         }
 
-        return messages;
+        return messages is null ? null : UnlessEmpty(messages);
     }
 
     /// <summary>What an event says: its content as one attribute, or its attributes but those that only name the event; null when that is nothing.</summary>
@@ -210,65 +222,65 @@ internal sealed class ContentReader
     {
         if (happened.Attributes.FirstOrDefault(one => one.Key is EventContent or "gen_ai.prompt" or "gen_ai.completion") is { } content)
         {
-            return Node(content) is { } node && !(node.IsObject && node.Members.Count == 0) ? node : null;
+            return Node(Of(content)) is { } node && !(node.IsObject && node.Members.Count == 0) ? node : null;
         }
 
         var body = new ContentNode { Kind = ContentKind.Object };
         foreach (var attribute in happened.Attributes.Where(one => one.Key is not ("event.name" or "gen_ai.system" or "gen_ai.provider.name")))
         {
-            body.Members.Add(new(attribute.Key, Node(attribute) ?? ContentNode.Null));
+            body.Members.Add(new(attribute.Key, Node(Of(attribute)) ?? ContentNode.Null));
         }
 
         return body.Members.Count == 0 ? null : body;
     }
 
     /// <summary>Pydantic AI before 1.0: one attribute with all events.</summary>
-    private List<ContentMessage> EventArray(bool isOutput)
+    private List<ContentMessage>? EventArray(bool isOutput)
     {
         if (Node("events") is not { Kind: ContentKind.Array } events)
         {
-            return [];
+            return null;
         }
 
         var messages = new List<ContentMessage>();
-        foreach (var item in events.Items.Where(item => item.IsObject && item.TextOf("event.name") == "gen_ai.choice" == isOutput))
+        foreach (var item in events.Items.Where(item => item.IsObject && item.WordOf("event.name") == "gen_ai.choice" == isOutput))
         {
             messages.AddRange(MessageReader.Messages(item, isOutput ? "assistant" : "user"));
         }
 
-        return messages;
+        return UnlessEmpty(messages);
     }
 
     /// <summary>One attribute a field: <c>gen_ai.prompt.0.content</c>, <c>llm.input_messages.0.message.contents.1.message_content.text</c>.</summary>
     /// <param name="infix">What stands between the number and the field's name.</param>
-    private List<ContentMessage> IndexedMessages(string family, string infix, string role)
+    private List<ContentMessage>? IndexedMessages(string family, string infix, string role)
     {
-        var messages = new List<ContentMessage>();
+        List<ContentMessage>? messages = null;
         foreach (var fields in Indexed(_all, family, infix))
         {
-            if (Field(fields, "role").Length + Field(fields, "content").Length + Field(fields, "function_call_name").Length == 0
+            if (Field(fields, "role").IsEmpty && Field(fields, "content").IsEmpty && Field(fields, "function_call_name").IsEmpty
                 && !fields.Any(field => field.Key.StartsWith("contents.", StringComparison.Ordinal) || field.Key.StartsWith("tool_calls.", StringComparison.Ordinal) || field.Key == "reasoning"))
             {
                 continue;
             }
 
-            messages.Add(IndexedMessage(fields, role));
+            (messages ??= []).Add(IndexedMessage(fields, role));
         }
 
         return messages;
     }
 
-    private ContentMessage IndexedMessage(List<OtlpAttribute> fields, string role)
+    private ContentMessage IndexedMessage(List<ContentAttribute> fields, string role)
     {
-        var said = Field(fields, "role") is { Length: > 0 } given ? MessageReader.Role(given) : role;
+        var said = Word(fields, "role") is { Length: > 0 } given ? MessageReader.Role(given) : role;
         var parts = new List<ContentPart>();
-        if (Field(fields, "reasoning") is { Length: > 0 } reasoning)
+        if (Field(fields, "reasoning") is { IsEmpty: false } reasoning)
         {
             parts.Add(new ContentPart("reasoning", reasoning));
         }
 
         var content = fields.Find(field => field.Key == "content");
-        if (content is not null && Node(content) is { } node)
+        if (Node(content) is { } node)
         {
             parts.AddRange(MessageReader.Parts(node, content.Value));
         }
@@ -276,46 +288,48 @@ internal sealed class ContentReader
         foreach (var piece in Indexed(fields, "contents", "message_content."))
         {
             var image = Field(piece, "image.image.url");
-            parts.Add(image.Length > 0
+            parts.Add(!image.IsEmpty
                 ? new ContentPart("uri", image, MediaType: "image")
-                : new ContentPart(Field(piece, "type") is { Length: > 0 } type ? type : "text", Field(piece, "text") is { Length: > 0 } text ? text : Field(piece, "data")));
+                : new ContentPart(Word(piece, "type") is { Length: > 0 } type ? type : "text", Field(piece, "text") is { IsEmpty: false } text ? text : Field(piece, "data")));
         }
 
         foreach (var infix in (ReadOnlySpan<string>)["", "tool_call."])
         {
             foreach (var call in Indexed(fields, "tool_calls", infix))
             {
-                var name = Field(call, "name") is { Length: > 0 } plain ? plain : Field(call, "function.name");
-                var arguments = Field(call, "arguments") is { Length: > 0 } flat ? flat : Field(call, "function.arguments");
-                if (name.Length + arguments.Length > 0)
+                var name = Word(call, "name") is { Length: > 0 } plain ? plain : Word(call, "function.name");
+                var arguments = Field(call, "arguments") is { IsEmpty: false } flat ? flat : Field(call, "function.arguments");
+                if (name.Length > 0 || !arguments.IsEmpty)
                 {
-                    parts.Add(new ContentPart("tool_call", arguments, name, Field(call, "id")));
+                    parts.Add(new ContentPart("tool_call", arguments, name, Word(call, "id")));
                 }
             }
         }
 
-        if (Field(fields, "function_call_name") is { Length: > 0 } function)
+        if (Word(fields, "function_call_name") is { Length: > 0 } function)
         {
             parts.Add(new ContentPart("tool_call", Field(fields, "function_call_arguments_json"), function));
         }
 
-        if (said == "tool" || Field(fields, "tool_call_id").Length > 0)
+        if (said == "tool" || !Field(fields, "tool_call_id").IsEmpty)
         {
-            parts = [.. parts.Select(part => part.Type == "text" ? part with { Type = "tool_call_response", Name = Field(fields, "name"), Id = Field(fields, "tool_call_id") } : part)];
+            parts = [.. parts.Select(part => part.Type == "text" ? part with { Type = "tool_call_response", Name = Word(fields, "name"), Id = Word(fields, "tool_call_id") } : part)];
         }
 
-        return new ContentMessage(said, parts, Field(fields, "finish_reason") is { Length: > 0 } reason ? Vocabulary.FinishReason(reason) : "", Field(fields, "name"));
+        return new ContentMessage(said, parts, Word(fields, "finish_reason") is { Length: > 0 } reason ? Vocabulary.FinishReason(reason) : "", Word(fields, "name"));
     }
 
-    private List<ContentMessage> IndexedTexts(string family, string field, string role) =>
-        [.. from fields in Indexed(_all, family, "") let text = Field(fields, field) where text.Length > 0 select new ContentMessage(role, [new ContentPart("text", text)])];
+    private List<ContentMessage>? IndexedTexts(string family, string field, string role) =>
+        UnlessEmpty([.. from fields in Indexed(_all, family, "") let text = Field(fields, field) where !text.IsEmpty select new ContentMessage(role, [new ContentPart("text", text)])]);
 
-    private static string Field(List<OtlpAttribute> fields, string name) => fields.Find(field => field.Key == name)?.Value ?? "";
+    private static ContentText Field(List<ContentAttribute> fields, string name) => fields.Find(field => field.Key == name).Value;
+
+    private static string Word(List<ContentAttribute> fields, string name) => Field(fields, name).ToString();
 
     /// <summary>Attributes <c>family.{N}.infix + field</c>, by number; numbers may have gaps and come in any order.</summary>
-    private static List<List<OtlpAttribute>> Indexed(IReadOnlyList<OtlpAttribute> attributes, string family, string infix)
+    private static List<List<ContentAttribute>> Indexed(List<ContentAttribute> attributes, string family, string infix)
     {
-        SortedDictionary<int, List<OtlpAttribute>>? found = null;
+        SortedDictionary<int, List<ContentAttribute>>? found = null;
         foreach (var attribute in attributes)
         {
             var key = attribute.Key.AsSpan();
@@ -343,15 +357,15 @@ internal sealed class ContentReader
         return found is null ? [] : [.. found.Values];
     }
 
-    private List<ContentMessage> VercelResponse()
+    private List<ContentMessage>? VercelResponse()
     {
         var parts = new List<ContentPart>();
-        if (Text("ai.response.reasoning") is { Length: > 0 } reasoning)
+        if (Text("ai.response.reasoning") is { IsEmpty: false } reasoning)
         {
             parts.Add(new ContentPart("reasoning", reasoning));
         }
 
-        if (Text("ai.response.text", "ai.result.text", "ai.response.object", "ai.result.object") is { Length: > 0 } text)
+        if (Text("ai.response.text", "ai.result.text", "ai.response.object", "ai.result.object") is { IsEmpty: false } text)
         {
             parts.Add(new ContentPart("text", text));
         }
@@ -361,7 +375,7 @@ internal sealed class ContentReader
             parts.AddRange(calls.Items.Where(call => call.IsObject).Select(MessageReader.ToolCall));
         }
 
-        return parts.Count == 0 ? [] : [new ContentMessage("assistant", parts, Text("ai.response.finishReason", "ai.finishReason") is { Length: > 0 } reason ? Vocabulary.FinishReason(reason) : "")];
+        return parts.Count == 0 ? null : [new ContentMessage("assistant", parts, Text("ai.response.finishReason", "ai.finishReason").ToString() is { Length: > 0 } reason ? Vocabulary.FinishReason(reason) : "")];
     }
 
     private List<ContentTool> ReadTools()
@@ -382,7 +396,7 @@ internal sealed class ContentReader
 
         foreach (var family in (ReadOnlySpan<string>)["gen_ai.tool.definitions", "llm.request.functions"])
         {
-            tools.AddRange(Indexed(_all, family, "").Select(fields => new ContentTool(Field(fields, "name"), Field(fields, "description"), Field(fields, "parameters"))));
+            tools.AddRange(Indexed(_all, family, "").Select(fields => new ContentTool(Word(fields, "name"), Word(fields, "description"), Field(fields, "parameters"))));
         }
 
         return tools;
@@ -390,18 +404,18 @@ internal sealed class ContentReader
         void Add(ContentNode definition)
         {
             var function = definition.Member("function") is { IsObject: true } inner ? inner : definition;
-            if (function.TextOf("name") is { Length: > 0 } name)
+            if (function.WordOf("name") is { Length: > 0 } name)
             {
-                tools.Add(new ContentTool(name, function.TextOf("description"), function.TextOf("parameters", "input_schema", "inputSchema")));
+                tools.Add(new ContentTool(name, function.WordOf("description"), function.TextOf("parameters", "input_schema", "inputSchema")));
             }
         }
     }
 
-    private string ReadQuery(string inputText)
+    private ContentText ReadQuery(ContentText inputText)
     {
         var query = Text("gen_ai.retrieval.query.text", "reranker.query", "gen_ai.retrieval.query", "gen_ai.vectordb.search.query", "gen_ai.memory.query.text");
-        return query.Length > 0 || _operation is not ("retrieval" or "rerank" or "memory") ? query
-            : inputText.Length > 0 ? inputText
+        return !query.IsEmpty || _operation is not ("retrieval" or "rerank" or "memory") ? query
+            : !inputText.IsEmpty ? inputText
             : Text("db.query.text");
     }
 
@@ -427,14 +441,14 @@ internal sealed class ContentReader
         foreach (var family in (ReadOnlySpan<string>)["reranker.output_documents", "retrieval.documents"])
         {
             documents.AddRange(Indexed(_all, family, "document.").Take(DocumentsMax).Select(fields =>
-                new ContentDocument(Field(fields, "id"), Number(Field(fields, "score")), null, Field(fields, "content"), Field(fields, "metadata"))));
+                new ContentDocument(Word(fields, "id"), Number(Field(fields, "score")), null, Field(fields, "content"), Field(fields, "metadata"))));
             if (documents.Count > 0)
             {
                 return documents;
             }
         }
 
-        foreach (var happened in _events.Where(one => one.Name is "db.query.result" or "db.search.result").Take(DocumentsMax))
+        foreach (var happened in _events.Count == 0 ? [] : _events.Where(one => one.Name is "db.query.result" or "db.search.result").Take(DocumentsMax))
         {
             string Of(string field) => happened.Attributes.FirstOrDefault(one => one.Key == $"{happened.Name}.{field}")?.Value ?? "";
             documents.Add(new ContentDocument(Of("id"), Number(Of("score")), Number(Of("distance")), Of("document") is { Length: > 0 } text ? text : Of("entity"), Of("metadata")));
@@ -461,7 +475,7 @@ internal sealed class ContentReader
     {
         if (!item.IsObject)
         {
-            return new ContentDocument("", null, null, item.ToText(), "");
+            return new ContentDocument("", null, null, item.ToText(), default);
         }
 
         // What else a document says about itself is metadata, wherever the sender put it.
@@ -469,15 +483,15 @@ internal sealed class ContentReader
         metadata.Members.AddRange(item.Member("metadata")?.Members ?? []);
         metadata.Members.AddRange(item.Members.Where(member => member.Key is not ("metadata" or "id" or "document_id" or "documentId" or "score" or "relevance_score" or "relevanceScore"
             or "distance" or "content" or "text" or "page_content" or "pageContent" or "document")));
-        var id = item.TextOf("id", "document_id", "documentId", "index", "originalIndex");
+        var id = item.WordOf("id", "document_id", "documentId", "index", "originalIndex");
         return new ContentDocument(
-            id.Length > 0 ? id : metadata.TextOf("id", "source"),
-            Number(item.TextOf("score", "relevance_score", "relevanceScore", "similarity") is { Length: > 0 } score ? score : metadata.TextOf("score", "relevance_score", "similarity")),
+            id.Length > 0 ? id : metadata.WordOf("id", "source"),
+            Number(item.TextOf("score", "relevance_score", "relevanceScore", "similarity") is { IsEmpty: false } score ? score : metadata.TextOf("score", "relevance_score", "similarity")),
             Number(item.TextOf("distance")),
             item.TextOf("content", "text", "page_content", "pageContent", "document"),
-            metadata.Members.Count == 0 ? "" : metadata.ToText());
+            metadata.Members.Count == 0 ? default : metadata.ToText());
     }
 
-    internal static double? Number(string text) =>
-        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) ? number : null;
+    internal static double? Number(ContentText text) =>
+        double.TryParse(text.Utf8, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) ? number : null;
 }

@@ -27,7 +27,7 @@ public enum ContentForm : byte
 public sealed partial class ContentTraits
 {
     /// <summary>Longer texts are not parsed to the end; their form is what their beginning says.</summary>
-    private const int ParsedCharactersMax = 200_000;
+    private const int ParsedBytesMax = 200_000;
 
     /// <summary>Characters of the system instructions; -1 when no message of the call was recorded.</summary>
     public FixedColumn<int> SystemCharacters { get; } = new();
@@ -68,19 +68,27 @@ public sealed partial class ContentTraits
     {
         var isCall = operation is "chat" or "completion";
         var isRecorded = isCall && (content.Input.Count > 0 || content.System.Count > 0);
-        SystemCharacters.Add(isRecorded ? content.System.Sum(part => part.Text.Length) : -1);
+        var system = isRecorded ? 0 : -1;
+        foreach (var part in isRecorded ? content.System : [])
+        {
+            system += part.Said.Characters;
+        }
+
+        SystemCharacters.Add(system);
         InputMessages.Add(isRecorded ? content.Input.Count : 0);
         Unfilled.Add(isRecorded && HasPlaceholder(content) ? (byte)1 : (byte)0);
-        OutputForm.Add(isCall ? AnswerForm(content) : operation is "tool" or "mcp" && content.ToolResult.Length > 0 ? FormOf(content.ToolResult) : ContentForm.NotSent);
+        OutputForm.Add(isCall ? AnswerForm(content) : operation is "tool" or "mcp" && !content.ToolResultUtf8.IsEmpty ? FormOf(content.ToolResultUtf8.Utf8) : ContentForm.NotSent);
         DocumentCharacters.Add(MeanCharacters(content.Documents));
-        DocumentDistance.Add(content.Documents.Min(document => document.Distance) ?? distance);
-        EndsInSentence.Add(isCall && StopsShort(content.Output.Count > 0 ? content.Output[^1].Words : content.OutputText) ? (byte)1 : (byte)0);
+        DocumentDistance.Add(NearestOf(content.Documents) ?? distance);
+        EndsInSentence.Add(isCall && StopsShort((content.Output.Count > 0 ? content.Output[^1].Spoken : content.OutputTextUtf8).Utf8) ? (byte)1 : (byte)0);
     }
 
-    public static ContentForm FormOf(string text)
+    public static ContentForm FormOf(string text) => FormOf(Encoding.UTF8.GetBytes(text));
+
+    private static ContentForm FormOf(ReadOnlySpan<byte> text)
     {
-        var bare = MarkdownFence.Inside(text.AsSpan().Trim());
-        if (bare.IsEmpty || bare is "null" or "{}" or "[]" or "\"\"")
+        var bare = MarkdownFence.Inside(Trim(text));
+        if (bare.IsEmpty || bare.SequenceEqual("null"u8) || bare.SequenceEqual("{}"u8) || bare.SequenceEqual("[]"u8) || bare.SequenceEqual("\"\""u8))
         {
             return ContentForm.Empty;
         }
@@ -90,33 +98,56 @@ public sealed partial class ContentTraits
             return ContentForm.Text;
         }
 
-        return bare.Length > ParsedCharactersMax || IsJson(bare) ? ContentForm.Json : ContentForm.BrokenJson;
+        return bare.Length > ParsedBytesMax || IsJson(bare) ? ContentForm.Json : ContentForm.BrokenJson;
     }
 
     /// <summary>A template's variable that nothing was put in for: <c>{{name}}</c>, <c>{name}</c>, <c>${name}</c>, <c>%(name)s</c>.</summary>
     public static bool HasPlaceholder(string text) => text.AsSpan().ContainsAny('{', '%') && Placeholder().IsMatch(text);
 
-    private static bool HasPlaceholder(GenAiContent content) =>
-        content.System.Any(part => HasPlaceholder(part.Text)) || content.Input.Any(message => message.Role is "user" && HasPlaceholder(message.Words));
+    private static bool HasPlaceholder(GenAiContent content)
+    {
+        foreach (var part in content.System)
+        {
+            if (HasPlaceholder(part.Said))
+            {
+                return true;
+            }
+        }
+
+        foreach (var message in content.Input)
+        {
+            if (message.Role == "user" && HasPlaceholder(message.Spoken))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    // Few texts have one of the characters, and the others need not be decoded.
+    private static bool HasPlaceholder(ContentText text) => text.Utf8.ContainsAny((byte)'{', (byte)'%') && Placeholder().IsMatch(text.ToString());
 
     /// <summary>The last character is a letter, a digit or a comma: what ends a sentence, a list or a quotation is none of these.</summary>
-    private static bool StopsShort(string text)
+    private static bool StopsShort(ReadOnlySpan<byte> text)
     {
-        var said = text.AsSpan().TrimEnd();
-        return said.Length > 0 && (char.IsLetterOrDigit(said[^1]) || said[^1] is ',' or '-');
+        var said = TrimEnd(text);
+        Rune.DecodeLastFromUtf8(said, out var last, out _);
+        return !said.IsEmpty && (Rune.IsLetterOrDigit(last) || last.Value is ',' or '-');
     }
 
     private static ContentForm AnswerForm(GenAiContent content)
     {
         if (content.Output.Count == 0)
         {
-            return content.OutputText.Length == 0 ? ContentForm.NotSent : FormOf(content.OutputText);
+            return content.OutputTextUtf8.IsEmpty ? ContentForm.NotSent : FormOf(content.OutputTextUtf8.Utf8);
         }
 
-        var words = content.Output is [var only] ? only.Words : string.Join('\n', content.Output.Select(message => message.Words).Where(text => text.Length > 0));
-        bool CallsTool() => content.Output.Any(message => message.Parts.Any(part => part.Type is "tool_call" or "server_tool_call"));
-        return words.Length == 0 && CallsTool() ? ContentForm.NotSent : FormOf(words);
+        var words = content.Output.Count == 1 ? content.Output[0].Spoken : string.Join('\n', content.Output.Select(message => message.Words).Where(text => text.Length > 0));
+        return words.IsEmpty && CallsTool(content.Output) ? ContentForm.NotSent : FormOf(words.Utf8);
     }
+
+    private static bool CallsTool(IReadOnlyList<ContentMessage> answers) => answers.Any(message => message.Parts.Any(part => part.Type is "tool_call" or "server_tool_call"));
 
     private static double MeanCharacters(IReadOnlyList<ContentDocument> documents)
     {
@@ -124,27 +155,70 @@ public sealed partial class ContentTraits
         var characters = 0.0;
         foreach (var document in documents)
         {
-            if (document.Content.Length > 0)
+            if (!document.Said.IsEmpty)
             {
                 texts++;
-                characters += document.Content.Length;
+                characters += document.Said.Characters;
             }
         }
 
         return texts == 0 ? double.NaN : characters / texts;
     }
 
-    /// <summary>"[1] says so" and "{name}" begin like JSON and never meant to be.</summary>
-    private static bool BeginsAsJson(ReadOnlySpan<char> text)
+    private static double? NearestOf(IReadOnlyList<ContentDocument> documents)
     {
-        var next = text.Length > 1 ? text[1..].TrimStart() : default;
-        return (text[0] == '{' && (next.IsEmpty || next[0] is '"' or '\'' or '}')) || (text[0] == '[' && (next.IsEmpty || next[0] is '{' or '"' or '[' or ']'));
+        double? nearest = null;
+        foreach (var document in documents)
+        {
+            nearest = document.Distance is { } distance && !(distance >= nearest) ? distance : nearest;
+        }
+
+        return nearest;
     }
 
-    private static bool IsJson(ReadOnlySpan<char> text)
+    private static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> text)
     {
-        var bytes = new byte[Encoding.UTF8.GetMaxByteCount(text.Length)];
-        var reader = new Utf8JsonReader(bytes.AsSpan(0, Encoding.UTF8.GetBytes(text, bytes)), new JsonReaderOptions { MaxDepth = 256 });
+        text = TrimEnd(text);
+        while (!text.IsEmpty)
+        {
+            Rune.DecodeFromUtf8(text, out var first, out var length);
+            if (!Rune.IsWhiteSpace(first))
+            {
+                break;
+            }
+
+            text = text[length..];
+        }
+
+        return text;
+    }
+
+    private static ReadOnlySpan<byte> TrimEnd(ReadOnlySpan<byte> text)
+    {
+        while (!text.IsEmpty)
+        {
+            Rune.DecodeLastFromUtf8(text, out var last, out var length);
+            if (!Rune.IsWhiteSpace(last))
+            {
+                break;
+            }
+
+            text = text[..^length];
+        }
+
+        return text;
+    }
+
+    /// <summary>"[1] says so" and "{name}" begin like JSON and never meant to be.</summary>
+    private static bool BeginsAsJson(ReadOnlySpan<byte> text)
+    {
+        var next = Trim(text[1..]);
+        return (text[0] == '{' && (next.IsEmpty || next[0] is (byte)'"' or (byte)'\'' or (byte)'}')) || (text[0] == '[' && (next.IsEmpty || next[0] is (byte)'{' or (byte)'"' or (byte)'[' or (byte)']'));
+    }
+
+    private static bool IsJson(ReadOnlySpan<byte> text)
+    {
+        var reader = new Utf8JsonReader(text, new JsonReaderOptions { MaxDepth = 256 });
         try
         {
             while (reader.Read())

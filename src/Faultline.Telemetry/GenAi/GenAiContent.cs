@@ -5,11 +5,14 @@ namespace Faultline.Telemetry.GenAi;
 
 /// <summary>A piece of a message.</summary>
 /// <param name="Type">text, reasoning, tool_call, tool_call_response, server_tool_call, server_tool_call_response, uri, file, blob, or the sender's own.</param>
-/// <param name="Text">The words; a call's arguments or a result, as JSON where it was; a uri's address, a file's id.</param>
+/// <param name="Said">The words; a call's arguments or a result, as JSON where it was; a uri's address, a file's id.</param>
 /// <param name="Name">The tool's name, where there is one.</param>
 /// <param name="Id">The call's id, where there is one.</param>
 /// <param name="MediaType">Of a uri, file or blob: its MIME type or modality.</param>
-public sealed record ContentPart(string Type, string Text, string Name = "", string Id = "", string MediaType = "");
+public sealed record ContentPart(string Type, ContentText Said, string Name = "", string Id = "", string MediaType = "")
+{
+    public string Text => Said.ToString();
+}
 
 /// <param name="Role">system, user, assistant, tool, or the sender's own.</param>
 /// <param name="FinishReason">Of an output message: canonical, see <see cref="GenAiColumns.FinishReasons"/>; else empty.</param>
@@ -17,22 +20,33 @@ public sealed record ContentPart(string Type, string Text, string Name = "", str
 public sealed record ContentMessage(string Role, IReadOnlyList<ContentPart> Parts, string FinishReason = "", string Name = "")
 {
     /// <summary>The words of the text parts, line by line.</summary>
-    public string Words => Parts is [{ Type: "text" } only] ? only.Text : string.Join('\n', Parts.Where(part => part.Type == "text").Select(part => part.Text));
+    public string Words => Spoken.ToString();
+
+    internal ContentText Spoken => Parts is [{ Type: "text" } only] ? only.Said : string.Join('\n', Parts.Where(part => part.Type == "text").Select(part => part.Text));
 }
 
 /// <param name="Score">Higher is better; null when only a distance was sent, or nothing.</param>
 /// <param name="Distance">Lower is better. The two are never mixed.</param>
-/// <param name="Metadata">JSON, or empty.</param>
-public sealed record ContentDocument(string Id, double? Score, double? Distance, string Content, string Metadata);
+/// <param name="Said">Its text, as far as it was sent.</param>
+/// <param name="Details">JSON, or empty.</param>
+public sealed record ContentDocument(string Id, double? Score, double? Distance, ContentText Said, ContentText Details)
+{
+    public string Content => Said.ToString();
 
-/// <param name="Parameters">JSON schema, or empty.</param>
-public sealed record ContentTool(string Name, string Description, string Parameters);
+    public string Metadata => Details.ToString();
+}
+
+/// <param name="Schema">JSON schema of the parameters, or empty.</param>
+public sealed record ContentTool(string Name, string Description, ContentText Schema)
+{
+    public string Parameters => Schema.ToString();
+}
 
 /// <summary>What was said in a span, whatever the instrumentation called things; read when somebody looks at it.</summary>
 public sealed record GenAiContent
 {
     /// <summary>Most characters of a preview.</summary>
-    public const int PreviewCharactersMax = 240;
+    public const int PreviewCharactersMax = Preview.CharactersMax;
 
     /// <summary>System instructions, also those that came as messages.</summary>
     public IReadOnlyList<ContentPart> System { get; init; } = [];
@@ -46,27 +60,41 @@ public sealed record GenAiContent
     public IReadOnlyList<ContentTool> Tools { get; init; } = [];
 
     /// <summary>Of a tool span: what it was called with, and what it returned; JSON where it was.</summary>
-    public string ToolArguments { get; init; } = "";
+    public string ToolArguments => ToolArgumentsUtf8.ToString();
 
-    public string ToolResult { get; init; } = "";
+    public string ToolResult => ToolResultUtf8.ToString();
 
     /// <summary>Of a retrieval or rerank span.</summary>
-    public string RetrievalQuery { get; init; } = "";
+    public string RetrievalQuery => RetrievalQueryUtf8.ToString();
 
     public IReadOnlyList<ContentDocument> Documents { get; init; } = [];
 
     /// <summary>A list of documents was sent, be it an empty one: nothing was found, which is not the same as nothing said.</summary>
     public bool HasDocumentList { get; init; }
 
-    public string PromptTemplate { get; init; } = "";
+    public string PromptTemplate => PromptTemplateUtf8.ToString();
 
     /// <summary>JSON of the template's variables, or empty.</summary>
-    public string PromptVariables { get; init; } = "";
+    public string PromptVariables => PromptVariablesUtf8.ToString();
 
     /// <summary>The span's input in general, when it is not messages; so is the output.</summary>
-    public string InputText { get; init; } = "";
+    public string InputText => InputTextUtf8.ToString();
 
-    public string OutputText { get; init; } = "";
+    public string OutputText => OutputTextUtf8.ToString();
+
+    internal ContentText ToolArgumentsUtf8 { get; init; }
+
+    internal ContentText ToolResultUtf8 { get; init; }
+
+    internal ContentText RetrievalQueryUtf8 { get; init; }
+
+    internal ContentText PromptTemplateUtf8 { get; init; }
+
+    internal ContentText PromptVariablesUtf8 { get; init; }
+
+    internal ContentText InputTextUtf8 { get; init; }
+
+    internal ContentText OutputTextUtf8 { get; init; }
 
     /// <summary>A length limit of the sender, or of ours, cut something off: what is here is the readable beginning.</summary>
     public bool IsTruncated { get; init; }
@@ -84,8 +112,18 @@ public sealed record GenAiContent
     /// Log records of the span named as <see cref="LogEventNames"/> say, in the order of their times, see <see cref="LogEvent"/>. They are read
     /// last, and only for what attributes and span events do not say, so that no message is there twice.
     /// </param>
-    public static GenAiContent Read(IReadOnlyList<OtlpAttribute> attributes, IReadOnlyList<OtlpEvent> events, string operation, IReadOnlyList<OtlpEvent>? logEvents = null) =>
-        new ContentReader(attributes, events, logEvents ?? [], operation).Read();
+    public static GenAiContent Read(IReadOnlyList<OtlpAttribute> attributes, IReadOnlyList<OtlpEvent> events, string operation, IReadOnlyList<OtlpEvent>? logEvents = null)
+    {
+        ArgumentNullException.ThrowIfNull(attributes);
+        ArgumentNullException.ThrowIfNull(events);
+        var reader = new ContentReader();
+        foreach (var attribute in attributes)
+        {
+            reader.Add(attribute.Key, attribute.Value, attribute.Type);
+        }
+
+        return reader.Read(events, logEvents ?? [], operation);
+    }
 
     /// <summary>A log record as an event: its body, where it has one, is the event's content.</summary>
     public static OtlpEvent LogEvent(long unixNanos, string name, OtlpAttribute body, IReadOnlyList<OtlpAttribute> attributes) =>
@@ -94,109 +132,65 @@ public sealed record GenAiContent
     /// <summary>One line: the last user message, or the query, or the arguments.</summary>
     public string InputPreview(string operation)
     {
-        var text = operation switch
-        {
-            "retrieval" or "rerank" or "memory" => RetrievalQuery,
-            "tool" or "mcp" => ToolArguments,
-            _ => "",
-        };
-        if (text.Length == 0 && Input.Count > 0)
-        {
-            var message = Input is [var only] ? only : Input.LastOrDefault(one => one.Role == "user" && one.Words.Length > 0) ?? Input[^1];
-            return FoldEnds(Spoken(message));
-        }
-
-        return Fold(text.Length > 0 ? text : InputText);
+        Span<byte> line = stackalloc byte[Preview.BytesMax];
+        return Encoding.UTF8.GetString(line[..InputPreview(operation, line)]);
     }
 
     /// <summary>One line: the answer, or the result, or the tools that were called, or what was remembered.</summary>
     public string OutputPreview(string operation)
     {
-        var text = operation is "tool" or "mcp" ? ToolResult : "";
-        if (text.Length == 0 && Output.Count > 0)
+        Span<byte> line = stackalloc byte[Preview.BytesMax];
+        return Encoding.UTF8.GetString(line[..OutputPreview(operation, line)]);
+    }
+
+    /// <returns>How many bytes were written to <paramref name="line"/>, which has room for <see cref="Preview.BytesMax"/>.</returns>
+    internal int InputPreview(string operation, Span<byte> line)
+    {
+        var text = operation switch
+        {
+            "retrieval" or "rerank" or "memory" => RetrievalQueryUtf8,
+            "tool" or "mcp" => ToolArgumentsUtf8,
+            _ => default,
+        };
+        if (text.IsEmpty && Input.Count > 0)
+        {
+            return Preview.FoldEnds(Spoken(Input.Count == 1 ? Input[0] : LastAsked() ?? Input[^1]).Utf8, line);
+        }
+
+        return Preview.Fold((text.IsEmpty ? InputTextUtf8 : text).Utf8, line);
+    }
+
+    /// <inheritdoc cref="InputPreview(string, Span{byte})"/>
+    internal int OutputPreview(string operation, Span<byte> line)
+    {
+        var text = operation is "tool" or "mcp" ? ToolResultUtf8 : default;
+        if (text.IsEmpty && Output.Count > 0)
         {
             text = Spoken(Output[^1]);
         }
 
-        if (text.Length == 0 && OutputText.Length == 0 && operation is "memory")
+        if (text.IsEmpty && OutputTextUtf8.IsEmpty && operation is "memory")
         {
             text = string.Join("; ", Documents.Select(record => record.Id.Length > 0 ? $"{record.Id}: {record.Content}" : record.Content));
         }
 
-        return Fold(text.Length > 0 ? text : OutputText);
+        return Preview.Fold((text.IsEmpty ? OutputTextUtf8 : text).Utf8, line);
     }
 
-    private static string Spoken(ContentMessage message) =>
-        message.Words is { Length: > 0 } words ? words
+    private ContentMessage? LastAsked()
+    {
+        for (var i = Input.Count - 1; i >= 0; i--)
+        {
+            if (Input[i].Role == "user" && !Input[i].Spoken.IsEmpty)
+            {
+                return Input[i];
+            }
+        }
+
+        return null;
+    }
+
+    private static ContentText Spoken(ContentMessage message) =>
+        message.Spoken is { IsEmpty: false } words ? words
         : string.Join(' ', message.Parts.Select(part => part.Type is "tool_call" or "server_tool_call" ? $"{part.Name}({part.Text})" : part.Text));
-
-    /// <summary>The same, but of a long text its beginning and its end: what is asked stands behind the passages it is asked about.</summary>
-    private static string FoldEnds(string text)
-    {
-        var folded = Fold(text);
-        if (text.Length <= PreviewCharactersMax || text.Length <= folded.Length)
-        {
-            return folded;
-        }
-
-        // Enough to fill half a preview even where much of it is white space.
-        var start = Math.Max(0, text.Length - PreviewCharactersMax);
-        var end = Fold(text.AsSpan(char.IsLowSurrogate(text[start]) ? start + 1 : start));
-        var half = (PreviewCharactersMax - Between.Length) / 2;
-        return folded.Length < PreviewCharactersMax / 2 || end.Length < half ? folded : $"{Cut(folded, half)}{Between}{end[^(char.IsLowSurrogate(end[^half]) ? half - 1 : half)..]}";
-    }
-
-    private const string Between = " … ";
-
-    private static string Cut(string text, int length) => text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
-
-    /// <summary>One line of at most <see cref="PreviewCharactersMax"/> characters: white space folded, no half character.</summary>
-    internal static string Fold(ReadOnlySpan<char> text)
-    {
-        Span<char> folded = stackalloc char[PreviewCharactersMax];
-        var length = 0;
-        var hasSpace = false;
-        for (var at = 0; at < text.Length;)
-        {
-            // Most characters are plain, and telling so is most of the time.
-            var (taken, rune) = (1, default(Rune));
-            var unit = text[at];
-            var isPlain = unit is > ' ' and <= '~';
-            if (!isPlain)
-            {
-                // What is no character at all becomes U+FFFD.
-                Rune.DecodeFromUtf16(text[at..], out rune, out taken);
-                if (Rune.IsWhiteSpace(rune) || Rune.IsControl(rune))
-                {
-                    hasSpace = length > 0;
-                    at += taken;
-                    continue;
-                }
-            }
-
-            if (length + (isPlain ? 1 : rune.Utf16SequenceLength) + (hasSpace ? 1 : 0) > PreviewCharactersMax)
-            {
-                break;
-            }
-
-            if (hasSpace)
-            {
-                folded[length++] = ' ';
-            }
-
-            if (isPlain)
-            {
-                folded[length++] = unit;
-            }
-            else
-            {
-                length += rune.EncodeToUtf16(folded[length..]);
-            }
-
-            at += taken;
-            hasSpace = false;
-        }
-
-        return new string(folded[..length]);
-    }
 }

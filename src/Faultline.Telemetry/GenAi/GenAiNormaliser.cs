@@ -26,6 +26,9 @@ public static class GenAiNormaliser
         public ReadOnlySpan<byte> Value => Column is null ? default : Column.Values[Entry];
 
         public string Text => Column is null ? "" : Column.Values.Text(Entry);
+
+        /// <summary>The value as a tree.</summary>
+        public ContentNode Node => Column is null ? ContentNode.Null : ContentNode.Of(Column.Values.Content(Entry), Column.Types[Entry], out _);
     }
 
     /// <param name="spans">Rows that have no GenAI columns yet are filled.</param>
@@ -36,6 +39,7 @@ public static class GenAiNormaliser
         figures ??= new NormaliserFigures();
         var firstRow = spans.GenAi.Count;
         var found = new Found[s_fields];
+        var reader = new ContentReader();
         HashSet<int>? pending = null;
         var set = 0UL;
         for (var row = firstRow; row < spans.Count; row++)
@@ -46,7 +50,7 @@ public static class GenAiNormaliser
             }
 
             set = Look(spans, spans.Attributes, row, found, figures) | Look(spans, spans.Bodies, row, found, figures);
-            FillRow(spans, row, found, set, figures);
+            FillRow(spans, row, found, set, reader, figures);
             if (found[(int)GenAiField.Pending].Value.SequenceEqual("pending_span"u8))
             {
                 pending ??= [];
@@ -103,8 +107,8 @@ public static class GenAiNormaliser
             case Conversion.Text or Conversion.Operation:
                 return true;
             case Conversion.Json:
-                var node = ContentNode.Of(Encoding.UTF8.GetString(value), attributes.Types[entry], out _).At(meaning.Argument);
-                return node is not null && TryNumber(Encoding.UTF8.GetBytes(node.Text), 1, figures, out number);
+                var node = ContentNode.Of(attributes.Values.Content(entry), attributes.Types[entry], out _).At(meaning.Argument.Split('.'));
+                return node is not null && TryNumber(node.Text.Utf8, 1, figures, out number);
             case Conversion.Instant:
                 return TryInstant(Encoding.UTF8.GetString(value), startUnixNanos, figures, out number);
             default:
@@ -145,7 +149,7 @@ public static class GenAiNormaliser
     }
 
     /// <param name="set">Bits of the fields that are set.</param>
-    private static void FillRow(SpanBatch spans, int row, Found[] found, ulong set, NormaliserFigures figures)
+    private static void FillRow(SpanBatch spans, int row, Found[] found, ulong set, ContentReader reader, NormaliserFigures figures)
     {
         var gen = spans.GenAi;
         var operation = OperationOf(spans, row, found, set);
@@ -159,7 +163,7 @@ public static class GenAiNormaliser
             return;
         }
 
-        var content = ReadContent(spans, row, operation);
+        var content = ReadContent(spans, row, operation, reader);
         if (content.IsTruncated)
         {
             figures.CutJson();
@@ -175,13 +179,14 @@ public static class GenAiNormaliser
         gen.FirstChunkNanos.Add(found[(int)GenAiField.FirstChunk].Meaning is null ? FirstChunkEvent(spans, row) : Number(found, GenAiField.FirstChunk));
         gen.Agent.Add(operation is "agent" or "create_agent" ? NamedBy(found, GenAiField.Agent, spans.Name[row]) : found[(int)GenAiField.Agent].Value);
         gen.Tool.Add(operation is "tool" ? NamedBy(found, GenAiField.Tool, spans.Name[row]) : default);
-        gen.ToolArgumentsHash.Add(operation is "tool" ? ArgumentsHash(content.ToolArguments) : "");
+        gen.ToolArgumentsHash.Add(operation is "tool" ? ArgumentsHash(content.ToolArgumentsUtf8) : "");
         gen.DataSource.Add(found[(int)GenAiField.DataSource] is { Meaning: { } source } given && (source.IsGenAi || operation is "retrieval" or "rerank") ? given.Value : default);
         gen.PromptName.Add(found[(int)GenAiField.PromptName].Value);
         gen.PromptVersion.Add(found[(int)GenAiField.PromptVersion].Value);
         FillDocuments(gen, found, operation, content);
-        gen.InputPreview.Add(content.InputPreview(operation));
-        gen.OutputPreview.Add(content.OutputPreview(operation));
+        Span<byte> line = stackalloc byte[Preview.BytesMax];
+        gen.InputPreview.Add(line[..content.InputPreview(operation, line)]);
+        gen.OutputPreview.Add(line[..content.OutputPreview(operation, line)]);
         gen.Source.Add(SourceOf(found));
         gen.Traits.Add(operation, content, Numbers(found[(int)GenAiField.DocumentTopDistance]) is { Count: > 0 } distances ? distances.Min() : double.NaN);
     }
@@ -331,10 +336,20 @@ public static class GenAiNormaliser
         }
 
         IEnumerable<string> reasons = content.Output.Select(message => message.FinishReason);
-        if (given.Column is { } column)
+        if (given.Column is not null)
         {
-            var node = ContentNode.Of(given.Text, column.Types[given.Entry], out _);
-            reasons = node.Kind == ContentKind.Array ? node.Items.Select(item => Vocabulary.FinishReason(item.ToText())) : [Vocabulary.FinishReason(node.ToText())];
+            var node = given.Node;
+            if (node is not { Kind: ContentKind.Array })
+            {
+                return Vocabulary.FinishReason(node.ToText().ToString());
+            }
+
+            if (node.Items is [var one])
+            {
+                return Vocabulary.FinishReason(one.ToText().ToString());
+            }
+
+            reasons = node.Items.Select(item => Vocabulary.FinishReason(item.ToText().ToString()));
         }
 
         return string.Join(',', reasons.Where(reason => reason.Length > 0));
@@ -380,26 +395,27 @@ public static class GenAiNormaliser
 
     private static long OrZero(long value) => value == GenAiColumns.Absent ? 0 : value;
 
-    private static GenAiContent ReadContent(SpanBatch spans, int row, string operation)
+    private static GenAiContent ReadContent(SpanBatch spans, int row, string operation, ContentReader reader)
     {
-        var attributes = new List<OtlpAttribute>();
+        reader.Clear();
         for (var entry = spans.Bodies.Start(row); entry < spans.Bodies.End(row); entry++)
         {
-            attributes.Add(Attribute(spans.Bodies, entry));
+            Add(reader, spans.Bodies, entry);
         }
 
         for (var entry = spans.Attributes.Start(row); entry < spans.Attributes.End(row); entry++)
         {
             if (ContentKeys.IsPart(spans.Attributes.Keys[entry]))
             {
-                attributes.Add(Attribute(spans.Attributes, entry));
+                Add(reader, spans.Attributes, entry);
             }
         }
 
-        return GenAiContent.Read(attributes, OtlpSpan.EventsOf(spans, row), operation);
+        return reader.Read(OtlpSpan.EventsOf(spans, row), [], operation);
     }
 
-    private static OtlpAttribute Attribute(AttributeColumn column, int entry) => new(ContentKeys.Text(column.Keys[entry]), column.Values.Text(entry), column.Types[entry]);
+    private static void Add(ContentReader reader, AttributeColumn column, int entry) =>
+        reader.Add(ContentKeys.Text(column.Keys[entry]), column.Values.Content(entry), column.Types[entry]);
 
     private static void FillDocuments(GenAiColumns gen, Found[] found, string operation, GenAiContent content)
     {
@@ -428,12 +444,12 @@ public static class GenAiNormaliser
     /// <summary>A number, or a list of them.</summary>
     private static List<double> Numbers(Found given)
     {
-        if (given.Column is not { } column)
+        if (given.Column is null)
         {
             return [];
         }
 
-        var node = ContentNode.Of(given.Text, column.Types[given.Entry], out _);
+        var node = given.Node;
         return [.. from item in node.Kind == ContentKind.Array ? node.Items : [node] let number = ContentReader.Number(item.Text) where number is not null select number.Value];
     }
 
@@ -442,15 +458,15 @@ public static class GenAiNormaliser
 
     /// <summary>The same arguments have the same hash, whatever the order of their keys or the white space between them.</summary>
     /// <returns>First 16 hexadecimal digits of SHA-256, or empty.</returns>
-    internal static string ArgumentsHash(string arguments)
+    internal static string ArgumentsHash(ContentText arguments)
     {
-        if (arguments.Length == 0)
+        if (arguments.IsEmpty)
         {
             return "";
         }
 
         var node = ContentNode.OfJsonText(arguments, out var isCut);
-        var canonical = isCut || node.Kind is ContentKind.Text ? arguments.Trim() : node.ToJson(isCanonical: true);
+        var canonical = isCut || node.Kind is ContentKind.Text ? arguments.ToString().Trim() : node.ToJson(isCanonical: true);
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonical)))[..16];
     }
 

@@ -16,4 +16,17 @@ public static class MarkdownFence
         var end = text.LastIndexOf("```");
         return line < 0 || end <= line ? text : text[(line + 1)..end].Trim();
     }
+
+    /// <inheritdoc cref="Inside(ReadOnlySpan{char})"/>
+    public static ReadOnlySpan<byte> Inside(ReadOnlySpan<byte> text)
+    {
+        if (!text.StartsWith("```"u8))
+        {
+            return text;
+        }
+
+        var line = text.IndexOf((byte)'\n');
+        var end = text.LastIndexOf("```"u8);
+        return line < 0 || end <= line ? text : text[(line + 1)..end].Trim(" \n\r\t"u8);
+    }
 }

@@ -37,11 +37,11 @@ internal static class MessageReader
         ContentKind.Array when content.Items is [{ Kind: ContentKind.Object } only] => [Part(only)],
         ContentKind.Array => [.. content.Items.SelectMany(Parts)],
         ContentKind.Object => [Part(content)],
-        _ => content.Text.Length == 0 ? [] : [new ContentPart("text", content.Text)],
+        _ => content.Text.IsEmpty ? [] : [new ContentPart("text", content.Text)],
     };
 
     /// <summary>Content that is text or JSON of parts: an answer that happens to be JSON stays the text it is.</summary>
-    public static List<ContentPart> Parts(ContentNode content, string original) =>
+    public static List<ContentPart> Parts(ContentNode content, ContentText original) =>
         content.Kind == ContentKind.Array && content.Items.Count > 0 && content.Items.TrueForAll(item => item.IsObject && item.Member("type", "text") is not null)
             ? Parts(content)
             : [new ContentPart("text", original)];
@@ -52,8 +52,8 @@ internal static class MessageReader
         return new ContentPart(
             "tool_call",
             function.TextOf("arguments", "args", "input"),
-            function.TextOf("name", "toolName", "tool_name"),
-            call.TextOf("id", "call_id", "tool_call_id", "toolCallId"));
+            function.WordOf("name", "toolName", "tool_name"),
+            call.WordOf("id", "call_id", "tool_call_id", "toolCallId"));
     }
 
     private static List<ContentMessage> Messages(ContentNode node, string role, int wrappers)
@@ -74,7 +74,7 @@ internal static class MessageReader
             case ContentKind.Object:
                 return Wrapped(node, role, wrappers);
             default:
-                return node.Text.Length == 0 ? [] : [new ContentMessage(role, [new ContentPart("text", node.Text)])];
+                return node.Text.IsEmpty ? [] : [new ContentMessage(role, [new ContentPart("text", node.Text)])];
         }
     }
 
@@ -105,39 +105,39 @@ internal static class MessageReader
 
     private static bool IsMessage(ContentNode node) =>
         node.IsObject && (node.Member("role", "parts", "message", "kwargs", "tool_calls") is not null
-            || (node.Member("content") is not null && node.TextOf("type") is "" or "human" or "ai" or "system" or "tool" or "message"));
+            || (node.Member("content") is not null && node.WordOf("type") is "" or "human" or "ai" or "system" or "tool" or "message"));
 
     private static ContentMessage Message(ContentNode node, string role)
     {
         // A choice holds its message; LangChain holds everything in kwargs, and its class's name says the role.
-        var reason = node.TextOf("finish_reason", "finishReason", "stop_reason") is { Length: > 0 } direct ? direct
-            : (node.At("generation_info.finish_reason") ?? node.At("response_metadata.finish_reason") ?? node.At("message.kwargs.response_metadata.finish_reason"))?.Text ?? "";
-        var said = node.TextOf("role");
+        var reason = node.WordOf("finish_reason", "finishReason", "stop_reason") is { Length: > 0 } direct ? direct
+            : (node.At("generation_info", "finish_reason") ?? node.At("response_metadata", "finish_reason") ?? node.At("message", "kwargs", "response_metadata", "finish_reason"))?.Text.ToString() ?? "";
+        var said = node.WordOf("role");
         if (node.Member("message") is { IsObject: true } message)
         {
             node = message;
-            said = node.TextOf("role");
+            said = node.WordOf("role");
         }
 
         if (node.Member("kwargs") is { IsObject: true } kwargs)
         {
-            said = node.Member("id")?.Items.LastOrDefault()?.Text ?? kwargs.TextOf("type");
+            said = node.Member("id")?.Items.LastOrDefault()?.Text.ToString() ?? kwargs.WordOf("type");
             node = kwargs;
         }
         else if (node.Member("content") is { IsObject: true } content && content.Member("parts") is not null)
         {
             node = content;
-            said = node.TextOf("role");
+            said = node.WordOf("role");
         }
 
         if (said.Length == 0)
         {
-            said = node.TextOf("type") is "human" or "ai" or "system" or "tool" ? node.TextOf("type") : role;
+            said = node.WordOf("type") is var type and ("human" or "ai" or "system" or "tool") ? type : role;
         }
 
         said = Role(said);
         var parts = new List<ContentPart>();
-        if (node.TextOf("reasoning_content", "reasoning") is { Length: > 0 } reasoning)
+        if (node.TextOf("reasoning_content", "reasoning") is { IsEmpty: false } reasoning)
         {
             parts.Add(new ContentPart("reasoning", reasoning));
         }
@@ -152,18 +152,18 @@ internal static class MessageReader
             parts.AddRange(calls.Items.Where(call => call.IsObject).Select(ToolCall));
         }
 
-        var callId = node.TextOf("tool_call_id", "toolCallId") is { Length: > 0 } id ? id : said == "tool" ? node.TextOf("id") : "";
+        var callId = node.WordOf("tool_call_id", "toolCallId") is { Length: > 0 } id ? id : said == "tool" ? node.WordOf("id") : "";
         if (said == "tool")
         {
-            parts = [.. parts.Select(part => part.Type == "text" ? part with { Type = "tool_call_response", Id = callId, Name = node.TextOf("name") } : part)];
+            parts = [.. parts.Select(part => part.Type == "text" ? part with { Type = "tool_call_response", Id = callId, Name = node.WordOf("name") } : part)];
         }
 
-        return new ContentMessage(said, parts, reason.Length > 0 ? Vocabulary.FinishReason(reason) : "", node.TextOf("name"));
+        return new ContentMessage(said, parts, reason.Length > 0 ? Vocabulary.FinishReason(reason) : "", node.WordOf("name"));
     }
 
     private static ContentPart Part(ContentNode part)
     {
-        var type = part.TextOf("type");
+        var type = part.WordOf("type");
         switch (type)
         {
             case "text" or "input_text" or "output_text":
@@ -175,13 +175,13 @@ internal static class MessageReader
             case "tool_call_response" or "tool_result" or "function_call_output" or "tool-result":
                 return new ContentPart(
                     "tool_call_response",
-                    part.Member("response", "result", "content", "output") is { } result ? Result(result) : "",
-                    part.TextOf("name", "toolName"),
-                    part.TextOf("id", "tool_use_id", "call_id", "tool_call_id", "toolCallId"));
+                    part.Member("response", "result", "content", "output") is { } result ? Result(result) : default,
+                    part.WordOf("name", "toolName"),
+                    part.WordOf("id", "tool_use_id", "call_id", "tool_call_id", "toolCallId"));
             case "server_tool_call" or "server_tool_call_response":
-                return new ContentPart(type, part.TextOf(type), part.TextOf("name"), part.TextOf("id"));
+                return new ContentPart(type, part.TextOf(type), part.WordOf("name"), part.WordOf("id"));
             case "uri" or "image_url" or "image" or "input_image":
-                return new ContentPart("uri", (part.At("image_url.url") ?? part.At("source.url") ?? part.Member("uri", "image_url", "url", "image"))?.ToText() ?? "", MediaType: MediaType(part, "image"));
+                return new ContentPart("uri", (part.At("image_url", "url") ?? part.At("source", "url") ?? part.Member("uri", "image_url", "url", "image"))?.ToText() ?? default, MediaType: MediaType(part, "image"));
             case "file":
                 return new ContentPart("file", part.TextOf("file_id", "uri", "filename"), MediaType: MediaType(part, "document"));
             case "blob":
@@ -198,24 +198,24 @@ internal static class MessageReader
 
             if (part.Member("functionResponse", "function_response") is { IsObject: true } response)
             {
-                return new ContentPart("tool_call_response", response.TextOf("response"), response.TextOf("name"), response.TextOf("id"));
+                return new ContentPart("tool_call_response", response.TextOf("response"), response.WordOf("name"), response.WordOf("id"));
             }
 
-            if (part.TextOf("text", "content") is { Length: > 0 } text)
+            if (part.TextOf("text", "content") is { IsEmpty: false } text)
             {
                 return new ContentPart("text", text);
             }
         }
 
-        return new ContentPart(type.Length == 0 ? "text" : type, part.TextOf("content", "text") is { Length: > 0 } words ? words : part.ToText());
+        return new ContentPart(type.Length == 0 ? "text" : type, part.TextOf("content", "text") is { IsEmpty: false } words ? words : part.ToText());
     }
 
     /// <summary>A tool's result: the words of text parts, anything else as it is.</summary>
-    private static string Result(ContentNode result) =>
-        result.Kind == ContentKind.Array && result.Items.Count > 0 && result.Items.TrueForAll(item => item.IsObject && item.TextOf("type") == "text")
+    private static ContentText Result(ContentNode result) =>
+        result.Kind == ContentKind.Array && result.Items.Count > 0 && result.Items.TrueForAll(item => item.IsObject && item.WordOf("type") == "text")
             ? string.Join('\n', result.Items.Select(item => item.TextOf("text", "content")))
             : result.ToText();
 
     private static string MediaType(ContentNode part, string otherwise) =>
-        part.TextOf("mime_type", "mimeType", "media_type", "modality") is { Length: > 0 } type ? type : otherwise;
+        part.WordOf("mime_type", "mimeType", "media_type", "modality") is { Length: > 0 } type ? type : otherwise;
 }

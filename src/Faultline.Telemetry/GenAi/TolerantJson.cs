@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 
@@ -9,7 +10,7 @@ namespace Faultline.Telemetry.GenAi;
 /// </summary>
 internal static class TolerantJson
 {
-    /// <summary>Characters that are parsed; what lies behind counts as cut off.</summary>
+    /// <summary>Bytes that are parsed; what lies behind counts as cut off.</summary>
     public const int LengthMax = 1 << 20;
 
     /// <summary>Values nested deeper are left out.</summary>
@@ -21,27 +22,44 @@ internal static class TolerantJson
     /// <summary>Some senders end a cut text with a few dots or words of their own.</summary>
     private const int EndingMax = 32;
 
-    /// <returns>The tree, or null when the text is no JSON object, array or string.</returns>
+    /// <returns>The tree, or null when the text is no JSON object, array or string. Its texts point into <paramref name="text"/>.</returns>
     /// <param name="isCut">Something at the end, or too deep inside, is missing.</param>
-    public static ContentNode? Parse(string text, out bool isCut)
+    public static ContentNode? Parse(ContentText text, out bool isCut)
     {
         isCut = false;
-        var start = text.AsSpan().TrimStart();
-        if (start.IsEmpty || start[0] is not ('{' or '[' or '"'))
+        var utf8 = text.Bytes();
+        var start = utf8.AsSpan().IndexOfAnyExcept(" \n\r\t"u8);
+        if (start < 0 || utf8[start] is not ((byte)'{' or (byte)'[' or (byte)'"'))
         {
             return null;
         }
 
-        var parser = new Parser(text.Length > LengthMax ? text[..LengthMax] : text);
+        var length = utf8.Count;
+        if (length > LengthMax)
+        {
+            length = LengthMax;
+            while ((utf8[length] & 0xC0) == 0x80)
+            {
+                length--;
+            }
+        }
+
+        var parser = new Parser(utf8.Array!, utf8.Offset, utf8.Offset + length);
         var node = parser.ParseRoot();
-        isCut = parser.IsCut || parser.IsTooDeep || text.Length > LengthMax;
+        isCut = parser.IsCut || parser.IsTooDeep || utf8.Count > LengthMax;
         return node;
     }
 
-    private sealed class Parser(string text)
+    /// <param name="text">What is read ends before <paramref name="end"/>.</param>
+    private sealed class Parser(byte[] text, int begin, int end)
     {
-        private int _at;
+        private readonly int _begin = begin;
+        private int _at = begin;
         private bool _isBroken;
+
+        // Where texts with escapes are put together: a text is never longer than it was written.
+        private byte[]? _unescaped;
+        private int _unescapedLength;
 
         public bool IsCut { get; private set; }
 
@@ -49,7 +67,7 @@ internal static class TolerantJson
         {
             var node = Value(0);
             SkipSpace();
-            if (!IsCut && _at < text.Length)
+            if (!IsCut && _at < end)
             {
                 _isBroken = true;
             }
@@ -62,7 +80,7 @@ internal static class TolerantJson
         private ContentNode Value(int depth)
         {
             SkipSpace();
-            if (_at >= text.Length)
+            if (_at >= end)
             {
                 IsCut = true;
                 return ContentNode.Null;
@@ -70,13 +88,13 @@ internal static class TolerantJson
 
             switch (text[_at])
             {
-                case '{' or '[' when depth >= LevelsMax:
+                case (byte)'{' or (byte)'[' when depth >= LevelsMax:
                     return Deep();
-                case '{':
+                case (byte)'{':
                     return Object(depth);
-                case '[':
+                case (byte)'[':
                     return Array(depth);
-                case '"':
+                case (byte)'"':
                     return ContentNode.OfText(String());
                 default:
                     return Literal();
@@ -117,7 +135,7 @@ internal static class TolerantJson
                     return node;
                 }
 
-                var name = String();
+                var name = String().ToString();
                 SkipSpace();
                 if (IsDone || !TryPeek(out next))
                 {
@@ -139,7 +157,7 @@ internal static class TolerantJson
                 }
 
                 SkipSpace();
-                if (TryPeek(out next) && next is not (',' or '}'))
+                if (TryPeek(out next) && next is not ((byte)',' or (byte)'}'))
                 {
                     Unexpected();
                 }
@@ -181,7 +199,7 @@ internal static class TolerantJson
                 }
 
                 SkipSpace();
-                if (!IsDone && TryPeek(out next) && next is not (',' or ']'))
+                if (!IsDone && TryPeek(out next) && next is not ((byte)',' or (byte)']'))
                 {
                     Unexpected();
                 }
@@ -193,94 +211,129 @@ internal static class TolerantJson
             }
         }
 
-        private string String()
+        private ContentText String()
         {
             _at++;
             var start = _at;
-            var end = text.AsSpan(start).IndexOfAny('"', '\\');
-            if (end >= 0 && text[start + end] == '"')
+            var length = text.AsSpan(start, end - start).IndexOfAny((byte)'"', (byte)'\\');
+            if (length >= 0 && text[start + length] == '"')
             {
-                _at = start + end + 1;
-                return text.Substring(start, end);
+                _at = start + length + 1;
+                return new ContentText(text, start, length);
             }
 
-            var words = new StringBuilder();
-            while (_at < text.Length)
+            _unescaped ??= GC.AllocateUninitializedArray<byte>(end - start);
+            var from = _unescapedLength;
+            while (_at < end)
             {
-                var run = text.AsSpan(_at);
-                var length = run.IndexOfAny('"', '\\');
+                var run = text.AsSpan(_at, end - _at);
+                length = run.IndexOfAny((byte)'"', (byte)'\\');
                 run = length < 0 ? run : run[..length];
-                words.Append(run);
+                run.CopyTo(_unescaped.AsSpan(_unescapedLength));
+                _unescapedLength += run.Length;
                 _at += run.Length;
-                if (_at < text.Length && text[_at++] == '"')
+                if (_at < end && text[_at++] == '"')
                 {
-                    return words.ToString();
+                    return new ContentText(_unescaped, from, _unescapedLength - from);
                 }
 
-                if (_at < text.Length)
+                if (_at < end)
                 {
-                    Escape(words, text[_at++]);
+                    Escape(text[_at++]);
                 }
             }
 
             IsCut = true;
-            if (words.Length > 0 && char.IsHighSurrogate(words[^1]))
-            {
-                words.Length--;
-            }
-
-            return words.ToString();
+            return new ContentText(_unescaped, from, _unescapedLength - from);
         }
 
-        private void Escape(StringBuilder words, char kind)
+        private void Escape(byte kind)
         {
             switch (kind)
             {
-                case 'n':
-                    words.Append('\n');
+                case (byte)'n':
+                    Append((byte)'\n');
                     break;
-                case 't':
-                    words.Append('\t');
+                case (byte)'t':
+                    Append((byte)'\t');
                     break;
-                case 'r':
-                    words.Append('\r');
+                case (byte)'r':
+                    Append((byte)'\r');
                     break;
-                case 'b':
-                    words.Append('\b');
+                case (byte)'b':
+                    Append((byte)'\b');
                     break;
-                case 'f':
-                    words.Append('\f');
+                case (byte)'f':
+                    Append((byte)'\f');
                     break;
-                case 'u' when _at + 4 <= text.Length && ushort.TryParse(text.AsSpan(_at, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var unit):
-                    words.Append((char)unit);
+                case (byte)'u' when TryUnit(_at, out var unit):
                     _at += 4;
+                    Append(unit);
                     break;
-                case 'u':
-                    _at = Math.Min(text.Length, _at + 4);
+                case (byte)'u':
+                    _at = Math.Min(end, _at + 4);
                     break;
                 default:
-                    words.Append(kind);
+                    Append(kind);
                     break;
             }
+        }
+
+        private void Append(byte unit) => _unescaped![_unescapedLength++] = unit;
+
+        /// <summary>A UTF-16 code unit; of a pair the other half is read too. What is half of a pair only becomes U+FFFD, or nothing where the text is cut off behind it.</summary>
+        private void Append(ushort unit)
+        {
+            var rune = Rune.ReplacementChar;
+            if (!char.IsSurrogate((char)unit))
+            {
+                rune = new Rune((char)unit);
+            }
+            else if (_at + 2 > end)
+            {
+                return;
+            }
+            else if (text[_at] == '\\' && text[_at + 1] == 'u')
+            {
+                if (TryUnit(_at + 2, out var low) && Rune.TryCreate((char)unit, (char)low, out var pair))
+                {
+                    rune = pair;
+                    _at += 6;
+                }
+                else if (_at + 6 > end)
+                {
+                    return;
+                }
+            }
+
+            // Six bytes or twelve were read, and at most four are written.
+            _unescapedLength += rune.EncodeToUtf8(_unescaped.AsSpan(_unescapedLength));
+        }
+
+        private bool TryUnit(int at, out ushort unit)
+        {
+            unit = 0;
+            return at + 4 <= end && Utf8Parser.TryParse(text.AsSpan(at, 4), out unit, out var taken, 'x') && taken == 4;
         }
 
         private ContentNode Literal()
         {
             var start = _at;
-            while (_at < text.Length && (char.IsAsciiLetterOrDigit(text[_at]) || text[_at] is '-' or '+' or '.'))
+            while (_at < end && (char.IsAsciiLetterOrDigit((char)text[_at]) || text[_at] is (byte)'-' or (byte)'+' or (byte)'.'))
             {
                 _at++;
             }
 
             var word = text.AsSpan(start, _at - start);
-            if (word is "null")
+            if (word.SequenceEqual("null"u8))
             {
                 return ContentNode.Null;
             }
 
-            if (word is "true" or "false" or "NaN" or "Infinity" or "-Infinity" || double.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out _))
+            if (word.SequenceEqual("true"u8) || word.SequenceEqual("false"u8) || word.SequenceEqual("NaN"u8) || word.SequenceEqual("Infinity"u8) || word.SequenceEqual("-Infinity"u8)
+                || double.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out _))
             {
-                return new ContentNode { Kind = ContentKind.Literal, Text = word.ToString() };
+                return new ContentNode { Kind = ContentKind.Literal, Text = new ContentText(text, start, word.Length) };
             }
 
             _at = start;
@@ -292,17 +345,17 @@ internal static class TolerantJson
         private ContentNode Deep()
         {
             var open = 0;
-            while (_at < text.Length && !IsCut)
+            while (_at < end && !IsCut)
             {
                 switch (text[_at])
                 {
-                    case '"':
+                    case (byte)'"':
                         String();
                         continue;
-                    case '{' or '[':
+                    case (byte)'{' or (byte)'[':
                         open++;
                         break;
-                    case '}' or ']':
+                    case (byte)'}' or (byte)']':
                         open--;
                         break;
                 }
@@ -324,7 +377,7 @@ internal static class TolerantJson
 
         private void Unexpected()
         {
-            if (text.Length - _at <= EndingMax && _at > EndingMax)
+            if (end - _at <= EndingMax && _at - _begin > EndingMax)
             {
                 IsCut = true;
             }
@@ -334,9 +387,9 @@ internal static class TolerantJson
             }
         }
 
-        private bool TryPeek(out char next)
+        private bool TryPeek(out byte next)
         {
-            if (_at < text.Length)
+            if (_at < end)
             {
                 next = text[_at];
                 return true;
@@ -349,7 +402,7 @@ internal static class TolerantJson
 
         private void SkipSpace()
         {
-            while (_at < text.Length && text[_at] is (' ' or '\n' or '\r' or '\t'))
+            while (_at < end && text[_at] is (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t')
             {
                 _at++;
             }

@@ -25,7 +25,7 @@ public sealed class TolerantJsonTests(ITestOutputHelper output)
             var cut = TolerantJson.Parse(json[..random.Next(1, json.Length)], out isCut);
             Assert.True(isCut);
             var found = cut!.Items.Count == 0 ? "" : cut.Items[0].Text;
-            Assert.StartsWith(found, text, StringComparison.Ordinal);
+            Assert.StartsWith(found.ToString(), text, StringComparison.Ordinal);
         }
     }
 
@@ -35,5 +35,21 @@ public sealed class TolerantJsonTests(ITestOutputHelper output)
         var node = TolerantJson.Parse("[\"one\\", out var isCut);
         Assert.True(isCut);
         Assert.Equal("one", Assert.Single(node!.Items).Text);
+    }
+
+    [Theory]
+    [InlineData("""["\ud83d\ude00!"]""", "😀!", false)]
+    [InlineData("""["\u00E9\u0416\u4e2d"]""", "éЖ中", false)]
+    [InlineData("""["a\ud83db"]""", "a\uFFFDb", false)]
+    [InlineData("""["a\ud83d\u0041"]""", "a\uFFFDA", false)]
+    [InlineData("""["a\ude00"]""", "a\uFFFD", false)]
+    [InlineData("""["a\ud83d""", "a", true)]
+    [InlineData("""["a\ud83d\u""", "a", true)]
+    [InlineData("""["a\ud83d\ude0""", "a", true)]
+    public void Escaped_characters_beyond_the_first_plane_are_pairs_and_half_a_pair_is_no_character(string json, string expected, bool expectedCut)
+    {
+        var node = TolerantJson.Parse(json, out var isCut);
+        Assert.Equal(expected, Assert.Single(node!.Items).Text.ToString());
+        Assert.Equal(expectedCut, isCut);
     }
 }
