@@ -64,8 +64,18 @@ internal static class MergesBench
             var after = await EventsAsync(engine);
             var rows = (double)inserts.Count * perGroup;
             inserts.Sort();
+            var size = (await engine.QueryAsync("SELECT sum(bytes_on_disk) / sum(rows) AS bytes FROM system.parts WHERE table = 'spans' AND active")).Rows.First().Float64("bytes");
+            var searches = new List<double>();
+            for (var i = 0; i < 7; i++)
+            {
+                var begun = Stopwatch.GetTimestamp();
+                await engine.QueryAsync("SELECT countIf(attributes['http.request.method'] = 'GET') AS found FROM spans");
+                searches.Add(Stopwatch.GetElapsedTime(begun).TotalMilliseconds);
+            }
+
+            searches.Sort();
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{rows / watch.Elapsed.TotalSeconds,8:0} rows/s {used.TotalMicroseconds / rows,6:0.00} µs CPU a row; a row merged {(after.MergedRows - before.MergedRows) / rows:0.00} times, {(after.Merges - before.Merges)} merges, {(after.MergeMillis - before.MergeMillis) * 1000.0 / Math.Max(1, after.MergedRows - before.MergedRows):0.00} µs a merged row; insert p50 {inserts[inserts.Count / 2]:0} p99 {inserts[(int)(inserts.Count * 0.99)]:0} ms; parts median {parts.Order().ElementAt(parts.Count / 2)} most {parts.Max()}"));
+                $"{rows / watch.Elapsed.TotalSeconds,8:0} rows/s {used.TotalMicroseconds / rows,6:0.00} µs CPU a row; a row merged {(after.MergedRows - before.MergedRows) / rows:0.00} times, {(after.Merges - before.Merges)} merges, {(after.MergeMillis - before.MergeMillis) * 1000.0 / Math.Max(1, after.MergedRows - before.MergedRows):0.00} µs a merged row; insert p50 {inserts[inserts.Count / 2]:0} p99 {inserts[(int)(inserts.Count * 0.99)]:0} ms; parts median {parts.Order().ElementAt(parts.Count / 2)} most {parts.Max()}; {size:0} B a row on disk; one attribute of all rows read in {searches[3] * 1e6 / rows:0} ns a row"));
             return 0;
         }
         finally
