@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Faultline.ClickHouse.Embedded;
+using Faultline.Diagnosis.Evaluators;
 
 namespace Faultline.Cli.Bench.Worlds;
 
@@ -23,12 +24,18 @@ internal static class WorldBench
             var library = await EngineLibrary.EnsureAsync(Path.Combine(AppContext.BaseDirectory, "native"), Console.Error.WriteLine, cancel);
             var options = new EmbeddedOptions(library, Path.Combine(scratch, "clickhouse"), Readers: 1, Database: "worlds");
 
+            var language = await LoadLanguageAsync(cancel);
+            if (language.Missing is { } missing)
+            {
+                await Console.Error.WriteLineAsync($"Evaluators and topics are off, or judge by words alone: {missing}");
+            }
+
             // Every world has a database of its own; this one keeps the engine open between them.
             await using var open = await EmbeddedClickHouse.OpenAsync(options, cancel);
             for (var i = 0; i < worlds.Count; i++)
             {
                 var started = TimeProvider.System.GetTimestamp();
-                var cases = await PlayAsync(worlds[i], options with { Database = $"world_{i}" }, Path.Combine(scratch, $"world_{i}"), output, cancel);
+                var cases = await PlayAsync(worlds[i], options with { Database = $"world_{i}" }, Path.Combine(scratch, $"world_{i}"), language, output, cancel);
                 await Console.Error.WriteLineAsync($"{i + 1} of {worlds.Count}: {worlds[i].Name}, {cases} cases, {TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s");
             }
         }
@@ -38,7 +45,19 @@ internal static class WorldBench
         }
     }
 
-    private static async Task<int> PlayAsync(WorldFile world, EmbeddedOptions options, string directory, TextWriter output, CancellationToken cancel)
+    private static async Task<LanguageResources> LoadLanguageAsync(CancellationToken cancel)
+    {
+        try
+        {
+            return LanguageResources.Load(await LanguagePackage.EnsureAsync(Path.Combine(AppContext.BaseDirectory, "native", "language"), Console.Error.WriteLine, cancel));
+        }
+        catch (InvalidOperationException missing)
+        {
+            return LanguageResources.Unavailable(missing.Message);
+        }
+    }
+
+    private static async Task<int> PlayAsync(WorldFile world, EmbeddedOptions options, string directory, LanguageResources language, TextWriter output, CancellationToken cancel)
     {
         using var first = world.Lines().GetEnumerator();
         if (!first.MoveNext())
@@ -48,7 +67,7 @@ internal static class WorldBench
 
         await using var engine = await EmbeddedClickHouse.OpenAsync(options, cancel);
         int cases;
-        await using (var replay = await WorldReplay.OpenAsync(engine, directory, first.Current.UnixNanos, cancel))
+        await using (var replay = await WorldReplay.OpenAsync(engine, directory, first.Current.UnixNanos, language, cancel))
         {
             await replay.PlayAsync(world.Lines(), cancel);
             if (replay.Rejected > 0)
