@@ -8,7 +8,8 @@ namespace Faultline.Diagnosis.Baselines;
 /// <param name="Spread">The same for a sum over neighbouring windows, which strays further than if they were independent: never less than <paramref name="Sigma"/>.</param>
 /// <param name="Rate">Of a share: how often it is usually so, as far as what was seen allows to say; 0 of anything else.</param>
 /// <param name="Dispersion">Of a share: times a binomial variance that its sums have.</param>
-internal readonly record struct Expectation(double Centre, double Sigma, double Spread, double Rate = 0, double Dispersion = 1);
+/// <param name="IsSeasonal">Other days say what is usual at this hour.</param>
+internal readonly record struct Expectation(double Centre, double Sigma, double Spread, double Rate = 0, double Dispersion = 1, bool IsSeasonal = false);
 
 /// <summary>What is usual for one series.</summary>
 internal interface IBaseline
@@ -66,7 +67,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
     private const double ShareMin = 0.02;
 
     /// <summary>Nothing is believed to be rarer than this, however long it was not seen.</summary>
-    internal const double RateMin = 0.004;
+    internal const double RateMin = 0.0005;
 
     /// <summary>Observations that are added to what was seen, one of them bad: never seen among few is not never.</summary>
     internal const double RateObservations = 50;
@@ -155,7 +156,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
         // What is too steady to be believed is no steadier for being alike from window to window.
         var sigma = Math.Sqrt(variance);
         var floor = feature.SpreadFloor(centre);
-        return new Expectation(centre, Math.Max(sigma, floor), Math.Max(sigma * inflation, floor), rate, dispersion);
+        return new Expectation(centre, Math.Max(sigma, floor), Math.Max(sigma * inflation, floor), rate, dispersion, !double.IsNaN(_centreBefore) && !double.IsNaN(_centreAfter));
     }
 
     /// <summary>How often it is so: what all days say or, where that is worse and the more of it was seen, what this hour of other days says.</summary>
@@ -249,7 +250,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
 
     private void LearnLag(long unixSeconds, double standardised)
     {
-        if (unixSeconds > _lagEnd && unixSeconds - _lagEnd <= LagSecondsMax)
+        if (unixSeconds > _lagEnd && unixSeconds - _lagEnd <= (feature.Statistic == Statistic.Rate ? Traffic.Seconds : LagSecondsMax))
         {
             _lagPairs++;
             var memory = Math.Min(_lagPairs, 1000);

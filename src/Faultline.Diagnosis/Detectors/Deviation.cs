@@ -26,20 +26,21 @@ internal enum Turn
 /// </remarks>
 internal sealed class Deviation(Feature feature, IBaseline baseline)
 {
-    /// <summary>Three windows at the cap; half of the smallest change worth a word is taken off first.</summary>
-    private static readonly ExcursionRule Sudden = new(Drift: 1, Cap: 5.5, Threshold: 12, EffectOff: 0.5, CapApart: 7.5, ShareChanges: double.PositiveInfinity, ShareCap: 4.7, ShareThreshold: 12);
+    /// <summary>Two clear windows, and never one alone; half of the smallest change worth a word is taken off first.</summary>
+    private static readonly ExcursionRule Sudden = new(
+        Drift: 1, Cap: 5.5, Threshold: 8, ThresholdAfterChange: 7.2, EffectOff: 0.5, CapApart: 7.5, ShareChanges: double.PositiveInfinity, ShareCap: 7, ShareThreshold: 12, ShareThresholdAfterChange: 9.6);
+
+    /// <summary>Of scores, which have two modes, good answers and wrong ones: a few wrong ones in a row are usual now and then.</summary>
+    private static readonly ExcursionRule SuddenScore = Sudden with { Threshold = 12 };
 
     /// <summary>
-    /// At least four windows at the cap, or a shift of one and a half standard deviations over some ten. What is taken off first keeps a
+    /// At least four windows at the cap, or a shift of one and a half standard deviations over some eight. What is taken off first keeps a
     /// baseline that is a little wrong for hours, where there is much traffic, from adding up to an alarm.
     /// </summary>
-    private static readonly ExcursionRule Slow = new(Drift: 0.4, Cap: 3, Threshold: 10, EffectOff: 0.4, CapApart: 3, ShareChanges: 2, ShareCap: 4, ShareThreshold: 12);
+    private static readonly ExcursionRule Slow = new(
+        Drift: 0.4, Cap: 3, Threshold: 8, ThresholdAfterChange: 6, EffectOff: 0.4, CapApart: 3, ShareChanges: 2, ShareCap: 4, ShareThreshold: 12, ShareThresholdAfterChange: 9.6);
 
-    /// <summary>Part of the thresholds that is enough after a change.</summary>
-    private const double ChangedShare = 0.6;
-
-    /// <summary>The same of shares: two errors are not to be enough, whatever has changed.</summary>
-    private const double ChangedShareOfShares = 0.8;
+    private static readonly ExcursionRule SlowScore = Slow with { Threshold = 10 };
 
     /// <summary>Usual windows with data in a row that end it.</summary>
     public const int UsualToClear = 6;
@@ -57,8 +58,8 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
     private const long LearnAgainWindows = 24 * 3600 / FeatureWindows.LengthSeconds;
 
     private readonly Queue<(long End, double Scaled, double Count)> _held = new();
-    private readonly Excursion _sudden = new(Sudden, feature.WindowsMin, feature.SecondsMin);
-    private readonly Excursion _slow = new(Slow, feature.WindowsMin, feature.SecondsMin);
+    private readonly Excursion _sudden = new(feature.IsScore ? SuddenScore : Sudden, feature.WindowsMin, feature.SecondsMin);
+    private readonly Excursion _slow = new(feature.IsScore ? SlowScore : Slow, feature.WindowsMin, feature.SecondsMin);
     private Excursion? _fired;
     private int _usualRun;
     private long _lastIndex = long.MinValue;
@@ -100,6 +101,12 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
 
         var end = FeatureWindows.EndSeconds(index);
         var scaled = feature.ToScale(value);
+        if (feature.Statistic == Statistic.Rate)
+        {
+            LearnPiece(index, scaled, count, learn);
+            return Turn.None;
+        }
+
         NoteRate(index, count);
         if (index <= _lastIndex || !feature.MayAlarm || (!Baseline.MayAlarm && !Abnormal))
         {
@@ -127,7 +134,53 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
 
         return Abnormal
             ? StepAbnormal(window, learn, deviation < floor || deviation < UsualSigma * expected.Sigma)
-            : StepUsual(window, learn, gap, (!changed ? 1 : double.IsNaN(window.Bad) ? ChangedShare : ChangedShareOfShares) * evidence);
+            : StepUsual(window, learn, gap, changed, evidence);
+    }
+
+    /// <summary>Judges how many came in some minutes, by the likelihood of the count when the rate has risen by the smallest change worth a word.</summary>
+    /// <remarks>Counts scatter more than Poisson's do, by what the learnt pieces show; that many times fewer are they worth (McCullagh and Nelder 1989, quasi-likelihood).</remarks>
+    public Turn StepRate(long index, int calls, double minutes)
+    {
+        if (index <= _lastIndex || _lastIndex == long.MinValue || (!Baseline.MayAlarm && !Abnormal))
+        {
+            _lastIndex = Math.Max(_lastIndex, index);
+            return Turn.None;
+        }
+
+        NoteRate(index, calls);
+        var gap = index - _lastIndex;
+        _lastIndex = index;
+        var end = FeatureWindows.EndSeconds(index);
+        var expected = Baseline.Expect(end, Math.Max(1, Baseline.UsualCount));
+        if (!expected.IsSeasonal)
+        {
+            // Without a day to look back on a morning and a surge are the same.
+            _sudden.Reset();
+            return Turn.None;
+        }
+
+        var usual = Math.Exp(expected.Centre);
+        var scaled = Math.Log(calls / minutes);
+        var deviation = scaled - expected.Centre;
+        var floor = feature.EffectFloor(expected.Centre);
+        var dispersion = Math.Max(1, expected.Spread * expected.Spread * Baseline.UsualCount);
+        var window = new JudgedWindow(index, end, scaled, calls, deviation, floor, expected.Spread, gap)
+        {
+            Evidence = ((calls * floor) - (usual * minutes * (Math.Exp(floor) - 1))) / dispersion,
+        };
+        return Abnormal ? StepAbnormal(window, learn: false, deviation < floor) : StepUsual(window, learn: false, gap, changed: false, evidence: 1);
+    }
+
+    private void LearnPiece(long index, double scaled, double count, bool learn)
+    {
+        if (Abnormal ? learn || index - OnsetIndex > LearnAgainWindows : learn && _sudden.IsAtRest)
+        {
+            Baseline.Learn(FeatureWindows.EndSeconds(index), scaled, count);
+        }
+        else if (!Abnormal && learn)
+        {
+            _held.Enqueue((FeatureWindows.EndSeconds(index), scaled, count));
+        }
     }
 
     /// <summary>Forgets what was usual.</summary>
@@ -140,7 +193,7 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
         Abnormal = false;
     }
 
-    private Turn StepUsual(in JudgedWindow window, bool learn, long gap, double thresholdShare)
+    private Turn StepUsual(in JudgedWindow window, bool learn, long gap, bool changed, double evidence)
     {
         if (gap > GapWindowsMax)
         {
@@ -154,8 +207,8 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
         }
 
         // Both see every window; the sudden one, which knows the onset better, is asked first.
-        var isSudden = _sudden.Step(window, Baseline, thresholdShare);
-        var isSlow = feature.AddsUp && _slow.Step(window, Baseline, thresholdShare);
+        var isSudden = _sudden.Step(window, Baseline, changed, evidence);
+        var isSlow = feature.AddsUp && feature.Statistic != Statistic.Rate && _slow.Step(window, Baseline, changed, evidence);
         if (!isSudden && !isSlow)
         {
             LearnHeld(_sudden.IsAtRest ? 0 : HeldMax);
@@ -171,7 +224,7 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
 
     private Turn StepAbnormal(in JudgedWindow window, bool learn, bool usual)
     {
-        if (learn || window.Index - OnsetIndex > LearnAgainWindows)
+        if (learn || (feature.Statistic != Statistic.Rate && window.Index - OnsetIndex > LearnAgainWindows))
         {
             Baseline.Learn(window.End, window.Scaled, window.Count);
         }

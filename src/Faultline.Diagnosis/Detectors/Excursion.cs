@@ -19,18 +19,27 @@ internal readonly record struct JudgedWindow(long Index, long End, double Scaled
 
     /// <summary>Times a binomial variance that the share's sums have.</summary>
     public double Dispersion { get; init; } = 1;
+
+    /// <summary>Of a count: logarithm of how much likelier it is when the rate has risen; NaN of anything else.</summary>
+    public double Evidence { get; init; } = double.NaN;
+
+    /// <summary>Whether it has a likelihood; else its deviations are added up.</summary>
+    public bool IsLikely => !double.IsNaN(Bad) || !double.IsNaN(Evidence);
 }
 
 /// <summary>The constants of a sum, in standard deviations but for the last.</summary>
 /// <param name="Drift">What a window may be off without adding anything.</param>
 /// <param name="Cap">The most that one window counts for, before the drift is taken off: a single wild window is never enough.</param>
 /// <param name="Threshold">Sum at which it fires.</param>
+/// <param name="ThresholdAfterChange">The same while something is known to have changed; more than one window can add.</param>
 /// <param name="EffectOff">Part of the smallest change worth a word that is taken off each window's deviation.</param>
 /// <param name="CapApart">The cap of a window that has no neighbour: one of another minute is a witness of its own.</param>
 /// <param name="ShareChanges">Of shares, which have a likelihood: the change that is tested for, in smallest changes, but never more than half of the way to "always".</param>
 /// <param name="ShareCap">The most that one window adds to a share's sum, natural logarithm of the likelihood ratio.</param>
 /// <param name="ShareThreshold">Where that sum fires.</param>
-internal sealed record ExcursionRule(double Drift, double Cap, double Threshold, double EffectOff, double CapApart, double ShareChanges, double ShareCap, double ShareThreshold);
+/// <param name="ShareThresholdAfterChange">The same while something is known to have changed.</param>
+internal sealed record ExcursionRule(
+    double Drift, double Cap, double Threshold, double ThresholdAfterChange, double EffectOff, double CapApart, double ShareChanges, double ShareCap, double ShareThreshold, double ShareThresholdAfterChange);
 
 /// <summary>
 /// A one-sided CUSUM over standardised deviations, of a share over log-likelihood ratios (Page 1954, "Continuous Inspection Schemes"; Reynolds
@@ -42,7 +51,7 @@ internal sealed record ExcursionRule(double Drift, double Cap, double Threshold,
 internal sealed class Excursion(ExcursionRule rule, int windowsMin, long secondsMin)
 {
     /// <summary>Windows without a neighbour, and so far apart that two of them are as good as three.</summary>
-    private const long ApartWindows = 60 / FeatureWindows.LengthSeconds;
+    private const long ApartWindows = 30 / FeatureWindows.LengthSeconds;
 
     private double _sum;
     private int _windows;
@@ -65,12 +74,13 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
 
     public void Reset() => _sum = 0;
 
-    /// <param name="thresholdShare">Part of the threshold that is enough: less than 1 while something is known to have changed.</param>
+    /// <param name="changed">Something is known to have changed: less is enough.</param>
+    /// <param name="times">What the threshold is multiplied by.</param>
     /// <returns>Whether it fires.</returns>
-    public bool Step(in JudgedWindow window, IBaseline baseline, double thresholdShare)
+    public bool Step(in JudgedWindow window, IBaseline baseline, bool changed, double times)
     {
-        var full = double.IsNaN(window.Bad) ? rule.Threshold : rule.ShareThreshold;
-        var threshold = full * thresholdShare;
+        var full = ThresholdFor(window);
+        var threshold = times * (!changed ? full : window.IsLikely ? rule.ShareThresholdAfterChange : rule.ThresholdAfterChange);
         var before = _sum;
         _sum = Math.Max(0, _sum + Adds(window));
         if (_sum <= 0)
@@ -106,9 +116,11 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
     /// <returns>Whether it is back at nought.</returns>
     public bool FallsBack(in JudgedWindow window)
     {
-        _sum = Math.Clamp(_sum + Adds(window), 0, double.IsNaN(window.Bad) ? rule.Threshold : rule.ShareThreshold);
+        _sum = Math.Clamp(_sum + Adds(window), 0, ThresholdFor(window));
         return IsAtRest;
     }
+
+    private double ThresholdFor(in JudgedWindow window) => window.IsLikely ? rule.ShareThreshold : rule.Threshold;
 
     private bool IsLongEnough(in JudgedWindow window)
     {
@@ -117,8 +129,8 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
             && (_windows >= windowsMin || (secondsMin == 0 && _windows == windowsMin - 1 && passed >= ApartWindows));
     }
 
-    private double Adds(in JudgedWindow window) => double.IsNaN(window.Bad)
-        ? Math.Min((window.Deviation - (rule.EffectOff * window.EffectFloor)) / window.Spread, window.Gap > NeighbourWindows ? rule.CapApart : rule.Cap) - rule.Drift
+    private double Adds(in JudgedWindow window) => !double.IsNaN(window.Evidence) ? Math.Min(window.Evidence, rule.ShareCap)
+        : double.IsNaN(window.Bad) ? Math.Min((window.Deviation - (rule.EffectOff * window.EffectFloor)) / window.Spread, window.Gap > NeighbourWindows ? rule.CapApart : rule.Cap) - rule.Drift
         : Math.Min(window.Count * LikelihoodRatio(window) / window.Dispersion, rule.ShareCap);
 
     /// <summary>Of one observation, the mean over those of the window.</summary>

@@ -18,6 +18,9 @@ internal enum Statistic
     P95,
 
     Max,
+
+    /// <summary>How many come in a time: judged by the likelihood of counts, learnt in longer pieces.</summary>
+    Rate,
 }
 
 /// <summary>Which way a feature moves when things get worse.</summary>
@@ -89,7 +92,7 @@ internal sealed record Feature(
     public bool AddsUp => SecondsMin == 0;
 
     /// <summary>Whether one part of the requests can be compared with all: counts, extremes and high quantiles depend on how many there are.</summary>
-    public bool IsComparable => MayAlarm && !ReferenceEquals(this, FeatureTable.CallRate) && Statistic is (Statistic.Mean or Statistic.Share or Statistic.Median);
+    public bool IsComparable => MayAlarm && Statistic is (Statistic.Mean or Statistic.Share or Statistic.Median);
 
     /// <summary>Of features that say nothing else.</summary>
     internal const int WindowsUsual = 3;
@@ -110,7 +113,7 @@ internal static class FeatureTable
     public static readonly Feature Calls = new("calls", "calls", Statistic.Count, "calls", BadWhen.Never, Stage.Whole, true, 1, 0.5);
 
     /// <summary>Over five minutes. Twice as many calls come now and then; more than that is a campaign, a client that loops, or somebody who takes all he can get.</summary>
-    public static readonly Feature CallRate = new("calls_per_minute", "calls a minute", Statistic.Mean, "calls", BadWhen.Rises, Stage.Whole, true, 1, 1.0) { FollowsWindows = 12 };
+    public static readonly Feature CallRate = new("calls_per_minute", "calls a minute", Statistic.Rate, "calls", BadWhen.Rises, Stage.Whole, true, 1, 1.1) { FollowsWindows = 12 };
     public static readonly Feature ErrorRate = new("error_rate", "error rate", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.05);
     public static readonly Feature LatencyP50 = new("latency_p50", "median latency", Statistic.Median, "s", BadWhen.Rises, Stage.Whole, true, 1, 0.25, UnitsMin: 0.05);
 

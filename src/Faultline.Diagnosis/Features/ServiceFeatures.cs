@@ -318,26 +318,37 @@ internal sealed class ServiceFeatures(string service, string environment)
         }
     }
 
-    /// <summary>Notes the calls of a window, and judges how many came in some minutes that are over by it.</summary>
+    /// <summary>Notes the calls of a window, judges how many came in minutes that are over by it, and learns from pieces that are.</summary>
     private void Count(Window window, bool learn, IWindowSink sink)
     {
         _traffic ??= new Traffic(window.Index);
-        var calls = Find(FeatureTable.Calls, "") is { } all ? window[all.Index] : null;
-        if (_traffic.Note(window.Index, calls?.Count ?? 0) is not { } minutes || SeriesOf(FeatureTable.CallRate, "") is not { } series)
+        var slot = Find(FeatureTable.Calls, "") is { } all ? window[all.Index] : null;
+        var calls = slot?.Count ?? 0;
+        if (SeriesOf(FeatureTable.CallRate, "") is not { } series)
         {
             return;
         }
 
-        sink.Sample(this, series, minutes.Window, minutes.CallsPerMinute, minutes.Calls, corrects: false);
-        if (calls is not null)
+        // Learnt first: of a minute and of the piece that it ends, both are over now.
+        var piece = _traffic.Note(window.Index, calls);
+        if (_traffic.NoteMinute(window.Index, calls) is { } minute)
         {
-            series.Remember(minutes.Window, minutes.CallsPerMinute, calls);
+            var turn = series.Detector.StepRate(minute.Window, minute.Calls, minute.Minutes);
+            if (turn != Turn.None)
+            {
+                sink.Turned(this, series, turn, minute.Window);
+            }
         }
 
-        var turn = series.Detector.Step(minutes.Window, minutes.CallsPerMinute, minutes.Calls, learn);
-        if (turn != Turn.None)
+        if (piece is { } minutes)
         {
-            sink.Turned(this, series, turn, minutes.Window);
+            sink.Sample(this, series, minutes.Window, minutes.CallsPerMinute, minutes.Calls, corrects: false);
+            if (slot is not null)
+            {
+                series.Remember(minutes.Window, minutes.CallsPerMinute, slot);
+            }
+
+            series.Detector.Step(minutes.Window, minutes.CallsPerMinute, minutes.Calls, learn);
         }
     }
 

@@ -4,6 +4,10 @@ namespace Faultline.Diagnosis.Features;
 /// <param name="Window">The last window of them.</param>
 internal readonly record struct TrafficMinutes(long Window, double CallsPerMinute, int Calls);
 
+/// <summary>Calls that came in a minute of event time, and in those without any before it.</summary>
+/// <param name="Window">The last window of it.</param>
+internal readonly record struct TrafficMinute(long Window, int Calls, int Minutes);
+
 /// <summary>
 /// How many calls come, in pieces long enough for it to be a rate: most windows of a service with a call a minute have none, and say nothing of it.
 /// </summary>
@@ -15,8 +19,13 @@ internal sealed class Traffic(long first)
 
     internal const int WindowsPerPiece = (int)(Seconds / FeatureWindows.LengthSeconds);
 
+    private const int WindowsPerMinute = (int)(60 / FeatureWindows.LengthSeconds);
+
     private long _piece = (first / WindowsPerPiece) + 1;
     private int _calls;
+    private long _minute = (first / WindowsPerMinute) + 1;
+    private long _countedUntil = (first / WindowsPerMinute) + 1;
+    private int _callsOfMinute;
 
     /// <summary>Notes the calls of a window that is over; windows come in order, but for what is late.</summary>
     /// <returns>The last piece with calls that is over by now; null when none is.</returns>
@@ -33,6 +42,30 @@ internal sealed class Traffic(long first)
         if (piece == _piece)
         {
             _calls += calls;
+        }
+
+        return over;
+    }
+
+    /// <summary>Like <see cref="Note"/>, of the last minute with calls that is over by now.</summary>
+    public TrafficMinute? NoteMinute(long window, int calls)
+    {
+        var minute = window / WindowsPerMinute;
+        TrafficMinute? over = null;
+        if (minute > _minute)
+        {
+            if (_callsOfMinute > 0)
+            {
+                over = new TrafficMinute(((_minute + 1) * WindowsPerMinute) - 1, _callsOfMinute, (int)(_minute + 1 - _countedUntil));
+                _countedUntil = _minute + 1;
+            }
+
+            (_minute, _callsOfMinute) = (minute, 0);
+        }
+
+        if (minute == _minute)
+        {
+            _callsOfMinute += calls;
         }
 
         return over;

@@ -111,4 +111,70 @@ public sealed class ExcursionTests
 
         Assert.Contains(Turn.Raised, Enumerable.Range(0, 4).Select(_ => series.Step(index += 1, 200, 1, learn: true)).ToList());
     }
+
+    /// <summary>A latency of a call a minute, with a long tail; one call in a hundred is four times as slow.</summary>
+    /// <returns>Calls until it is found.</returns>
+    private static int? RunLatency(double times, int seed, int windows, bool changed = false, Func<int, double>? wild = null)
+    {
+        var rng = new Random(seed);
+        double Latency() => Math.Exp(0.3 * Math.Sqrt(-2 * Math.Log(1 - rng.NextDouble())) * Math.Cos(2 * Math.PI * rng.NextDouble())) * (rng.NextDouble() < 0.01 ? 4 : 1);
+        var series = new Deviation(FeatureTable.LatencyP50, new Baseline(FeatureTable.LatencyP50));
+        var index = 178_000_000L;
+        for (var i = 0; i < 3000; i++)
+        {
+            series.Step(index += 6, Latency(), 1, learn: true);
+        }
+
+        for (var i = 1; i <= windows; i++)
+        {
+            if (series.Step(index += 6, Latency() * times * (wild?.Invoke(i) ?? 1), 1, learn: true, changed) == Turn.Raised)
+            {
+                return i;
+            }
+        }
+
+        return null;
+    }
+
+    [Fact]
+    public void Calls_that_are_ten_times_as_slow_are_found_with_the_second_of_them()
+    {
+        var found = Enumerable.Range(1, 20).Count(seed => RunLatency(10, seed, 2) is not null);
+        Assert.True(found >= 18, $"{found} of 20");
+    }
+
+    /// <summary>Two weeks of a call a minute.</summary>
+    [Fact]
+    public void A_long_tail_is_no_alarm()
+    {
+        var found = Enumerable.Range(1, 10).Count(seed => RunLatency(1, seed, 20_000) is not null);
+        Assert.True(found <= 1, $"{found} of 10");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void One_wild_window_is_no_alarm_whatever_has_changed(bool changed)
+    {
+        var found = Enumerable.Range(1, 20).Count(seed => RunLatency(1, seed, 12, changed, i => i == 2 ? 1000 : 1) is not null);
+        Assert.True(found <= 1, $"{found} of 20");
+    }
+
+    /// <summary>What was never bad among thousands is believed to be so rare that two in a row tell; what is bad now and then takes three.</summary>
+    [Theory]
+    [InlineData(0, 2, true)]
+    [InlineData(0.005, 2, false)]
+    [InlineData(0.005, 3, true)]
+    public void How_many_bad_ones_in_a_row_tell_depends_on_how_rare_they_were(double usual, int inARow, bool isFound)
+    {
+        var rng = new Random(5);
+        var series = new Deviation(FeatureTable.EmptyAnswers, new Baseline(FeatureTable.EmptyAnswers));
+        var index = 178_000_000L;
+        for (var i = 0; i < 3000; i++)
+        {
+            series.Step(index += 6, rng.NextDouble() < usual ? 1 : 0, 1, learn: true);
+        }
+
+        Assert.Equal(isFound, Enumerable.Range(0, inARow).Select(_ => series.Step(index += 6, 1, 1, learn: true)).Contains(Turn.Raised));
+    }
 }

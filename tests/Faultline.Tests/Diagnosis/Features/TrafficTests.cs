@@ -21,18 +21,40 @@ public sealed class TrafficTests
         Assert.Equal(new TrafficMinutes(89, 0.2, 1), traffic.Note(200, 1));
     }
 
+    [Fact]
+    public void A_minute_is_told_when_it_is_over_with_those_before_it_that_had_no_calls()
+    {
+        var traffic = new Traffic(first: 2);
+        Assert.Null(traffic.NoteMinute(2, 100));
+        Assert.Null(traffic.NoteMinute(6, 3));
+        Assert.Equal(new TrafficMinute(11, 3, 1), traffic.NoteMinute(12, 0));
+        Assert.Null(traffic.NoteMinute(25, 0));
+        Assert.Null(traffic.NoteMinute(30, 4));
+        Assert.Equal(new TrafficMinute(35, 4, 4), traffic.NoteMinute(36, 1));
+    }
+
     [Theory]
-    [InlineData(4, true)]
-    [InlineData(1.5, false)]
-    public async Task Four_times_the_calls_are_told_and_half_as_many_again_are_not(double times, bool isTold)
+    [InlineData(5, 6)]
+    [InlineData(1.5, null)]
+    public async Task Five_times_the_calls_are_told_within_minutes_and_half_as_many_again_are_not(double times, int? withinMinutes)
     {
         var rig = new Rig(Start);
-        var bot = new SimulatedBot(3, perSecond: 0.2);
-        await LiveAsync(rig, bot, null, TimeSpan.FromHours(10));
+        var bot = new SimulatedBot(3, perSecond: 0.1);
+        await LiveAsync(rig, bot, null, TimeSpan.FromHours(27));
         Assert.Empty(rig.News);
 
-        await LiveAsync(rig, bot, new SimulatedBot(4, perSecond: 0.2 * (times - 1)), TimeSpan.FromMinutes(40));
-        Assert.Equal(isTold, rig.Raised.Any(finding => finding.Symptoms.Any(symptom => symptom.Feature == FeatureTable.CallRate.Name)));
+        await LiveAsync(rig, bot, new SimulatedBot(4, perSecond: 0.1 * (times - 1)), TimeSpan.FromMinutes(withinMinutes ?? 40));
+        Assert.Equal(withinMinutes is not null, rig.Raised.Any(finding => finding.Symptoms.Any(symptom => symptom.Feature == FeatureTable.CallRate.Name)));
+    }
+
+    /// <summary>Who never saw a morning takes it for a surge.</summary>
+    [Fact]
+    public async Task Without_a_day_to_look_back_on_nothing_is_said_of_how_many_come()
+    {
+        var rig = new Rig(Start);
+        await LiveAsync(rig, new SimulatedBot(3, perSecond: 0.1), null, TimeSpan.FromHours(8));
+        await LiveAsync(rig, new SimulatedBot(4, perSecond: 0.5), null, TimeSpan.FromMinutes(30));
+        Assert.DoesNotContain(rig.Raised, finding => finding.Symptoms.Any(symptom => symptom.Feature == FeatureTable.CallRate.Name));
     }
 
     private static async Task LiveAsync(Rig rig, SimulatedBot bot, SimulatedBot? more, TimeSpan length)
