@@ -41,6 +41,7 @@ public static class CaseJson
         json.WriteEndArray();
         WriteSymptoms(json, "symptoms", view.Symptoms);
         WriteSuggestions(json, view.Verdict);
+        WriteEvidence(json, "where", view.Verdict?.Where ?? []);
         json.WriteString("unable_because", view.Verdict?.UnableBecause);
         WriteContribution(json, view.Contribution);
         json.WriteString("verification_query", view.VerificationQuery);

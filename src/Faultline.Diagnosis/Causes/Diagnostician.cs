@@ -35,6 +35,9 @@ public sealed class Diagnostician
     /// <summary>So many are told however little weight the others have: what the first is mistaken for is worth a look before acting.</summary>
     private const int HypothesesMin = 3;
 
+    /// <summary>That it is where the additional time comes from, or who went wrong first, says little of why.</summary>
+    private const double PlaceWeight = 0.3;
+
     private const double ConfidenceShown = 0.005;
 
     private readonly TelemetrySource _source;
@@ -87,6 +90,15 @@ public sealed class Diagnostician
 
         // What nothing stored speaks for is no hypothesis.
         candidates.RemoveAll(candidate => candidate.For.Count == 0);
+        IReadOnlyList<Place> places = [.. Place.Services(facts), .. Place.Agents(facts)];
+        foreach (var candidate in candidates)
+        {
+            foreach (var place in places.Where(place => place.Is(candidate.Target)))
+            {
+                candidate.Supports(PlaceWeight, place.Evidence);
+            }
+        }
+
         candidates.Sort(Candidate.LikeliestFirst);
         candidates.AddRange(LookAlikes.Of(facts, candidates).ToList());
         candidates.Sort(Candidate.LikeliestFirst);
@@ -110,7 +122,7 @@ public sealed class Diagnostician
             hypotheses = [.. hypotheses.Append(unknown).OrderByDescending(hypothesis => hypothesis.Confidence)];
         }
 
-        return new Verdict(ClassOf(facts, unable is null ? hypotheses[0].Cause : null), hypotheses, chain, facts.Distinctions, unable, signature);
+        return new Verdict(ClassOf(facts, unable is null ? hypotheses[0].Cause : null), hypotheses, chain, facts.Distinctions, unable, signature) { Where = [.. places.Select(static place => place.Evidence)] };
     }
 
     /// <summary>"It was the deploy" is the answer where nothing more specific is: a release brings many changes and most are innocent.</summary>

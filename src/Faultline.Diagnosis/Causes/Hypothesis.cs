@@ -36,7 +36,11 @@ public sealed record Distinction(string Attribute, string Value, double ShareOfB
 /// <param name="UnableBecause">When the best confidence is below 0.5: what is missing. Otherwise null.</param>
 public sealed record Verdict(
     FailureClass FailureClass, IReadOnlyList<Hypothesis> Hypotheses, IReadOnlyList<StageReading> Chain, IReadOnlyList<Distinction> Distinctions,
-    string? UnableBecause, IReadOnlyList<double> Signature);
+    string? UnableBecause, IReadOnlyList<double> Signature)
+{
+    /// <summary>Which services the additional time or failures come from, and which agent went wrong first; empty where that cannot be told.</summary>
+    public IReadOnlyList<Evidence> Where { get; init; } = [];
+}
 
 /// <summary>A resolved case, as diagnosis remembers it.</summary>
 /// <param name="Helpful">Feedback so far: +1 each helpful, -1 each not helpful.</param>

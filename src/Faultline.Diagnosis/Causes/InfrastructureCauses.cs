@@ -36,9 +36,9 @@ internal static class InfrastructureCauses
 
     private static Candidate? Deployed(CaseFacts facts)
     {
-        var service = facts.Finding.Service;
         if (facts.Differs(AttributeNames.Release) is { } release)
         {
+            var service = facts.CarrierOf(release);
             var candidate = new Candidate(
                 "deploy_regressed", service, $"Bad traces share release {release.Value} of {service}{(facts.InsteadOf(release) is { } old ? $", the good ones had {old}" : "")}.", -0.7)
                 .Supports(2.5, facts.Cite(release))
@@ -57,8 +57,8 @@ internal static class InfrastructureCauses
             return candidate.Contradicts(2, OnlySilent(facts));
         }
 
-        return facts.Change("deploy") is { } change && change.Nearness > 0.3
-            ? new Candidate("deploy_regressed", service, $"{service} was deployed shortly before the onset.", -1).Supports(1.5 * change.Nearness, facts.Cite(change.Change)).Contradicts(2, OnlySilent(facts))
+        return facts.Change("deploy") is { } change && change.Nearness > CaseFacts.NearMin
+            ? new Candidate("deploy_regressed", change.Change.Service, $"{change.Change.Service} was deployed shortly before the onset.", -1).Supports(1.5 * change.Nearness, facts.Cite(change.Change)).Contradicts(2, OnlySilent(facts))
             : null;
     }
 

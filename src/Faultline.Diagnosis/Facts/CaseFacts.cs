@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Features;
 using Faultline.Diagnosis.Findings;
+using Faultline.Diagnosis.Watchers.AgentRuns;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Changes;
 
@@ -46,6 +47,9 @@ internal sealed record CaseFacts
 
     /// <summary>Metrics that senders report themselves and that left their range, the furthest first.</summary>
     public IReadOnlyList<MetricShift> Metrics { get; init; } = [];
+
+    /// <summary>Bad traces that are runs of agents, of those whose texts were read; what the critic says of each.</summary>
+    public IReadOnlyList<RunFault> Runs { get; init; } = [];
 
     public bool IsLoop => Finding.Symptoms.Any(symptom => string.Equals(symptom.Feature, FeatureTable.MaxToolRepeats.Name, StringComparison.Ordinal));
 
@@ -120,10 +124,7 @@ internal sealed record CaseFacts
 
     /// <summary>A change shortly before whose words name this part.</summary>
     public ChangeEvent? Names(string part) =>
-        part.Length < 3 ? null : Changes.FirstOrDefault(change => Nearness(change) > NamedNearness && Regex.IsMatch(change.Detail, $@"(?<![\w-]){Regex.Escape(part)}(?![\w-])", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant));
-
-    /// <summary>Some 70 minutes: what a change names is looked at for longer than a change alone would be blamed.</summary>
-    private const double NamedNearness = 0.3;
+        part.Length < 3 ? null : Changes.FirstOrDefault(change => Nearness(change) > NearMin && Regex.IsMatch(change.Detail, $@"(?<![\w-]){Regex.Escape(part)}(?![\w-])", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant));
 
     /// <summary>The value that good traces had where bad ones have <paramref name="distinction"/>'s.</summary>
     public string? InsteadOf(Distinction distinction) => Distinctions
@@ -145,6 +146,9 @@ internal sealed record CaseFacts
 
         return null;
     }
+
+    /// <summary>A change some 70 minutes before the onset: what lies further back is not said to have been shortly before.</summary>
+    public const double NearMin = 0.3;
 
     /// <summary>1 at the onset, 1/e an hour before.</summary>
     public double Nearness(ChangeEvent change) => Math.Exp(-Math.Max(0, (OnsetAt - change.At).TotalHours));
@@ -181,6 +185,13 @@ internal sealed record CaseFacts
         var text = $"{distinction.Attribute} {distinction.Value}{instead}: in {AttributeNames.Percent(distinction.ShareOfBad)} of the bad traces, {AttributeNames.Percent(distinction.ShareOfGood)} of the good ones.";
         var trace = Bad.FirstOrDefault(one => one.Values().Contains((distinction.Attribute, distinction.Value)));
         return trace?.Spans.Find(span => TraceFacts.Carries(span, distinction.Attribute, distinction.Value)) is { } carrier ? new Evidence("span", $"{carrier.TraceId}/{carrier.SpanId}", text) : null;
+    }
+
+    /// <summary>The service whose spans have the distinction's value; the finding's own where it does, too.</summary>
+    public string CarrierOf(Distinction distinction)
+    {
+        var carriers = Bad.SelectMany(static trace => trace.Spans).Where(span => TraceFacts.Carries(span, distinction.Attribute, distinction.Value)).Select(static span => span.Service).ToHashSet(StringComparer.Ordinal);
+        return carriers.Count == 0 || carriers.Contains(Finding.Service) ? Finding.Service : carriers.Order(StringComparer.Ordinal).First();
     }
 
     /// <summary>Prompts are told apart by name: another version of the same template is "instead", another template is not.</summary>

@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Faultline.Diagnosis.Features;
 using Faultline.Diagnosis.Findings;
+using Faultline.Diagnosis.Watchers.AgentRuns;
 using Faultline.Store.Samples;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Changes;
@@ -125,6 +126,7 @@ internal sealed class FactsReader(TelemetrySource source)
             ChunksGood = ChunkLengths.Of(SpansOf(whole, good)),
             PromptsBad = PromptFacts.Of(SpansOf(whole, bad)),
             PromptsGood = PromptFacts.Of(SpansOf(whole, good)),
+            Runs = FailedRuns(finding, whole, bad),
             Inputs = InputFacts.Of(bad, good, Nanos(finding.OnsetAt)),
             Metrics = await MetricsAsync(finding, to, cancel),
         };
@@ -427,6 +429,17 @@ internal sealed class FactsReader(TelemetrySource source)
 
     private static IEnumerable<StoredSpan> SpansOf(Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, IReadOnlyList<TraceFacts> traces) =>
         traces.SelectMany(trace => whole.GetValueOrDefault(trace.Id) ?? []);
+
+    /// <summary>Runs that are slower or dearer than others have not failed for it.</summary>
+    private static IReadOnlyList<RunFault> FailedRuns(Finding finding, Dictionary<TraceId, IReadOnlyList<StoredSpan>> whole, List<TraceFacts> bad)
+    {
+        var answersAreBad = finding.FailureClass is not (FailureClass.LATENCY_REGRESS or FailureClass.TOKEN_EXPLOSION or FailureClass.CONTEXT_OVERFLOW);
+        return [.. bad
+            .Where(trace => (answersAreBad || trace.HasError) && whole.ContainsKey(trace.Id))
+            .Take(WholeTracesMax)
+            .Select(trace => RunFault.Of(whole[trace.Id]))
+            .OfType<RunFault>()];
+    }
 
     private async Task<IReadOnlyList<MetricShift>> MetricsAsync(Finding finding, DateTimeOffset to, CancellationToken cancel)
     {

@@ -4,56 +4,69 @@ using Faultline.Telemetry.Spans;
 namespace Faultline.Diagnosis.Localisation;
 
 /// <summary>
-/// Makes what <see cref="ServiceLocator"/> reads from spans alone: requests, latency and availability of every service a minute, and who calls whom.
+/// Makes what <see cref="ServiceLocator"/> reads from the spans of good and bad requests: how many requests every service gets in one of them, how long they
+/// take, how many go well, and who calls whom.
 /// </summary>
 /// <remarks>
 /// A service's requests are the spans by which it is entered. What is called but sends no telemetry (a database, a model's provider) is a
-/// service too, seen from its callers' client spans: otherwise they would be blamed for it. Spans say nothing of resources and logs, so those
+/// service too, seen from its callers' client spans: otherwise they would be blamed for it. Each side is one row, and volumes are for one whole request:
+/// the sides are chosen, by no clock and rarely alike in number, and how many there are says nothing. Spans say nothing of resources and logs, so those
 /// two ways of looking find nothing here.
 /// </remarks>
-public static class IncidentReader
+internal static class IncidentReader
 {
-    /// <summary>Metrics of a service, one value a minute; NaN in a minute without requests.</summary>
+    /// <summary>Requests of a service in one whole request.</summary>
     public const string Requests = "requests";
 
-    /// <summary>Seconds, <see cref="Mean"/> and <see cref="P95"/>.</summary>
+    /// <summary>Seconds; NaN without requests.</summary>
     public const string Latency = "latency";
 
-    /// <summary>Share of requests without an error, 0 to 1.</summary>
+    /// <summary>Share of requests without an error, 0 to 1; NaN without requests.</summary>
     public const string Availability = "availability";
 
-    public const string Count = "count";
     public const string Mean = "mean";
-    public const string P95 = "p95";
 
-    /// <summary>Minutes of a window that are read, its last ones.</summary>
-    public const int MinutesMax = 24 * 60;
-
-    private const long NanosPerMinute = 60_000_000_000;
+    /// <summary>The row of the bad requests; that of the good ones is before it.</summary>
+    public const int BadRow = 1;
 
     /// <summary>Where a client's span says whom it called, best first.</summary>
     private static readonly string[] PeerKeys = ["peer.service", "db.system.name", "db.system", "messaging.system", "server.address"];
 
-    /// <param name="normal">Spans of a window in which all was well.</param>
-    /// <param name="abnormal">Spans of the window in question. Whole traces in both: an entry is told by the span that called it.</param>
-    /// <param name="symptom">One of the metrics above, or null when nobody said what is wrong.</param>
-    public static Incident Read(IReadOnlyList<SpanSummary> normal, IReadOnlyList<SpanSummary> abnormal, Symptom? symptom)
+    /// <param name="good">Spans of requests that went well. Whole traces on both sides: an entry is told by the span that called it.</param>
+    /// <param name="bad">Spans of requests that did not.</param>
+    /// <param name="service">Which was seen to suffer.</param>
+    /// <param name="metric"><see cref="Latency"/> or <see cref="Availability"/>; null when it was neither that was noticed.</param>
+    public static Incident Read(IReadOnlyList<SpanSummary> good, IReadOnlyList<SpanSummary> bad, string service, string? metric)
     {
-        ArgumentNullException.ThrowIfNull(normal);
-        ArgumentNullException.ThrowIfNull(abnormal);
+        ArgumentNullException.ThrowIfNull(good);
+        ArgumentNullException.ThrowIfNull(bad);
         HashSet<CallEdge> calls = [];
-        var (then, now) = (ReadWindow(normal, calls), ReadWindow(abnormal, calls));
-        return new Incident([.. calls.OrderBy(call => call.Caller, StringComparer.Ordinal).ThenBy(call => call.Callee, StringComparer.Ordinal)], then, now, symptom);
+        var (then, now) = (Read(good, calls), Read(bad, calls));
+        return new Incident(
+            [.. calls.OrderBy(call => call.Caller, StringComparer.Ordinal).ThenBy(call => call.Callee, StringComparer.Ordinal)],
+            new RecordedWindow(MetricsOf(then), then.Spans, []),
+            new RecordedWindow(MetricsOf(then, now), now.Spans, []),
+            metric is null ? null : new Symptom(service, metric, Mean, BadRow));
     }
 
-    private static RecordedWindow ReadWindow(IReadOnlyList<SpanSummary> spans, HashSet<CallEdge> calls)
+    /// <summary>By which service a span is entered or, for want of telemetry of the other side, called; null when it is neither.</summary>
+    /// <param name="parent">The span that encloses it; null when there is none.</param>
+    /// <param name="isLeaf">It encloses no other.</param>
+    public static string? Serves(SpanSummary span, SpanSummary? parent, bool isLeaf) =>
+        isLeaf && PeerOf(span) is { } peer ? peer : IsEntry(span, parent) ? span.Service : null;
+
+    private readonly record struct Side(List<CallSpan> Spans, List<(CallSpan Span, bool Failed)> Entries, int Requests);
+
+    private static Side Read(IReadOnlyList<SpanSummary> spans, HashSet<CallEdge> calls)
     {
         Dictionary<(TraceId, SpanId), SpanSummary> index = new(spans.Count);
         HashSet<(TraceId, SpanId)> parents = [];
+        HashSet<TraceId> requests = [];
         foreach (var span in spans)
         {
             index.TryAdd((span.TraceId, span.SpanId), span);
             parents.Add((span.TraceId, span.ParentSpanId));
+            requests.Add(span.TraceId);
         }
 
         List<CallSpan> recorded = new(spans.Count);
@@ -69,7 +82,7 @@ public static class IncidentReader
                 calls.Add(new CallEdge(parent.Service, span.Service));
             }
 
-            if (span.Kind is SpanKind.Server or SpanKind.Consumer || span.ParentSpanId.IsNone || (parent is not null && parent.Service != span.Service))
+            if (IsEntry(span, parent))
             {
                 entries.Add((call, failed));
             }
@@ -83,8 +96,11 @@ public static class IncidentReader
             }
         }
 
-        return new RecordedWindow(MetricsOf(entries), recorded, []);
+        return new Side(recorded, entries, requests.Count);
     }
+
+    private static bool IsEntry(SpanSummary span, SpanSummary? parent) =>
+        span.Kind is SpanKind.Server or SpanKind.Consumer || span.ParentSpanId.IsNone || (parent is not null && parent.Service != span.Service);
 
     private static CallSpan CallOf(SpanSummary span) => new(
         span.TraceId.ToString(), span.SpanId.ToString(), span.ParentSpanId.IsNone ? "" : span.ParentSpanId.ToString(),
@@ -104,43 +120,34 @@ public static class IncidentReader
             : null;
     }
 
-    private static MetricWindow MetricsOf(List<(CallSpan Span, bool Failed)> entries)
+    /// <summary>A row a side.</summary>
+    private static MetricWindow MetricsOf(params ReadOnlySpan<Side> sides)
     {
-        if (entries.Count == 0)
-        {
-            return MetricWindow.Empty;
-        }
-
-        var last = entries.Max(entry => MinuteOf(entry.Span));
-        var first = Math.Max(entries.Min(entry => MinuteOf(entry.Span)), last - MinutesMax + 1);
-        long[] rows = [.. Enumerable.Range(0, (int)(last - first + 1)).Select(row => (first + row) * 60)];
         Dictionary<SeriesName, double[]> series = [];
-        foreach (var service in entries.Where(entry => MinuteOf(entry.Span) >= first).GroupBy(entry => entry.Span.Service, StringComparer.Ordinal))
+        for (var row = 0; row < sides.Length; row++)
         {
-            var count = Series(Requests, Count, 0);
-            var mean = Series(Latency, Mean, double.NaN);
-            var p95 = Series(Latency, P95, double.NaN);
-            var availability = Series(Availability, Mean, double.NaN);
-            foreach (var minute in service.GroupBy(entry => MinuteOf(entry.Span)))
+            var side = sides[row];
+            foreach (var service in side.Entries.GroupBy(entry => entry.Span.Service, StringComparer.Ordinal))
             {
-                double[] seconds = [.. minute.Select(entry => (entry.Span.EndUnixNanos - entry.Span.StartUnixNanos) / 1e9).Order()];
-                var row = (int)(minute.Key - first);
-                count[row] = seconds.Length;
-                mean[row] = seconds.Average();
-                p95[row] = seconds[(int)Math.Ceiling(0.95 * seconds.Length) - 1];
-                availability[row] = 1 - ((double)minute.Count(entry => entry.Failed) / seconds.Length);
-            }
-
-            double[] Series(string metric, string statistic, double empty)
-            {
-                var values = new double[rows.Length];
-                Array.Fill(values, empty);
-                return series[new SeriesName(service.Key, metric, statistic)] = values;
+                var count = service.Count();
+                Set(service.Key, Requests, 0, row, sides.Length, count / (double)side.Requests);
+                Set(service.Key, Latency, double.NaN, row, sides.Length, service.Average(entry => (entry.Span.EndUnixNanos - entry.Span.StartUnixNanos) / 1e9));
+                Set(service.Key, Availability, double.NaN, row, sides.Length, 1 - ((double)service.Count(entry => entry.Failed) / count));
             }
         }
 
-        return new MetricWindow(rows, series);
-    }
+        return new MetricWindow([.. Enumerable.Range(0, sides.Length).Select(row => (long)row)], series);
 
-    private static long MinuteOf(in CallSpan span) => span.StartUnixNanos / NanosPerMinute;
+        void Set(string service, string metric, double without, int row, int rows, double value)
+        {
+            var name = new SeriesName(service, metric, Mean);
+            if (!series.TryGetValue(name, out var values))
+            {
+                series[name] = values = new double[rows];
+                Array.Fill(values, without);
+            }
+
+            values[row] = value;
+        }
+    }
 }

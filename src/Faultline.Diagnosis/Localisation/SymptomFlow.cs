@@ -71,10 +71,10 @@ internal sealed class SymptomFlow
     private IEnumerable<Clue> Follow()
     {
         Divide(_symptom.Service, 1, [_symptom.Service]);
-        var what = _health ? "failed requests" : "time";
+        var (what, happens) = _health ? ("failed requests", "arise") : ("time", "is spent");
         return _own.Select(share => new Clue(
             share.Key, ClueKind.SymptomFlow, share.Value, _symptom.Metric,
-            FormattableString.Invariant($"{share.Value:P0} of the additional {what} of {_symptom.Service} is spent here and not in what it calls.")));
+            FormattableString.Invariant($"{share.Value:P0} of the additional {what} of {_symptom.Service} {happens} here and not in what it calls.")));
     }
 
     /// <summary>Divides the rows by how much the target suffers.</summary>

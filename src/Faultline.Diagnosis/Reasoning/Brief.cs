@@ -50,6 +50,7 @@ internal static class Brief
             ["bad_traces"] = List(finding.BadTraces, trace => JsonValue.Create(trace.ToString())),
             ["good_traces"] = List(finding.GoodTraces, trace => JsonValue.Create(trace.ToString())),
             ["chain"] = List(about.Verdict.Chain, stage => new JsonObject { ["stage"] = stage.Stage, ["abnormal"] = stage.Abnormal, ["says"] = Clean(stage.Words) }),
+            ["where"] = List(about.Verdict.Where, Fact),
             ["sets_bad_traces_apart"] = List(about.Verdict.Distinctions, one => new JsonObject { ["attribute"] = Clean(one.Attribute), ["value"] = Clean(one.Value), ["share_of_bad"] = Math.Round(one.ShareOfBad, 2), ["share_of_good"] = Math.Round(one.ShareOfGood, 2) }),
             ["deterministic_answer"] = List(about.Verdict.Hypotheses, Hypothesis),
             ["unable_because"] = about.Verdict.UnableBecause is { } unable ? Clean(unable) : null,

@@ -1,3 +1,4 @@
+using Faultline.Diagnosis.Watchers.AgentRuns;
 using Faultline.Store.Logs;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Spans;
@@ -16,6 +17,9 @@ internal static class TracePages
 
     /// <summary>Values offered for completion.</summary>
     private const int CompletionMax = 50;
+
+    /// <summary>A score below it is shown as a bad one.</summary>
+    public const double BadScore = 0.5;
 
     /// <summary>Log records shown with a trace.</summary>
     private const int LogsMax = 500;
@@ -79,9 +83,16 @@ internal static class TracePages
             [nameof(TracePage.Spans)] = spans,
             [nameof(TracePage.Logs)] = logs,
             [nameof(TracePage.Selected)] = selected,
+            [nameof(TracePage.Fault)] = WentWrong(web, trace, spans) ? RunFault.Of(spans) : null,
             [nameof(TracePage.Keep)] = await web.KeepOf(web.Project, trace, http.RequestAborted),
         });
     }
+
+    /// <summary>It failed, was judged badly, or a case cites it: of a run that went well nobody is to be named.</summary>
+    private static bool WentWrong(WebDependencies web, TraceId trace, IReadOnlyList<StoredSpan> spans) =>
+        TracePage.RootOf(spans).Summary.Status == SpanStatus.Error
+        || spans.Any(static span => span.Scores.Any(static score => score.Value < BadScore))
+        || web.Cases.List(web.Project).Any(view => view.BadTraces.Contains(trace.ToString(), StringComparer.Ordinal));
 
     /// <summary>Only the panel of one span, for a page that shows the trace already.</summary>
     private static async Task<IResult> SpanAsync(HttpContext http, WebDependencies web, string id, string span)

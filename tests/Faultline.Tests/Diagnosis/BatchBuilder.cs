@@ -49,6 +49,9 @@ internal sealed record TestSpan(TraceId Trace, SpanId Span, SpanId Parent, strin
     public double MeanScore { get; init; } = double.NaN;
 
     public IReadOnlyList<(string Key, string Value)> Attributes { get; init; } = [];
+
+    /// <summary>Texts: what was sent to a model, what it or a tool answered.</summary>
+    public IReadOnlyList<(string Key, string Value)> Bodies { get; init; } = [];
 }
 
 /// <summary>Builds batches as the pipeline would hand them to the readers: decoded and normalised.</summary>
@@ -78,6 +81,16 @@ internal sealed class BatchBuilder
 
     public TelemetryBatch Build() => _batch;
 
+    private static void Fill(AttributeColumn column, IReadOnlyList<(string Key, string Value)> texts)
+    {
+        foreach (var (key, value) in texts)
+        {
+            column.Add(System.Text.Encoding.UTF8.GetBytes(key), System.Text.Encoding.UTF8.GetBytes(value), AttributeType.String);
+        }
+
+        column.EndRow();
+    }
+
     public BatchBuilder Add(TestSpan span, string service, string environment = "production", string release = "1.0.0")
     {
         var spans = _batch.Spans;
@@ -94,13 +107,8 @@ internal sealed class BatchBuilder
         spans.EndUnixNanos.Add(span.EndNanos);
         spans.Status.Add(span.Status);
         spans.StatusMessage.Add(span.StatusMessage);
-        foreach (var (key, value) in span.Attributes)
-        {
-            spans.Attributes.Add(System.Text.Encoding.UTF8.GetBytes(key), System.Text.Encoding.UTF8.GetBytes(value), AttributeType.String);
-        }
-
-        spans.Attributes.EndRow();
-        spans.Bodies.EndRow();
+        Fill(spans.Attributes, span.Attributes);
+        Fill(spans.Bodies, span.Bodies);
         spans.DroppedAttributes.Add(0);
         spans.DroppedEvents.Add(0);
         spans.DroppedLinks.Add(0);

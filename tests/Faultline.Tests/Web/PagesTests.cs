@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Faultline.Cases.Projections;
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Reasoning;
+using Faultline.Diagnosis.Watchers.AgentRuns;
 using Faultline.Store.Scores;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Spans;
@@ -154,6 +155,25 @@ public sealed partial class PagesTests
         Assert.Contains("no scores from this service", await OverviewAsync(calm), StringComparison.Ordinal);
         var troubled = await OverviewAsync(calm with { Open = [Case()] });
         Assert.Contains("1 open case: <a href=\"/cases/CASE-3\">Relevance of support-bot fell from 0.87 to 0.41</a>.", troubled, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_trace_page_says_where_a_run_seems_to_have_gone_wrong_and_a_case_page_which_service_and_agent()
+    {
+        var fault = new RunFault(Trace, new SpanId(3), ["search"], 9, new RunCritique("researcher", 3, 0.4, [], ["it goes on after an error without trying again"]));
+        var html = await RenderAsync<TracePage>(Address.To("/traces/" + Trace), new()
+        {
+            [nameof(TracePage.Layout)] = Waterfall.Of([Span(1, 0, "POST /chat", 0, 100)], Now),
+            [nameof(TracePage.Spans)] = (StoredSpan[])[Span(1, 0, "POST /chat", 0, 100)],
+            [nameof(TracePage.Logs)] = new List<Faultline.Store.Logs.StoredLog>(),
+            [nameof(TracePage.Fault)] = fault,
+        });
+        Assert.Contains("look first at researcher, message 4 of 9: it goes on after an error without trying again.", WordsOf(html), StringComparison.Ordinal);
+        Assert.Contains($"/traces/{Trace}?span=0000000000000003", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("run-fault", await TraceAsync([Span(1, 0, "POST /chat", 0, 100)], default), StringComparison.Ordinal);
+
+        var verdict = Samples.Verdict() with { Where = [new Evidence("span", Trace + "/0000000000000003", "prices: 94 % of the additional time of shop is spent here.")] };
+        Assert.Contains("94 % of the additional time of shop", await CaseAsync(Samples.Case(verdict: verdict)), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -309,6 +309,27 @@ public sealed class RestTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Of_a_run_of_agents_that_failed_its_page_says_where_and_of_one_that_went_well_it_names_nobody()
+    {
+        var well = new TraceId(new UInt128(7, 7));
+        foreach (var (trace, status) in ((TraceId, SpanStatus)[])[(Trace, SpanStatus.Error), (well, SpanStatus.Unset)])
+        {
+            static StoredAttribute Said(string key, string part) => SpanSpecs.Text(key, $$"""[{"role":"assistant","parts":[{{part}}]}]""");
+            await StoreTest.WriteAsync(_server.Web.Store, SpanSpecs.Batch(
+                new SpanSpec(trace, new SpanId(1)) { Name = "root", Service = "support-bot", Kind = SpanKind.Server, Start = _now, DurationNanos = 9_000, Status = status },
+                new SpanSpec(trace, new SpanId(2)) { Parent = new SpanId(1), Name = "ask", Service = "support-bot", Start = _now + 1_000, Operation = "chat", Bodies = [Said("gen_ai.output.messages", """{"type":"tool_call","id":"c","name":"tool","arguments":{"x":1}}""")] },
+                new SpanSpec(trace, new SpanId(3)) { Parent = new SpanId(1), Name = "tool", Service = "support-bot", Start = _now + 2_000, Operation = "tool", Status = SpanStatus.Error, StatusMessage = "down" },
+                new SpanSpec(trace, new SpanId(4)) { Parent = new SpanId(1), Name = "say", Service = "support-bot", Start = _now + 3_000, Operation = "chat", Bodies = [Said("gen_ai.output.messages", """{"type":"text","content":"Your parcel will be with you tomorrow morning, between nine and ten."}""")] }));
+        }
+
+        var html = await _server.Client.GetStringAsync($"/traces/{Trace}");
+        Assert.Contains("run-fault", html, StringComparison.Ordinal);
+        Assert.Contains("it goes on after an error without trying again", html, StringComparison.Ordinal);
+        Assert.Contains($"/traces/{Trace}?span=0000000000000004", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("run-fault", await _server.Client.GetStringAsync($"/traces/{well}"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_query_that_is_wrong_is_explained_on_the_metrics_page() =>
         Assert.Contains("parse error", await _server.Client.GetStringAsync("/metrics?query=sum("), StringComparison.Ordinal);
 

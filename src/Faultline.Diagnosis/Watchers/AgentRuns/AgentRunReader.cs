@@ -163,6 +163,12 @@ public sealed class AgentRunReader
         : span.Summary.StatusMessage.Length > 0 ? $"Error: {span.Summary.StatusMessage}\n{answer}"
         : $"Error\n{answer}";
 
+    /// <summary>Whether a message is what a tool returned.</summary>
+    internal static bool IsTool(AgentStep step) => step.Agent == Tool;
+
+    /// <summary>Whether a person sent it.</summary>
+    internal static bool IsUser(AgentStep step) => step.Agent == User;
+
     private static bool IsTool(SpanSummary span) => span.GenAi.Operation is "tool" or "mcp";
 
     private static bool IsModelCall(StoredSpan span) => span.Summary.GenAi.Operation is "chat" or "completion" or "realtime";

@@ -1,6 +1,7 @@
 using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Features;
 using Faultline.Diagnosis.Findings;
+using Faultline.Diagnosis.Watchers.AgentRuns;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Spans;
 using Xunit;
@@ -30,6 +31,42 @@ public sealed class CauseTests
         var fewer = new KnownFacts { Spans = (i, bad) => [Retrieval("guides", 0.8, bad ? 1 : 4), Retrieval("prices", 0.8, 4), Call()] }
             .Moved(FeatureTable.RetrievalDocuments, 4, 2.5).Moved(FeatureTable.RetrievalTopScore, 0.8, 0.8).Conclude();
         Assert.True(fewer.Hypotheses[0] is { Cause: "retriever_parameters_changed", Target: "guides" }, Said(fewer));
+    }
+
+    [Fact]
+    public void Of_two_causes_that_fit_alike_the_one_a_past_case_had_comes_first_and_three_rejections_sink_it()
+    {
+        static Verdict Of(params PastCase[] past) => new KnownFacts { Spans = static (_, bad) => [Retrieval("guides", bad ? 0.5 : 0.8, 4), Call()] }
+            .Moved(FeatureTable.RetrievalTopScore, 0.8, 0.5).Conclude(past);
+        var alone = Of();
+        var (first, second) = (alone.Hypotheses[0], alone.Hypotheses[1]);
+        PastCase Past(int helpful) => new("CASE-7", KnownFacts.Service, alone.FailureClass, second.Cause, second.Target, "mended", alone.Signature, helpful, KnownFacts.Onset.AddDays(-3));
+
+        var remembered = Of(Past(1)).Hypotheses[0];
+        Assert.True(remembered.Cause == second.Cause && remembered.SimilarCase == "CASE-7" && remembered.Confidence > second.Confidence, Said(alone) + " / " + Said(Of(Past(1))));
+        Assert.Contains(remembered.For, static evidence => evidence is { Kind: "case", Ref: "CASE-7" });
+
+        var rejected = Of(Past(-3));
+        Assert.Equal(first.Cause, rejected.Hypotheses[0].Cause);
+        Assert.True(rejected.Hypotheses.Single(one => one.Cause == second.Cause).Confidence < second.Confidence / 2, Said(rejected));
+    }
+
+    [Fact]
+    public void Who_goes_wrong_first_in_the_runs_speaks_for_what_is_about_them_and_nothing_else()
+    {
+        static Verdict Of(string agent, string tool) => new KnownFacts
+        {
+            Spans = static (_, bad) => [Call(), KnownFacts.Span("look up", KnownFacts.Nothing with { Operation = "tool", Tool = "look_up" }) with { Status = bad ? SpanStatus.Error : SpanStatus.Unset, StatusMessage = bad ? "down" : "" }],
+            Runs = [new RunFault(new TraceId(1000), new SpanId(1), [tool], 4, new RunCritique(agent, 1, 0.4, [], ["it is the first step whose result is an error"]))],
+        }.Moved(FeatureTable.ToolErrorRate, 0, 0.9, "look_up").Conclude();
+
+        var about = Of("clerk", "look_up");
+        Assert.Equal("In 1 of 1 failed runs that were read, clerk seems to go wrong first; here in message 2 of 4: it is the first step whose result is an error.", Assert.Single(about.Where).Text);
+        Assert.True(about.Hypotheses[0] is { Cause: "tool_unavailable", Target: "look_up" }, Said(about));
+        Assert.Contains(about.Where[0], about.Hypotheses[0].For);
+        var other = Of("clerk", "write_down");
+        Assert.DoesNotContain(other.Where[0], other.Hypotheses[0].For);
+        Assert.True(other.Hypotheses[0].Confidence <= about.Hypotheses[0].Confidence);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using Faultline.Diagnosis.Causes;
 using Faultline.Diagnosis.Facts;
 using Faultline.Diagnosis.Features;
 using Faultline.Diagnosis.Findings;
+using Faultline.Diagnosis.Watchers.AgentRuns;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Changes;
 using Faultline.Telemetry.Spans;
@@ -49,7 +50,10 @@ internal sealed class KnownFacts
         return this;
     }
 
-    public Verdict Conclude() => Diagnostician.Conclude(Facts(), []);
+    /// <summary>What the critic says of bad traces.</summary>
+    public IReadOnlyList<RunFault> Runs { get; init; } = [];
+
+    public Verdict Conclude(params IReadOnlyList<PastCase> past) => Diagnostician.Conclude(Facts(), past);
 
     private CaseFacts Facts()
     {
@@ -84,6 +88,7 @@ internal sealed class KnownFacts
             Distinctions = BubbleUp.Compare(bad, good, Onset.ToUnixTimeMilliseconds() * 1_000_000),
             Changes = Changes,
             Inputs = InputFacts.Of(bad, good),
+            Runs = Runs,
         };
     }
 

@@ -10,9 +10,8 @@ namespace Faultline.Tests.Diagnosis.Localisation;
 /// <summary>Requests through <c>shop → cart → prices</c>, <c>cart → db</c> (which sends nothing) and <c>shop → reviews → model provider</c>.</summary>
 public sealed class IncidentReaderTests
 {
-    private const int MinutesNormal = 30;
-    private const int MinutesAbnormal = 10;
-    private const int RequestsPerMinute = 6;
+    private const int Good = 180;
+    private const int Bad = 60;
 
     [Theory]
     [InlineData("prices")]
@@ -21,8 +20,7 @@ public sealed class IncidentReaderTests
     [InlineData("cart")]
     public void The_service_that_is_slow_itself_is_named_not_those_that_wait_for_it(string slow)
     {
-        var abnormal = Window(MinutesNormal + 60, MinutesAbnormal, slow, failing: null);
-        var incident = IncidentReader.Read(Window(0, MinutesNormal, slow: null, failing: null), abnormal, new Symptom("shop", IncidentReader.Latency, IncidentReader.Mean, 0));
+        var incident = IncidentReader.Read(Requests(0, Good, slow: null, failing: null), Requests(Good, Bad, slow, failing: null), "shop", IncidentReader.Latency);
         Assert.Equal(slow, ServiceLocator.Locate(incident)[0].Service);
     }
 
@@ -32,66 +30,81 @@ public sealed class IncidentReaderTests
     [InlineData("openai")]
     public void The_service_that_fails_itself_is_named_not_those_that_pass_it_on(string failing)
     {
-        var abnormal = Window(MinutesNormal + 60, MinutesAbnormal, slow: null, failing);
-        var incident = IncidentReader.Read(Window(0, MinutesNormal, slow: null, failing: null), abnormal, new Symptom("shop", IncidentReader.Availability, IncidentReader.Mean, 0));
+        var incident = IncidentReader.Read(Requests(0, Good, slow: null, failing: null), Requests(Good, Bad, slow: null, failing), "shop", IncidentReader.Availability);
         Assert.Equal(failing, ServiceLocator.Locate(incident)[0].Service);
     }
 
+    [Theory]
+    [InlineData(Good, Bad)]
+    [InlineData(Bad, Good)]
+    public void When_both_sides_are_alike_but_for_their_number_no_service_is_named(int good, int bad) =>
+        Assert.Empty(ServiceLocator.Locate(IncidentReader.Read(Requests(0, good, slow: null, failing: null), Requests(good, bad, slow: null, failing: null), "shop", IncidentReader.Latency)));
+
     [Fact]
-    public void When_every_minute_is_like_the_others_no_service_is_named()
+    public void A_service_that_is_called_more_often_and_no_slower_is_not_the_one()
     {
-        var incident = IncidentReader.Read(
-            Window(0, MinutesNormal, slow: null, failing: null), Window(MinutesNormal + 60, MinutesAbnormal, slow: null, failing: null),
-            new Symptom("shop", IncidentReader.Latency, IncidentReader.Mean, 0));
-        Assert.Empty(ServiceLocator.Locate(incident));
+        List<SpanSummary> bad = [];
+        foreach (var span in Requests(Good, Bad, slow: null, failing: null))
+        {
+            bad.Add(span);
+            if (span.Service == "prices")
+            {
+                // Asked ten times over, each as quick as ever: the cart waits for all of them.
+                bad.AddRange(Enumerable.Range(1, 9).Select(again => span with { SpanId = new SpanId(100 + (ulong)again), StartUnixNanos = span.StartUnixNanos + (again * span.DurationNanos) }));
+            }
+        }
+
+        var waits = 9 * bad.First(span => span.Service == "prices").DurationNanos;
+        bad = [.. bad.Select(span => span.Service is "shop" || span is { Service: "cart", Kind: SpanKind.Server } ? span with { DurationNanos = span.DurationNanos + waits } : span)];
+        Assert.Equal("cart", ServiceLocator.Locate(IncidentReader.Read(Requests(0, Good, slow: null, failing: null), bad, "shop", IncidentReader.Latency))[0].Service);
     }
 
     [Fact]
-    public void Calls_and_minutes_are_as_the_spans_say()
+    public void Calls_and_figures_are_as_the_spans_say()
     {
-        var incident = IncidentReader.Read([], Window(0, 2, slow: null, failing: "prices"), symptom: null);
+        var incident = IncidentReader.Read(Requests(0, Good, slow: null, failing: null), Requests(Good, Bad, slow: null, failing: "prices"), "shop", metric: null);
         Assert.Equal(
             ["cart → db", "cart → prices", "reviews → openai", "shop → cart", "shop → reviews"],
             incident.Calls.Select(call => $"{call.Caller} → {call.Callee}"));
-        Assert.Same(MetricWindow.Empty, incident.Normal.Metrics);
+        Assert.Null(incident.Symptom);
         var metrics = incident.Abnormal.Metrics;
-        Assert.Equal(60, metrics.UnixSeconds[1] - metrics.UnixSeconds[0]);
-        Assert.Equal([RequestsPerMinute, RequestsPerMinute], metrics.Series[new("db", IncidentReader.Requests, IncidentReader.Count)]);
-        Assert.Equal([0.5, 0.5], metrics.Series[new("shop", IncidentReader.Availability, IncidentReader.Mean)]);
-        Assert.Equal([1.0, 1.0], metrics.Series[new("reviews", IncidentReader.Availability, IncidentReader.Mean)]);
-        Assert.All(metrics.Series[new("prices", IncidentReader.Latency, IncidentReader.Mean)], seconds => Assert.InRange(seconds, 0.019, 0.025));
+        double[] Series(string service, string metric) => metrics.Series[new(service, metric, IncidentReader.Mean)];
+        Assert.Equal([1.0, 1.0], Series("db", IncidentReader.Requests));
+        Assert.Equal([1.0, 0.5], Series("shop", IncidentReader.Availability));
+        Assert.Equal([1.0, 1.0], Series("reviews", IncidentReader.Availability));
+        Assert.All(Series("prices", IncidentReader.Latency), seconds => Assert.InRange(seconds, 0.02, 0.025));
+        Assert.Equal([1.0], incident.Normal.Metrics.Series[new("cart", IncidentReader.Requests, IncidentReader.Mean)]);
     }
 
     [Fact]
-    public void A_minute_without_requests_has_no_latency_and_is_not_a_success()
+    public void A_side_without_requests_of_a_service_has_no_latency_and_is_not_a_success()
     {
-        var incident = IncidentReader.Read([], [.. Window(0, 1, slow: null, failing: null), .. Window(2, 1, slow: null, failing: null)], symptom: null);
-        var metrics = incident.Abnormal.Metrics;
-        Assert.Equal([RequestsPerMinute, 0, RequestsPerMinute], metrics.Series[new("cart", IncidentReader.Requests, IncidentReader.Count)]);
-        Assert.True(double.IsNaN(metrics.Series[new("cart", IncidentReader.Latency, IncidentReader.P95)][1]));
-        Assert.True(double.IsNaN(metrics.Series[new("cart", IncidentReader.Availability, IncidentReader.Mean)][1]));
+        var incident = IncidentReader.Read(Requests(0, Good, slow: null, failing: null), [.. Requests(Good, Bad, slow: null, failing: null).Where(span => span.Service is not "prices")], "shop", metric: null);
+        Assert.Equal([1.0, 0], incident.Abnormal.Metrics.Series[new("prices", IncidentReader.Requests, IncidentReader.Mean)]);
+        Assert.True(double.IsNaN(incident.Abnormal.Metrics.Series[new("prices", IncidentReader.Latency, IncidentReader.Mean)][1]));
+        Assert.True(double.IsNaN(incident.Abnormal.Metrics.Series[new("prices", IncidentReader.Availability, IncidentReader.Mean)][1]));
     }
 
     [Fact]
-    public void Only_the_last_minutes_of_a_long_window_are_read()
+    public void A_span_serves_the_service_that_it_enters_or_that_it_calls_without_hearing_of_it()
     {
-        SpanSummary[] spans = [.. Window(0, 1, slow: null, failing: null), .. Window(IncidentReader.MinutesMax + 5, 1, slow: null, failing: null)];
-        var metrics = IncidentReader.Read([], spans, symptom: null).Abnormal.Metrics;
-        Assert.Equal(IncidentReader.MinutesMax, metrics.UnixSeconds.Count);
-        Assert.Equal(RequestsPerMinute, metrics.Series[new("shop", IncidentReader.Requests, IncidentReader.Count)].Sum());
+        var spans = Requests(0, 1, slow: null, failing: null);
+        Assert.Equal(
+            ["shop", "cart", "prices", "db", "reviews", "openai"],
+            spans.Select(span => IncidentReader.Serves(span, spans.Find(parent => parent.SpanId == span.ParentSpanId), !spans.Exists(child => child.ParentSpanId == span.SpanId))));
     }
 
-    /// <summary>One request every ten seconds from a minute on; a slow service takes 0.4 s longer itself, a failing one fails every second request.</summary>
-    private static List<SpanSummary> Window(int minute, int minutes, string? slow, string? failing)
+    /// <summary>One request every ten seconds; a slow service takes 0.4 s longer itself, a failing one fails every second request.</summary>
+    private static List<SpanSummary> Requests(int first, int count, string? slow, string? failing)
     {
         const long Millisecond = 1_000_000;
         List<SpanSummary> spans = [];
         var start = TimeRange.UnixNanos(Samples.Now) / 60_000_000_000 * 60_000_000_000;
-        for (var request = 0; request < minutes * RequestsPerMinute; request++)
+        for (var request = first; request < first + count; request++)
         {
-            var at = start + (((minute * 60L) + (request * 10)) * 1_000_000_000);
+            var at = start + (request * 10_000_000_000L);
             var trace = new TraceId((UInt128)(ulong)at);
-            var jitter = request % RequestsPerMinute * Millisecond;
+            var jitter = request % 6 * Millisecond;
             long Own(string service) => (20 * Millisecond) + jitter + (service == slow ? 400 * Millisecond : 0);
             bool Fails(params string[] services) => failing is not null && request % 2 == 0 && services.Contains(failing);
             var (prices, database, model) = (Own("prices"), Own("db"), Own("openai"));
