@@ -35,7 +35,7 @@ internal static class DataSources
             return null;
         }
 
-        foreach (var change in facts.Changes.Where(change => change.Type is "index" or "data" or "config" or "deploy" && facts.Nearness(change) > 0.3))
+        foreach (var change in facts.Changes.Where(change => change.Type is "index" or "data" or "config" or "deploy" && facts.Nearness(change) > CaseFacts.NearMin))
         {
             if (sources.FindAll(source => change.Detail.Contains(source, StringComparison.OrdinalIgnoreCase)) is [var only])
             {

@@ -72,9 +72,7 @@ internal static class LookAlikes
         }
 
         string? Usual(Func<SpanSummary, string> name, params string[] operations) => facts.Bad.SelectMany(static trace => trace.Spans)
-            .Where(span => operations.Contains(span.GenAi.Operation, StringComparer.Ordinal)).Select(name).Where(static one => one.Length > 0)
-            .CountBy(static one => one, StringComparer.Ordinal).Where(static one => one.Value >= SpansMin)
-            .OrderByDescending(static one => one.Value).ThenBy(static one => one.Key, StringComparer.Ordinal).Select(static one => one.Key).FirstOrDefault();
+            .Where(span => operations.Contains(span.GenAi.Operation, StringComparer.Ordinal)).Select(name).Commonest(SpansMin);
 
         bool Has(params string[] operations) => facts.Bad.SelectMany(static trace => trace.Spans).Count(span => operations.Contains(span.GenAi.Operation, StringComparer.Ordinal)) >= SpansMin;
 

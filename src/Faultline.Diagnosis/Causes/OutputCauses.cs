@@ -1,11 +1,10 @@
-using System.Text.RegularExpressions;
 using Faultline.Diagnosis.Facts;
 using Faultline.Diagnosis.Features;
 
 namespace Faultline.Diagnosis.Causes;
 
 /// <summary>Filters, refusals and formats at the end of the chain, and who judges them.</summary>
-internal static partial class OutputCauses
+internal static class OutputCauses
 {
     public static IEnumerable<Candidate> Of(CaseFacts facts)
     {
@@ -53,7 +52,7 @@ internal static partial class OutputCauses
 
         // What made it refuse is named with it: the prompt or the model that changed.
         var prompt = facts.Differs(AttributeNames.Prompt);
-        var name = prompt is not null ? prompt.Value.Split('@')[0] : facts.Change("prompt") is { Nearness: > 0.3 } ? null : ModelOf(facts);
+        var name = prompt is not null ? prompt.Value.Split('@')[0] : facts.Change("prompt") is { Nearness: > CaseFacts.NearMin } ? null : ModelOf(facts);
         return new Candidate("refusals_risen", name ?? facts.Finding.Service, $"{facts.Finding.Service} refuses more than before{(prompt is null ? "" : $", since {prompt.Value}")}.", -0.3)
             .Supports(3.7, refusals)
             .Supports(0.5, prompt is null ? null : facts.Cite(prompt))
@@ -82,17 +81,11 @@ internal static partial class OutputCauses
     /// <summary>Fewer answers than this on a side are no comparison.</summary>
     private const int AnswersMin = 5;
 
-    /// <summary>UTF-8 that was read as Windows-1252 or Latin-1, or could not be read: é became Ã©.</summary>
-    [GeneratedRegex("\uFFFD|[\u00C2\u00C3][\u0080-\u00BF\u0192\u201A-\u203A\u20AC]|\u00E2\u20AC", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
-    private static partial Regex Misread();
-
     /// <summary>Where nobody touched the prompt, it is the model that refuses.</summary>
     private static string? ModelOf(CaseFacts facts) => facts.Bad.SelectMany(static trace => trace.Spans)
         .Where(static span => span.GenAi.Operation is "chat" or "completion" && AnswerWords.Refuses(span.GenAi.OutputPreview))
         .Select(static span => span.GenAi.ModelRequested.Length > 0 ? span.GenAi.ModelRequested : span.GenAi.ModelResponded)
-        .Where(static model => model.Length > 0)
-        .CountBy(static model => model, StringComparer.Ordinal).OrderByDescending(static model => model.Value).ThenBy(static model => model.Key, StringComparer.Ordinal)
-        .Select(static model => model.Key).FirstOrDefault();
+        .Commonest();
 
     /// <summary>What leaves a model nothing to answer with, or asks it for what it must not say: refusing is right then.</summary>
     private static Evidence? Upstream(CaseFacts facts)
@@ -124,7 +117,7 @@ internal static partial class OutputCauses
             .Supports(format is null ? 3 : 0.5, score?.Evidence)
             .Supports(format is null ? 3.3 : 0.5, unread)
             .Contradicts(2, facts.Worse(FeatureTable.FinishLength)?.Evidence)          // cut off, which is another fault
-            .Contradicts(3, Said(facts, static answer => Misread().IsMatch(answer), "An answer whose characters were read in a wrong encoding"))
+            .Contradicts(3, Said(facts, static answer => AnswerWords.IsGarbled(answer), "An answer whose characters were read in a wrong encoding"))
             .Contradicts(1.5, facts.Worse(FeatureTable.Refusals)?.Evidence)
             .Contradicts(1, facts.Differs(AttributeNames.ModelRequested, AttributeNames.ModelResponded) is { } model ? facts.Cite(model) : null);
     }
