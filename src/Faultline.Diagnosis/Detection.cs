@@ -231,9 +231,13 @@ public sealed class Detection : IBatchReader
                 await AddDayAsync(project, history, day, cancel);
             }
 
+            var parts = new FeatureHistory();
+            var since = to.AddHours(-1) - TimeSpan.FromSeconds(Features.FeatureWindows.SegmentsStoredFor * Features.FeatureWindows.LengthSeconds);
+            parts.Add(await SelectAsync(project, Features.FeatureWindows.SegmentValueMetric, since, to, cancel), await SelectAsync(project, Features.FeatureWindows.SegmentCountMetric, since, to, cancel));
+
             lock (_lock)
             {
-                var restored = project.Restore(onsets, ruleOnsets, history);
+                var restored = project.Restore(onsets, ruleOnsets, history, parts);
                 _log.Restored(project.Features.Project, restored.Series, restored.Windows, restored.Open);
             }
 

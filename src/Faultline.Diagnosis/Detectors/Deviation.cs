@@ -183,6 +183,14 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
         }
     }
 
+    /// <summary>Takes up what an earlier process had found: abnormal since a window, until the windows that follow are usual.</summary>
+    public void Resume(long onset)
+    {
+        _fired = _sudden;
+        _sudden.Resume(onset, Baseline.Expect(FeatureWindows.EndSeconds(onset), Math.Max(1, Baseline.UsualCount)));
+        (Abnormal, _usualRun) = (true, 0);
+    }
+
     /// <summary>Forgets what was usual.</summary>
     public void Restart()
     {

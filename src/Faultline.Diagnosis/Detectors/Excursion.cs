@@ -74,6 +74,14 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
 
     public void Reset() => _sum = 0;
 
+    /// <summary>Takes up what an earlier process had seen: it had fired, and began then.</summary>
+    public void Resume(long onset, Expectation expected)
+    {
+        (OnsetIndex, Expected) = (onset, expected);
+        Observed = ObservedCount = _deviation = _weight = 0;
+        _windows = 0;
+    }
+
     /// <param name="changed">Something is known to have changed: less is enough.</param>
     /// <param name="times">What the threshold is multiplied by.</param>
     /// <returns>Whether it fires.</returns>

@@ -86,6 +86,13 @@ internal sealed class FeatureSeries
         }
     }
 
+    /// <summary>Goes on storing what an earlier process had begun to.</summary>
+    public void Resume(long onset)
+    {
+        StoredUntil = onset + FeatureWindows.SegmentsStoredFor;
+        Detector.Resume(onset);
+    }
+
     /// <summary>Worst traces of the windows from <paramref name="onset"/> on, and best ones of those before.</summary>
     public void Examples(long onset, List<TraceId> bad, List<TraceId> good, int max)
     {

@@ -47,6 +47,10 @@ internal sealed class ProjectFeatures
     /// <summary>Spans and scores of services beyond the bound.</summary>
     public long Unserviced { get; private set; }
 
+    /// <summary>Of a segment that an earlier process told apart, the series beside that of all requests; null when it is not followed.</summary>
+    public FeatureSeries? PartOf(ServiceFeatures service, FeatureSeries whole, string key, string value) =>
+        _segmentKeys.Of(key, value) is { } segment ? service.PartOf(whole, segment) : null;
+
     public ServiceFeatures? Service(string service, string environment)
     {
         if (_byName.TryGetValue((environment, service), out var known))

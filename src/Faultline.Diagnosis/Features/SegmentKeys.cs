@@ -63,6 +63,9 @@ internal sealed class SegmentKeys
         return null;
     }
 
+    /// <summary>The segment that an earlier process told apart; null when its key names none.</summary>
+    public Segment? Of(string key, string value) => RankOf(key) is var rank && rank < Words.Length ? Named(key, value, rank) : null;
+
     private Segment? Named(string key, string value, int rank)
     {
         if (!_segments.TryGetValue((key, value), out var segment) && _segments.Count < SegmentsMax)

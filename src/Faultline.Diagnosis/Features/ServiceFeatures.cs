@@ -107,6 +107,9 @@ internal sealed class ServiceFeatures(string service, string environment)
     /// <summary>The request whose spans are folded at the moment; null when nobody asks whose it is.</summary>
     public TraceMemory? Request { get; set; }
 
+    /// <summary>A segment's series; null when it is not followed.</summary>
+    public FeatureSeries? PartOf(FeatureSeries whole, Segment segment) => (_segments ??= new ServiceSegments()).SeriesOf(segment, whole);
+
     /// <summary>Observes for a segment what was observed for the service.</summary>
     public void Observe(Segment segment, FeatureSeries whole, long unixNanos, double value, TraceId trace)
     {

@@ -273,7 +273,8 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
     /// <summary>Rebuilds baselines, detectors and open findings from what earlier processes stored.</summary>
     /// <param name="onsets">Series of <see cref="OpenFinding.OnsetMetric"/>.</param>
     /// <param name="ruleOnsets">Series of <see cref="RuleWatch.OnsetMetric"/>.</param>
-    public RestoredFigures Restore(IReadOnlyList<SeriesData> onsets, IReadOnlyList<SeriesData> ruleOnsets, FeatureHistory history)
+    /// <param name="parts">What is stored of segments, of the last day.</param>
+    public RestoredFigures Restore(IReadOnlyList<SeriesData> onsets, IReadOnlyList<SeriesData> ruleOnsets, FeatureHistory history, FeatureHistory parts)
     {
         var abnormal = new AbnormalPeriods();
         foreach (var stored in onsets)
@@ -286,6 +287,11 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
         {
             windows += samples.Count;
             Restore(labels, samples, abnormal);
+        }
+
+        foreach (var (labels, samples) in parts.Series)
+        {
+            RestorePart(labels, samples);
         }
 
         // What is abnormal at the end of the history is so now: with its finding when that is known, else with a new one of the same id.
@@ -327,6 +333,47 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
             {
                 Restore(service, series, samples, abnormal);
             }
+        }
+    }
+
+    /// <summary>
+    /// A segment's series is stored from when it left its band on. Under a finding that is open it is abnormal, unless what followed was usual again; else it is
+    /// learnt anew as all segments are.
+    /// </summary>
+    private void RestorePart(Labels labels, List<(long Window, double Value, double Count)> samples)
+    {
+        if (FeatureTable.Find(labels["feature"]) is not { } feature || Features.Service(labels["service_name"], labels["environment"]) is not { } service
+            || _open.Find(finding => finding.Concerns(service)) is not { } open)
+        {
+            return;
+        }
+
+        var onset = FeatureWindows.IndexOf(open.OnsetSeconds * 1_000_000_000);
+        var since = samples.FindIndex(sample => sample.Window >= onset);
+        foreach (var judged in since < 0 ? [] : FeatureTable.JudgedBy(feature))
+        {
+            if (service.SeriesOf(judged, feature.Dimension is { } name ? labels[name] : "") is { } whole && Features.PartOf(service, whole, labels["segment_key"], labels["segment"]) is { } series)
+            {
+                RestorePart(service, series, samples, since, onset);
+            }
+        }
+    }
+
+    private void RestorePart(ServiceFeatures service, FeatureSeries series, List<(long Window, double Value, double Count)> samples, int since, long onset)
+    {
+        for (var i = 0; i < samples.Count; i++)
+        {
+            if (i == since)
+            {
+                series.Resume(onset);
+            }
+
+            series.Detector.Step(samples[i].Window, samples[i].Value, samples[i].Count, learn: i < since);
+        }
+
+        if (series.Detector.Abnormal)
+        {
+            _raised.Add((service, series));
         }
     }
 

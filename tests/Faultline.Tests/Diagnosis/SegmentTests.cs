@@ -48,6 +48,42 @@ public sealed class SegmentTests
     }
 
     [Fact]
+    public async Task A_restart_amid_a_tenants_fault_tells_it_no_second_time_and_sees_its_end()
+    {
+        var first = new Rig(Start);
+        var bot = Bot(5);
+        await first.LiveAsync(bot, TimeSpan.FromHours(3), new Behaviour());
+        bot.ForTenant = (tenant, all) => tenant == "t03" ? all with { Relevance = 0.45 } : all;
+        await first.LiveAsync(bot, TimeSpan.FromMinutes(15), new Behaviour());
+        var id = Assert.Single(first.Raised.DistinctBy(static raised => raised.Id)).Id;
+        await first.AdvanceAsync(everything: true);
+
+        var second = new Rig(first.Clock.Now, first.Samples);
+        await second.LiveAsync(bot, TimeSpan.FromMinutes(30), new Behaviour());
+        Assert.True(second.Raised.All(raised => raised.Id == id), string.Join("; ", second.Raised.Select(static raised => raised.Title)));
+        Assert.Empty(second.News.OfType<FindingNews.Cleared>());
+        bot.ForTenant = static (_, all) => all;
+        await second.LiveAsync(bot, TimeSpan.FromMinutes(30), new Behaviour());
+        Assert.Equal(id, Assert.Single(second.News.OfType<FindingNews.Cleared>()).FindingId);
+    }
+
+    [Fact]
+    public async Task After_a_restart_a_tenants_fault_is_found_again_once_the_tenants_are_learnt()
+    {
+        var first = new Rig(Start);
+        var bot = Bot(6);
+        await first.LiveAsync(bot, TimeSpan.FromHours(3), new Behaviour());
+        await first.AdvanceAsync(everything: true);
+
+        var second = new Rig(first.Clock.Now, first.Samples);
+        await second.LiveAsync(bot, TimeSpan.FromMinutes(60), new Behaviour());
+        Assert.Empty(second.News);
+        bot.ForTenant = (tenant, all) => tenant == "t03" ? all with { Relevance = 0.45 } : all;
+        await second.LiveAsync(bot, TimeSpan.FromMinutes(15), new Behaviour());
+        Assert.Equal("t03", Assert.Single(second.Raised.DistinctBy(static raised => raised.Id)).Symptoms[0].Part?.Value);
+    }
+
+    [Fact]
     public async Task What_meets_everybody_is_told_of_the_service_not_of_a_tenant()
     {
         var rig = new Rig(Start);
