@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
 using Faultline.Cli.Bench.Worlds;
+using Faultline.Diagnosis.Evaluators;
 using Faultline.Lab.Worlds;
 using Faultline.Lab.Worlds.Planning;
 using Faultline.Lab.Worlds.Words;
@@ -81,7 +82,7 @@ public sealed class WorldGeneratorTests : IDisposable
     private async Task<string> PlayAsync(WorldFile file, string name)
     {
         await using var engine = await EngineFixture.OpenDatabaseAsync();
-        await using var replay = await WorldReplay.OpenAsync(engine, Path.Combine(_scratch, name), file.Lines().First().UnixNanos, CancellationToken.None);
+        await using var replay = await WorldReplay.OpenAsync(engine, Path.Combine(_scratch, name), file.Lines().First().UnixNanos, LanguageResources.None, CancellationToken.None);
         await replay.PlayAsync(file.Lines(), CancellationToken.None);
         Assert.Equal(0, replay.Rejected);
         using var buffer = new MemoryStream();
