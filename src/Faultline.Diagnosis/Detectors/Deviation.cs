@@ -28,17 +28,17 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
 {
     /// <summary>Two clear windows, and never one alone; half of the smallest change worth a word is taken off first.</summary>
     private static readonly ExcursionRule Sudden = new(
-        Drift: 1, Cap: 5.5, Threshold: 8, ThresholdAfterChange: 7.2, EffectOff: 0.5, CapApart: 7.5, ShareChanges: double.PositiveInfinity, ShareCap: 7, ShareThreshold: 12, ShareThresholdAfterChange: 9.6);
+        Drift: 1, Cap: 5.5, Threshold: 10, ThresholdAfterChange: 7.2, EffectOff: 0.5, CapApart: 7.5, ShareChanges: double.PositiveInfinity, ShareCap: 7, ShareThreshold: 12, ShareThresholdAfterChange: 9.6);
 
     /// <summary>Of scores, which have two modes, good answers and wrong ones: a few wrong ones in a row are usual now and then.</summary>
     private static readonly ExcursionRule SuddenScore = Sudden with { Threshold = 12 };
 
     /// <summary>
-    /// At least four windows at the cap, or a shift of one and a half standard deviations over some eight. What is taken off first keeps a
+    /// At least four windows at the cap, or a shift of one and a half standard deviations over some nine. What is taken off first keeps a
     /// baseline that is a little wrong for hours, where there is much traffic, from adding up to an alarm.
     /// </summary>
     private static readonly ExcursionRule Slow = new(
-        Drift: 0.4, Cap: 3, Threshold: 8, ThresholdAfterChange: 6, EffectOff: 0.4, CapApart: 3, ShareChanges: 2, ShareCap: 4, ShareThreshold: 12, ShareThresholdAfterChange: 9.6);
+        Drift: 0.4, Cap: 3, Threshold: 9, ThresholdAfterChange: 6, EffectOff: 0.4, CapApart: 3, ShareChanges: 2, ShareCap: 4, ShareThreshold: 12, ShareThresholdAfterChange: 9.6);
 
     private static readonly ExcursionRule SlowScore = Slow with { Threshold = 10 };
 
@@ -129,7 +129,7 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
         if (feature.Statistic == Statistic.Share)
         {
             var falls = feature.BadWhen == BadWhen.Falls;
-            window = window with { Bad = falls ? 1 - scaled : scaled, UsuallyBad = falls ? 1 - expected.Rate : expected.Rate, Dispersion = expected.Dispersion };
+            window = window with { Bad = Math.Clamp(falls ? 1 - scaled : scaled, 0, 1), UsuallyBad = falls ? 1 - expected.Rate : expected.Rate, Dispersion = expected.Dispersion };
         }
 
         return Abnormal
@@ -151,7 +151,9 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
         var gap = index - _lastIndex;
         _lastIndex = index;
         var end = FeatureWindows.EndSeconds(index);
-        var expected = Baseline.Expect(end, Math.Max(1, Baseline.UsualCount));
+        var usual = Math.Exp(Baseline.Expect(end, 1).Centre);
+        var pieceCount = Math.Max(1, usual * Traffic.Seconds / 60);
+        var expected = Baseline.Expect(end, pieceCount);
         if (!expected.IsSeasonal)
         {
             // Without a day to look back on a morning and a surge are the same.
@@ -159,11 +161,10 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
             return Turn.None;
         }
 
-        var usual = Math.Exp(expected.Centre);
         var scaled = Math.Log(calls / minutes);
         var deviation = scaled - expected.Centre;
         var floor = feature.EffectFloor(expected.Centre);
-        var dispersion = Math.Max(1, expected.Spread * expected.Spread * Baseline.UsualCount);
+        var dispersion = Math.Max(1, expected.Spread * expected.Spread * pieceCount);
         var window = new JudgedWindow(index, end, scaled, calls, deviation, floor, expected.Spread, gap)
         {
             Evidence = ((calls * floor) - (usual * minutes * (Math.Exp(floor) - 1))) / dispersion,

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Faultline.Diagnosis.Evaluators;
 
 namespace Faultline.Diagnosis.Features;
 
@@ -120,6 +121,9 @@ internal static class FeatureTable
     /// <summary>A window's 95th percentile depends on how many calls it has, so only windows with enough are compared.</summary>
     public static readonly Feature LatencyP95 = new("latency_p95", "95th percentile of latency", Statistic.P95, "s", BadWhen.Rises, Stage.Whole, true, 20, 0.35, UnitsMin: 0.1);
 
+    /// <summary>Where the tail moves and the median stays. A call alone in its window moves that window's median just as well.</summary>
+    public static readonly Feature SlowCalls = new("slow_call_share", "share of calls that are slower than nineteen of twenty were", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.08);
+
     /// <summary>From the start of the request to the start of the first thing it does.</summary>
     public static readonly Feature Wait = new("queue_wait_p50", "median wait before the first step", Statistic.Median, "s", BadWhen.Rises, Stage.Whole, true, 1, 0.5, UnitsMin: 0.2);
 
@@ -205,7 +209,7 @@ internal static class FeatureTable
 
     public static readonly IReadOnlyList<Feature> Fixed =
     [
-        Calls, CallRate, ErrorRate, LatencyP50, LatencyP95, Wait, DependencyLatency, DependencyErrorRate, StageMissing, ReachesModel,
+        Calls, CallRate, ErrorRate, LatencyP50, LatencyP95, SlowCalls, Wait, DependencyLatency, DependencyErrorRate, StageMissing, ReachesModel,
         RetrievalTopScore, RetrievalMeanScore, RetrievalDistance, RetrievalDocuments, RetrievalDocumentsRise, ChunkLength, ChunkLengthRise, RetrievalEmpty, RetrievalErrorRate, RetrievalLatency, RerankErrorRate, RerankLatency,
         InputTokens, InputTokensFall, ContextSize, SystemPromptLength, InputMessages, NewInput, UnfilledShare,
         OutputTokens, ModelLatency, FirstToken, ModelErrorRate, ModelShare, VersionShare, FinishLength, CachedInput,
@@ -220,6 +224,9 @@ internal static class FeatureTable
     /// <summary>Words in a score's name that say that more of it is worse.</summary>
     private static readonly string[] BadWhenHigh = ["toxic", "hallucinat", "bias", "harm", "risk", "perplexity", "error", "violation", "jailbreak", "injection", "refusal", "repetition", "unsafe", "latency", "cost"];
 
+    /// <summary>Scores that are 1 or 0 and nothing else.</summary>
+    private static readonly string[] YesOrNo = [RefusalEvaluator.Name, LanguageEvaluator.Name];
+
     /// <summary>The feature of one evaluation's score, e.g. <c>score:relevance</c>.</summary>
     /// <remarks>Most evaluations say "more is better"; names that say otherwise are recognised by their words.</remarks>
     public static Feature Score(string evaluation)
@@ -230,7 +237,9 @@ internal static class FeatureTable
         }
 
         var bad = Array.Exists(BadWhenHigh, word => evaluation.Contains(word, StringComparison.OrdinalIgnoreCase)) ? BadWhen.Rises : BadWhen.Falls;
-        var feature = new Feature(ScorePrefix + evaluation, evaluation, Statistic.Mean, "1", bad, Stage.Output, false, 1, 0.03);
+        var feature = Array.Exists(YesOrNo, name => string.Equals(name, evaluation, StringComparison.OrdinalIgnoreCase))
+            ? new Feature(ScorePrefix + evaluation, evaluation, Statistic.Share, "1", bad, Stage.Output, false, 1, 0.08)
+            : new Feature(ScorePrefix + evaluation, evaluation, Statistic.Mean, "1", bad, Stage.Output, false, 1, 0.03);
 
         // Names come from outside; past the bound they still work, they are only not remembered.
         return Scores.Count < ScoresMax ? Scores.GetOrAdd(evaluation, feature) : feature;

@@ -11,6 +11,8 @@ internal sealed class FeatureSeries
     /// <summary>Windows that are remembered.</summary>
     private const int RecentMax = 32;
 
+    private const double OursEvidence = 1.5;
+
     private readonly string _service;
     private readonly string _environment;
     private Recent[]? _recent;
@@ -54,6 +56,12 @@ internal sealed class FeatureSeries
         Segment is null ? FeatureWindows.CountMetric : FeatureWindows.SegmentCountMetric, _service, _environment, Feature.Of ?? Feature, Dimension, Segment);
 
     public Deviation Detector { get; }
+
+    /// <summary>Whether it is scored by our evaluators, which read words and vectors, lately.</summary>
+    public bool IsOurs { get; set; }
+
+    /// <summary>What its thresholds are multiplied by: what our evaluators see of an answer is in other series too, and their noise is wider than an application's.</summary>
+    public double Evidence => (Whole ?? this).IsOurs ? OursEvidence : 1;
 
     /// <summary>What is usual for all requests; null for a segment's.</summary>
     private Baseline? Baseline { get; }

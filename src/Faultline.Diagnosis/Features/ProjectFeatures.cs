@@ -119,6 +119,8 @@ internal sealed class ProjectFeatures
 
     public void Fold(ScoreBatch scores, DateTimeOffset now)
     {
+        ReadOnlySpan<byte> ours = "faultline/"u8;             // StoredScore.BuiltInPrefix
+        ReadOnlySpan<byte> judged = "faultline/judge_"u8;     // a language model's
         for (var row = 0; row < scores.Count; row++)
         {
             if (!double.IsFinite(scores.Value[row]))
@@ -132,9 +134,21 @@ internal sealed class ProjectFeatures
                 continue;
             }
 
-            service.LastArrival = now;
+            // Our own come a little after the call that they judge: they are no sign that more is coming.
+            var isOurs = scores.Evaluator[row].StartsWith(ours) && !scores.Evaluator[row].StartsWith(judged);
+            if (!isOurs)
+            {
+                service.LastArrival = now;
+            }
+
+            var feature = FeatureTable.Score(_names[scores.Name[row]]);
+            if (service.SeriesOf(feature, "") is { } series)
+            {
+                series.IsOurs = isOurs;
+            }
+
             service.Request = _segmentKeys.Any ? _traces.Find(scores.TraceId[row]) : null;
-            service.Observe(FeatureTable.Score(_names[scores.Name[row]]), "", scores.UnixNanos[row], scores.Value[row], scores.TraceId[row]);
+            service.Observe(feature, "", scores.UnixNanos[row], scores.Value[row], scores.TraceId[row]);
             service.Request = null;
         }
     }
@@ -228,6 +242,11 @@ internal sealed class ProjectFeatures
             service.Observe(FeatureTable.ErrorRate, "", end, failed, trace);
             service.Observe(FeatureTable.LatencyP50, "", end, seconds, trace);
             service.Observe(FeatureTable.LatencyP95, "", end, seconds, trace);
+            if (service.Slow.Note(seconds) is { } isSlow)
+            {
+                service.Observe(FeatureTable.SlowCalls, "", end, isSlow ? 1 : 0, trace);
+            }
+
             if (isRoot && _roots.Count < RootsMax)
             {
                 _roots.Add(new Root(service, trace, memory, start, end));

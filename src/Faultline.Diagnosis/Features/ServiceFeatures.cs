@@ -77,6 +77,9 @@ internal sealed class ServiceFeatures(string service, string environment)
 
     private long _changedWindow = long.MinValue / 2;
 
+    /// <summary>What is slow for its calls.</summary>
+    public SlowBound Slow { get; } = new();
+
     /// <summary>The words of its prompts.</summary>
     public KnownWords InputWords { get; } = new();
 
@@ -312,7 +315,7 @@ internal sealed class ServiceFeatures(string service, string environment)
             if (first)
             {
                 series.Remember(window.Index, value, slot);
-                var turn = series.Detector.Step(window.Index, value, slot.Count, learn, IsChanged(window.Index));
+                var turn = series.Detector.Step(window.Index, value, slot.Count, learn, IsChanged(window.Index), series.Evidence);
                 if (turn != Turn.None)
                 {
                     sink.Turned(this, series, turn, window.Index);

@@ -97,7 +97,7 @@ internal sealed class ServiceSegments
 
             var value = slot.Value;
             series.Remember(window.Index, value, slot);
-            var turn = series.Detector.Step(window.Index, value, slot.Count, learn, changed, evidence);
+            var turn = series.Detector.Step(window.Index, value, slot.Count, learn, changed, evidence * series.Evidence);
             series.Relative!.Note(FeatureWindows.EndSeconds(window.Index), series.Feature.ToScale(value), slot.Count);
             if (turn == Turn.Raised)
             {

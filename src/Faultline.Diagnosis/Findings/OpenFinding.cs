@@ -278,6 +278,7 @@ internal sealed class OpenFinding
     private static int Rank(FeatureSeries series) => series.Feature switch
     {
         { Stage: Stage.Output } => 5,
+        _ when series.Feature == FeatureTable.SlowCalls => 1,
         { Stage: Stage.Whole, Statistic: Statistic.Share } => 4,
         { Stage: Stage.Whole } => 3,
         { Stage: Stage.Retrieve } => 2,

@@ -57,6 +57,19 @@ public sealed class DetectionTests
         Assert.DoesNotContain("input_tokens_fall", finding.VerificationQuery, StringComparison.Ordinal);
     }
 
+    /// <summary>One call in five is slow, and ten come in a window: its median stays, and for its 95th percentile they are too few.</summary>
+    [Fact]
+    public async Task A_tail_that_grows_where_the_median_stays_is_found()
+    {
+        var rig = new Rig(Start);
+        var bot = new SimulatedBot(43);
+        await rig.LiveAsync(bot, TimeSpan.FromHours(1), new Behaviour());
+        Assert.Empty(rig.News);
+
+        await rig.LiveAsync(bot, TimeSpan.FromMinutes(8), new Behaviour { SlowShare = 0.2 });
+        Assert.Contains(rig.Raised, finding => finding.Symptoms.Any(symptom => symptom.Feature == "slow_call_share"));
+    }
+
     /// <summary>A fallback, or the provider's next version: nothing else need show it. What somebody chose and said so is no news.</summary>
     [Theory]
     [InlineData("gpt-4o-mini", "gpt-4o-mini-2027-01-01", false, "model_version_share")]

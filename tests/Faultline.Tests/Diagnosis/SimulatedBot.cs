@@ -1,9 +1,4 @@
-using Faultline.Diagnosis;
-using Faultline.Diagnosis.Findings;
-using Faultline.Store;
-using Faultline.Store.Writes;
 using Faultline.Telemetry.Spans;
-using Xunit;
 
 namespace Faultline.Tests.Diagnosis;
 
@@ -19,6 +14,9 @@ internal sealed record Behaviour
     public double EmptyShare { get; init; }
 
     public double ModelSeconds { get; init; } = 1.1;
+
+    /// <summary>Share of model calls that take five times as long.</summary>
+    public double SlowShare { get; init; }
 
     public double FirstChunkSeconds { get; init; } = 0.35;
 
@@ -100,7 +98,7 @@ internal sealed class SimulatedBot(int seed, string service = "support-bot", dou
         var endNanos = end.ToUnixTimeMilliseconds() * 1_000_000;
         var embed = Long(Latency(0.03, 0.3) * slow);
         var search = Long(Latency(0.06, 0.35) * slow);
-        var model = Long(Latency(b.ModelSeconds, 0.35) * slow);
+        var model = Long(Latency(b.ModelSeconds, 0.35) * slow * (b.SlowShare > 0 && _random.NextDouble() < b.SlowShare ? 5 : 1));
         var tools = Enumerable.Range(0, b.SameCalls).Select(_ => Long(Latency(b.ToolSeconds, 0.3) * slow)).ToArray();
         var start = endNanos - embed - search - model - tools.Sum();
         var failed = _random.NextDouble() < b.ErrorShare;
@@ -183,109 +181,4 @@ internal sealed class SimulatedBot(int seed, string service = "support-bot", dou
     private double Score(double mean, double sigma) => Math.Clamp(mean + (sigma * Normal()), 0, 1);
 
     private double Normal() => Math.Sqrt(-2 * Math.Log(1 - _random.NextDouble())) * Math.Cos(2 * Math.PI * _random.NextDouble());
-}
-
-/// <summary>A detection with a moved clock, on samples in memory or on a real store.</summary>
-internal sealed class Rig
-{
-    private readonly TelemetryStore? _store;
-
-    public Rig(DateTimeOffset start, MemorySamples? samples = null, IReadOnlyList<Faultline.Diagnosis.Rules.UserRule>? rules = null)
-    {
-        Clock = new TestClock(start);
-        Samples = samples ?? new MemorySamples();
-        Detection = new Detection(Samples.WriteAsync, Samples.Select, Clock, rules: rules);
-        Telemetry = new MemoryTelemetry(Samples);
-    }
-
-    /// <summary>On a real store: what is committed goes through its writer, detection reads after it.</summary>
-    public Rig(DateTimeOffset start, TelemetryStore store)
-        : this(start)
-    {
-        _store = store;
-        Detection = new Detection(store, Clock);
-        store.Writer.Readers.Add(Detection);
-    }
-
-    public TestClock Clock { get; }
-
-    /// <summary>Unused on a real store.</summary>
-    public MemorySamples Samples { get; }
-
-    public Detection Detection { get; }
-
-    /// <summary>What diagnosis reads when there is no store; only filled when <see cref="KeepsTelemetry"/>.</summary>
-    public MemoryTelemetry Telemetry { get; }
-
-    public bool KeepsTelemetry { get; init; }
-
-    public List<FindingNews> News { get; } = [];
-
-    public IEnumerable<Finding> Raised => News.OfType<FindingNews.Raised>().Select(raised => raised.Finding);
-
-    /// <summary>Takes a batch in without looking at what it means.</summary>
-    public async Task FoldAsync(BatchBuilder batch)
-    {
-        var built = batch.Build();
-        if (_store is not null)
-        {
-            Assert.IsType<WriteOutcome.Durable>(await _store.Writer.WriteAsync(built));
-            return;
-        }
-
-        Detection.Committed(built);
-        if (KeepsTelemetry)
-        {
-            Telemetry.Commit(built);
-        }
-    }
-
-    public async Task CommitAsync(BatchBuilder batch)
-    {
-        await FoldAsync(batch);
-        await AdvanceAsync();
-    }
-
-    public async Task AdvanceAsync(bool everything = false)
-    {
-        await Detection.AdvanceAsync(everything);
-        while (Detection.News.TryRead(out var news))
-        {
-            News.Add(news);
-        }
-    }
-
-    /// <summary>Days of history in bursts of ten seconds every so often, with past stamps, as fast as it goes.</summary>
-    public async Task HistoryAsync(SimulatedBot bot, TimeSpan history, TimeSpan every, Behaviour? behaviour = null)
-    {
-        BatchBuilder? batch = null;
-        for (var at = Clock.Now - history; at < Clock.Now - every; at += every)
-        {
-            batch = bot.Stretch(at, TimeSpan.FromSeconds(10), behaviour ?? new Behaviour(), batch);
-            if (batch.Spans >= 200)
-            {
-                await CommitAsync(batch);
-                batch = null;
-            }
-        }
-
-        await CommitAsync(batch ?? new BatchBuilder(Clock.Now));
-    }
-
-    /// <summary>Live traffic, exported every five seconds, until the time is over or something is raised.</summary>
-    public async Task LiveAsync(SimulatedBot bot, TimeSpan length, Behaviour behaviour, bool untilRaised = false, Func<Task>? afterEach = null)
-    {
-        var end = Clock.Now + length;
-        var before = News.Count;
-        while (Clock.Now < end && !(untilRaised && News.Count > before))
-        {
-            var batch = bot.Stretch(Clock.Now, TimeSpan.FromSeconds(5), behaviour);
-            Clock.Now += TimeSpan.FromSeconds(5);
-            await CommitAsync(batch);
-            if (afterEach is not null)
-            {
-                await afterEach();
-            }
-        }
-    }
 }
