@@ -90,7 +90,7 @@ public sealed class Diagnostician
 
         // What nothing stored speaks for is no hypothesis.
         candidates.RemoveAll(candidate => candidate.For.Count == 0);
-        IReadOnlyList<Place> places = [.. Place.Services(facts), .. Place.Agents(facts)];
+        IReadOnlyList<Place> places = [.. Place.Requests(facts), .. Place.Services(facts), .. Place.Agents(facts)];
         foreach (var candidate in candidates)
         {
             foreach (var place in places.Where(place => place.Is(candidate.Target)))

@@ -38,7 +38,7 @@ public sealed record Verdict(
     FailureClass FailureClass, IReadOnlyList<Hypothesis> Hypotheses, IReadOnlyList<StageReading> Chain, IReadOnlyList<Distinction> Distinctions,
     string? UnableBecause, IReadOnlyList<double> Signature)
 {
-    /// <summary>Which services the additional time or failures come from, and which agent went wrong first; empty where that cannot be told.</summary>
+    /// <summary>Which requests it meets, which services the additional time or failures come from, and which agent went wrong first; empty where that cannot be told.</summary>
     public IReadOnlyList<Evidence> Where { get; init; } = [];
 }
 

@@ -82,6 +82,12 @@ internal static class CasesCommand
     {
         Console.WriteLine($"{Text(item, "case_id")}  {Text(item, "title")}");
         Console.WriteLine($"{Text(item, "state")}  {Text(item, "failure_class")}  {Text(item, "service")}  since {Text(item, "created_at")}");
+        if (Text(item, "unable_because") is { Length: > 0 } unable)
+        {
+            Console.WriteLine(unable);
+        }
+
+        PrintEvidence(item, "where", "where");
         foreach (var suggestion in item.GetProperty("remediation_suggestions").EnumerateArray())
         {
             Console.WriteLine();
@@ -92,16 +98,27 @@ internal static class CasesCommand
                 Console.WriteLine($"       seen before: {similar}");
             }
 
-            foreach (var evidence in suggestion.GetProperty("evidence").EnumerateArray())
-            {
-                Console.WriteLine($"       {Text(evidence, "kind"),-6} {Text(evidence, "text")}  [{Text(evidence, "ref")}]");
-            }
+            PrintEvidence(suggestion, "evidence", "for");
+            PrintEvidence(suggestion, "evidence_against", "against");
+            Console.WriteLine($"       check next: {Text(suggestion, "next_check")}");
         }
 
         if (item.TryGetProperty("resolution", out var resolution) && resolution.ValueKind == JsonValueKind.Object)
         {
             Console.WriteLine();
             Console.WriteLine($"  resolved: {Text(resolution, "root_cause")}; {Text(resolution, "fix_applied")}; time to remediate {Text(resolution, "time_to_remediate")}");
+        }
+    }
+
+    /// <summary>Servers of another version may not tell it.</summary>
+    private static void PrintEvidence(JsonElement item, string name, string word)
+    {
+        if (item.TryGetProperty(name, out var list) && list.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var evidence in list.EnumerateArray())
+            {
+                Console.WriteLine($"       {word,-8} {Text(evidence, "text")}  [{Text(evidence, "kind")} {Text(evidence, "ref")}]");
+            }
         }
     }
 

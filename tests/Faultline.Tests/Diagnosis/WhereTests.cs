@@ -46,6 +46,38 @@ public sealed class WhereTests : StoreTest
         Assert.Empty((await DiagnoseAsync(store, "desk", FailureClass.TOKEN_EXPLOSION, symptom, [], to: Onset)).Where);
     }
 
+    [Fact]
+    public async Task The_requests_that_it_meets_are_told_by_all_that_they_have_in_common_and_by_nothing_more()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        await WriteAsync(store, Mixed(Onset.AddMinutes(-20), fails: false), Mixed(Onset, fails: true));
+        var verdict = await DiagnoseAsync(store, "shop", FailureClass.LATENCY_REGRESS, new Symptom("error_rate", "error rate rose", "x", 0, 0, 0.05, 0.2, "1"), []);
+        var where = Assert.Single(verdict.Where);
+        Assert.Equal("100 % of the requests that show it, beyond what is usual, have app.region eu-1 and plan free; so have 25 % of all.", where.Text);
+        Assert.Equal(SpanStatus.Error, (await SpanAsync(store, where.Ref)).Status);
+    }
+
+    /// <summary>Two regions and two plans; the free plan fails in one of the regions.</summary>
+    private BatchBuilder Mixed(DateTimeOffset from, bool fails)
+    {
+        var batch = new BatchBuilder(from.AddMinutes(10));
+        for (var i = 0; i < 3 * Each; i++)
+        {
+            var at = Nanos(from.AddSeconds(i));
+            var (region, plan) = (i % 2 == 0 ? "eu-1" : "us-2", i / 2 % 2 == 0 ? "free" : "paid");
+            batch.Add(
+                new TestSpan(new TraceId(++_ids), new SpanId(++_ids), default, "GET /", at, at + 20_000_000)
+                {
+                    Kind = SpanKind.Server,
+                    Status = fails && region == "eu-1" && plan == "free" ? SpanStatus.Error : SpanStatus.Unset,
+                    Attributes = [("app.region", region), ("plan", plan), ("request.id", $"r-{_ids}")],
+                },
+                "shop");
+        }
+
+        return batch;
+    }
+
     /// <summary>shop → prices; the new release of prices takes 0.4 s longer.</summary>
     private BatchBuilder Shop(DateTimeOffset from, bool slow)
     {
