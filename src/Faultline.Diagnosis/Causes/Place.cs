@@ -105,7 +105,8 @@ internal sealed record Place(IReadOnlyList<string> Names, Evidence Evidence)
     private static List<string> Dimensions(List<TraceFacts> traces) =>
     [
         .. traces.SelectMany(static trace => trace.Values().CountBy(static one => one.Attribute, StringComparer.Ordinal)).GroupBy(static one => one.Key, static one => one.Value, StringComparer.Ordinal)
-            .Where(counts => 2 * counts.Count() > traces.Count && counts.All(static count => count == 1))
+            // What was counted of a request is a figure, not a kind of it.
+            .Where(counts => 2 * counts.Count() > traces.Count && counts.All(static count => count == 1) && !counts.Key.ContainsAny("token", "usage"))
             .Select(counts => (Name: counts.Key, Values: traces.SelectMany(static trace => trace.Values()).Where(one => string.Equals(one.Attribute, counts.Key, StringComparison.Ordinal)).Distinct().Count()))
             .Where(static one => one.Values is >= 2 and <= ValuesMax)
             .OrderBy(static one => one.Values).ThenBy(static one => one.Name, StringComparer.Ordinal)
