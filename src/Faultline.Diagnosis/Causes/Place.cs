@@ -85,9 +85,14 @@ internal sealed record Place(IReadOnlyList<string> Names, Evidence Evidence)
             table.AddBefore(Row(trace, dimensions), 0, 1);
         }
 
-        foreach (var trace in facts.Bad.Concat(well))
+        foreach (var trace in facts.Bad)
         {
-            table.AddNow(Row(trace, dimensions), facts.Bad.Contains(trace) ? 1 : 0, 1);
+            table.AddNow(Row(trace, dimensions), 1, 1);
+        }
+
+        foreach (var trace in well)
+        {
+            table.AddNow(Row(trace, dimensions), 0, 1);
         }
 
         bool Has(TraceFacts trace, RiseCause cause) => cause.Values.All(value => trace.Values().Contains((value.Key, value.Value)));

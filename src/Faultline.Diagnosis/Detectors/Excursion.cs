@@ -75,7 +75,9 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
     public void Reset() => _sum = 0;
 
     /// <summary>Takes up what an earlier process had seen: it had fired, and began then.</summary>
-    public void Resume(long onset, Expectation expected)
+    public void Resume(long onset, Expectation expected) => Begin(onset, expected);
+
+    private void Begin(long onset, Expectation expected)
     {
         (OnsetIndex, Expected) = (onset, expected);
         Observed = ObservedCount = _deviation = _weight = 0;
@@ -98,10 +100,7 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
 
         if (before <= 0)
         {
-            OnsetIndex = window.Index;
-            Expected = baseline.Expect(window.End, Math.Max(1, baseline.UsualCount));
-            Observed = ObservedCount = _deviation = _weight = 0;
-            _windows = 0;
+            Begin(window.Index, baseline.Expect(window.End, Math.Max(1, baseline.UsualCount)));
         }
 
         Observe(window);

@@ -1,4 +1,5 @@
 using Faultline.Diagnosis.Watchers;
+using Faultline.Store.Scores;
 using Faultline.Telemetry.GenAi;
 using Faultline.Telemetry.Scores;
 using Faultline.Telemetry.Spans;
@@ -119,8 +120,6 @@ internal sealed class ProjectFeatures
 
     public void Fold(ScoreBatch scores, DateTimeOffset now)
     {
-        ReadOnlySpan<byte> ours = "faultline/"u8;             // StoredScore.BuiltInPrefix
-        ReadOnlySpan<byte> judged = "faultline/judge_"u8;     // a language model's
         for (var row = 0; row < scores.Count; row++)
         {
             if (!double.IsFinite(scores.Value[row]))
@@ -134,8 +133,9 @@ internal sealed class ProjectFeatures
                 continue;
             }
 
-            // Our own come a little after the call that they judge: they are no sign that more is coming.
-            var isOurs = scores.Evaluator[row].StartsWith(ours) && !scores.Evaluator[row].StartsWith(judged);
+            // Our own come a little after the call that they judge: they are no sign that more is coming. A language model's are judged as an application's are.
+            var evaluator = scores.Evaluator[row];
+            var isOurs = evaluator.StartsWith(StoredScore.BuiltInPrefixUtf8) && !evaluator[StoredScore.BuiltInPrefixUtf8.Length..].StartsWith("judge_"u8);
             if (!isOurs)
             {
                 service.LastArrival = now;

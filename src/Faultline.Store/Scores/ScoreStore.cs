@@ -7,6 +7,9 @@ public sealed record StoredScore(string Service, TraceId TraceId, SpanId SpanId,
 {
     /// <summary>Begins <see cref="Evaluator"/> of what a built-in evaluator said; name and version follow.</summary>
     public const string BuiltInPrefix = "faultline/";
+
+    /// <summary><see cref="BuiltInPrefix"/> as a batch has it.</summary>
+    public static ReadOnlySpan<byte> BuiltInPrefixUtf8 => "faultline/"u8;
 }
 
 /// <summary>Questions asked of stored evaluation scores.</summary>

@@ -176,7 +176,7 @@ public sealed partial class ContentTraits
         return nearest;
     }
 
-    private static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> text)
+    internal static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> text)
     {
         text = TrimEnd(text);
         while (!text.IsEmpty)

@@ -27,6 +27,6 @@ public static class MarkdownFence
 
         var line = text.IndexOf((byte)'\n');
         var end = text.LastIndexOf("```"u8);
-        return line < 0 || end <= line ? text : text[(line + 1)..end].Trim(" \n\r\t"u8);
+        return line < 0 || end <= line ? text : ContentTraits.Trim(text[(line + 1)..end]);
     }
 }

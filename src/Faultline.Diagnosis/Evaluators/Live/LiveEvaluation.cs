@@ -216,10 +216,9 @@ public sealed class LiveEvaluation : IBatchReader
 
     private void NoteAppScores(TelemetryBatch batch)
     {
-        ReadOnlySpan<byte> prefix = "faultline/"u8;        // StoredScore.BuiltInPrefix
         for (var row = 0; row < batch.Scores.Count; row++)
         {
-            if (!batch.Scores.Evaluator[row].StartsWith(prefix) && _appScored.Count < ServicesMax)
+            if (!batch.Scores.Evaluator[row].StartsWith(StoredScore.BuiltInPrefixUtf8) && _appScored.Count < ServicesMax)
             {
                 _appScored[(batch.Project, batch.Scores.ServiceName.Text(row), batch.Scores.Name.Text(row).ToLowerInvariant())] = _time.GetTimestamp();
             }
