@@ -40,6 +40,8 @@ internal static class EngineSettings
         yield return "--background_fetches_pool_size=1";
         yield return "--background_common_pool_size=1";
         yield return "--background_schedule_pool_size=2";
+        // Old parts are removed by one thread: dozens at once held the directory for a second, and inserts waited for it.
+        yield return "--max_parts_cleaning_thread_pool_size=1";
         yield return "--max_thread_pool_free_size=32";
     }
 
