@@ -111,8 +111,8 @@ public sealed class CaseWorker(CaseBook cases, ChannelReader<FindingNews> news, 
         }
     }
 
-    /// <summary>The case's own finding, with what other findings added to it.</summary>
-    private static Finding WithCase(Finding finding, CaseView view) => finding with { Symptoms = view.Symptoms, OnsetAt = view.OnsetAt, Title = view.Title };
+    /// <summary>The case's own finding, with what other findings added to it: what is looked at lies around its own beginning, however late another one came.</summary>
+    private static Finding WithCase(Finding finding, CaseView view) => finding with { Symptoms = view.Symptoms, OnsetAt = view.OnsetAt, DetectedAt = view.CreatedAt, Title = view.Title };
 
     private async Task DiagnoseDueAsync(CancellationToken cancel)
     {

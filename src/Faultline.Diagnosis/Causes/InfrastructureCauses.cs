@@ -54,17 +54,31 @@ internal static class InfrastructureCauses
                 candidate.Contradicts(1.8, facts.Cite(special));
             }
 
-            return candidate.Contradicts(2, OnlySilent(facts));
+            return candidate.Contradicts(2, OnlySilent(facts)).Contradicts(1.5, InTheModel(facts));
         }
 
         return facts.Change("deploy") is { } change && change.Nearness > CaseFacts.NearMin
-            ? new Candidate("deploy_regressed", change.Change.Service, $"{change.Change.Service} was deployed shortly before the onset.", -1).Supports(1.5 * change.Nearness, facts.Cite(change.Change)).Contradicts(2, OnlySilent(facts))
+            ? new Candidate("deploy_regressed", change.Change.Service, $"{change.Change.Service} was deployed shortly before the onset.", -1).Supports(1.5 * change.Nearness, facts.Cite(change.Change)).Supports(1.5 * change.Nearness, ByItself(facts)).Contradicts(2, OnlySilent(facts))
             : null;
     }
 
-    /// <summary>A stage that is silent while requests are answered as before: the release may have silenced it, it broke nothing.</summary>
+    /// <summary>Requests fail or take longer, and nothing moved of what the service calls and is given: it does so by itself.</summary>
+    private static Evidence? ByItself(CaseFacts facts) =>
+        facts.Shifts.Any(static shift => shift.IsBad && (shift.Feature.Stage is Stage.Retrieve or Stage.Prompt or Stage.Model or Stage.Tools
+            || ReferenceEquals(shift.Feature, FeatureTable.DependencyErrorRate) || ReferenceEquals(shift.Feature, FeatureTable.DependencyLatency)
+            || ReferenceEquals(shift.Feature, FeatureTable.CallRate) || ReferenceEquals(shift.Feature, FeatureTable.StageMissing))) ? null
+        : (facts.Worse(FeatureTable.ErrorRate) ?? facts.Worse(FeatureTable.LatencyP50))?.Evidence;
+
+    /// <summary>Most of the additional time is spent in calls of the model, which no release of ours makes slower by itself.</summary>
+    private static Evidence? InTheModel(CaseFacts facts) =>
+        facts.Rose(FeatureTable.LatencyP50) is { } whole
+        && facts.Of(FeatureTable.ModelLatency) is { IsKnown: true, Z: >= Shift.ZMin } model && model.After - model.Before > InTheModelMin * (whole.After - whole.Before) ? model.Evidence : null;
+
+    private const double InTheModelMin = 0.6;
+
+    /// <summary>A stage that is silent while requests are answered as before: the release may have silenced it, it broke nothing. Our own scores say little of it: they judge by what is told.</summary>
     private static Evidence? OnlySilent(CaseFacts facts) =>
-        !facts.IsBad(FeatureTable.ErrorRate) && !facts.IsBad(FeatureTable.LatencyP50) && !facts.BadScores.Any() ? facts.Worse(FeatureTable.StageMissing)?.Evidence : null;
+        !facts.IsBad(FeatureTable.ErrorRate) && !facts.IsBad(FeatureTable.LatencyP50) && !facts.BadScores.Any(static score => !score.IsOurs) ? facts.Worse(FeatureTable.StageMissing)?.Evidence : null;
 
     private static Candidate? Queueing(CaseFacts facts)
     {
@@ -75,7 +89,8 @@ internal static class InfrastructureCauses
 
         var candidate = new Candidate("queueing", facts.Finding.Service, $"Requests to {facts.Finding.Service} wait {Findings.Sentences.Figure(wait.Feature, wait.After)} before anything is done for them.", -0.5)
             .Supports(3.7, wait.Evidence)
-            .Supports(0.7, facts.Rose(FeatureTable.Calls)?.Evidence)
+            .Supports(0.7, Flooded(facts) is null ? facts.Rose(FeatureTable.Calls)?.Evidence : null)
+            .Contradicts(2.5, Flooded(facts)?.Evidence)
             .Supports(1, facts.Metrics.FirstOrDefault(metric => metric.Rose && metric.IsOf("queue", "waiting", "pending", "backlog", "inflight", "in_flight"))?.Evidence)
             .Contradicts(1.5, facts.Differs(AttributeNames.Release) is { } release ? facts.Cite(release) : null);
         if (facts.Change("config") is { } change && change.Change.Detail.ContainsAny("worker", "scal", "replica", "concurren", "pool", "thread"))
@@ -85,6 +100,11 @@ internal static class InfrastructureCauses
 
         return candidate;
     }
+
+    /// <summary>So many times the requests that waiting is what they bring: the load is the cause.</summary>
+    internal static Shift? Flooded(CaseFacts facts) => facts.Rose(FeatureTable.Calls) is { } more && more.After > FloodedMin * more.Before ? more : null;
+
+    private const double FloodedMin = 3;
 
     private static Candidate? Saturated(CaseFacts facts)
     {
@@ -180,7 +200,7 @@ internal static class InfrastructureCauses
         // A reranker that is gone is a fault of its own; a stage that fails before it reports is no missing telemetry.
         var candidate = new Candidate("telemetry_missing", facts.Finding.Service, $"{Findings.Sentences.Capital(stages[0].Dimension)} spans of {stages[0].Service} stopped at the onset while requests go on.", -0.5)
             .Supports(stages.TrueForAll(stage => stage.Dimension is "rerank") ? 1.2 : 3.4, stages[0].Evidence);
-        foreach (var worse in facts.BadScores.Take(1))
+        foreach (var worse in facts.BadScores.Where(static score => !score.IsOurs).Take(1))
         {
             candidate.Contradicts(1.5, worse.Evidence);
         }

@@ -40,7 +40,8 @@ internal static class InputCauses
 
         var service = facts.Finding.Service;
         var candidate = new Candidate("traffic_shifted", service, $"{service} gets {Sentences.Number(more.After / more.Before)} times the requests it had before.", -1.5)
-            .Supports(2.7, more.Evidence);
+            .Supports(2.7, more.Evidence)
+            .Supports(1.5, InfrastructureCauses.Flooded(facts) is null ? null : facts.Worse(FeatureTable.Wait)?.Evidence);
         foreach (var score in facts.BadScores.Take(1))
         {
             candidate.Contradicts(2, score.Evidence);       // more requests do not make answers worse by themselves
@@ -103,7 +104,7 @@ internal static class InputCauses
             return null;
         }
 
-        var who = source?.Name ?? Tenant(facts) ?? facts.Finding.Service;
+        var who = source?.Name ?? (instructed is null ? null : inputs.InstructedBy) ?? Tenant(facts) ?? facts.Finding.Service;
         return new Candidate(
             "abuse_or_injection", who,
             instructed is not null ? $"Requests to {facts.Finding.Service} tell the model to leave its instructions."

@@ -119,7 +119,7 @@ internal static class LookAlikes
             "deploy_regressed" => With(facts.Change("deploy") is not null, service),
             "traffic_shifted" => With(true, service, FeatureTable.Calls),
             "input_language_or_topic_shifted" or "abuse_or_injection" => With(facts.Inputs is null, service),
-            "evaluator_changed" => With(facts.BadScores.Any(), facts.BadScores.FirstOrDefault()?.Feature.Words),
+            "evaluator_changed" => With(facts.BadScores.Any(static score => !score.IsOurs), facts.BadScores.FirstOrDefault(static score => !score.IsOurs)?.Feature.Words),
             _ => default,       // nothing but facts of its own says that it may be
         };
     }

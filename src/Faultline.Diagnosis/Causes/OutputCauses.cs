@@ -130,7 +130,7 @@ internal static class OutputCauses
     /// <summary>Scores moved, texts did not.</summary>
     private static Candidate? Evaluator(CaseFacts facts)
     {
-        var scores = facts.BadScores.ToList();
+        var scores = facts.BadScores.Where(static score => !score.IsOurs).ToList();
         if (scores.Count == 0)
         {
             return null;
@@ -142,7 +142,8 @@ internal static class OutputCauses
         var candidate = new Candidate("evaluator_changed", judge?.Value ?? scores[0].Feature.Words, "The scores moved and the answers did not: who judges them changed.", -1.2)
             .Supports(4, judge is null ? null : facts.Cite(judge))
             .Supports(scores.Count > 1 ? 1 : 0.5, scores[0].Evidence)
-            .Supports(2.2, FellAlike(facts, scores) ? scores[^1].Evidence : null);
+            .Supports(2.2, FellAlike(facts, scores) ? scores[^1].Evidence : null)
+            .Contradicts(1.5, facts.BadScores.FirstOrDefault(static score => score.IsOurs)?.Evidence);
         foreach (var shift in elsewhere.Take(2))
         {
             candidate.Contradicts(1.2, shift.Evidence);
@@ -161,7 +162,7 @@ internal static class OutputCauses
     {
         var falls = scores.Where(static score => score.Fell && score.Before > 0).Select(static score => (score.Before - score.After) / score.Before).ToList();
         return falls.Count >= 3 && falls.Max() < AlikeMax * falls.Min()
-            && !facts.Shifts.Any(shift => shift is { IsKnown: true, IsAbnormal: false, Feature.IsScore: true } && string.Equals(shift.Service, scores[0].Service, StringComparison.Ordinal));
+            && !facts.Shifts.Any(shift => shift is { IsKnown: true, IsAbnormal: false, IsOurs: false, Feature.IsScore: true } && string.Equals(shift.Service, scores[0].Service, StringComparison.Ordinal));
     }
 
     private const double AlikeMax = 1.5;

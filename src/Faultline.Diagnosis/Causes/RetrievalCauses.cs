@@ -28,19 +28,24 @@ internal static class RetrievalCauses
             yield return EmbeddingChanged(facts, top, source, embedding, weak);
         }
 
-        if (documents is { IsAbnormal: true } || parameters is not null)
+        var empty = facts.Of(FeatureTable.RetrievalEmpty) is { IsBad: true } nothing ? nothing : null;
+        var thinned = empty is null ? null : Thinned(facts);
+        var told = empty is not null && facts.Change("config", "deploy", "index") is { } settings && settings.Change.Detail.ContainsAny(SettingWords) ? settings : ((Telemetry.Changes.ChangeEvent Change, double Nearness)?)null;
+        if (documents is { IsAbnormal: true } || parameters is not null || thinned is not null || told is not null)
         {
             var candidate = new Candidate(
                 "retriever_parameters_changed", DataSources.Resized(facts, parameters),
-                documents is { IsAbnormal: true }
+                documents is { Before: > 0, IsAbnormal: true }
                     ? $"The retriever of {facts.Finding.Service} returns {Findings.Sentences.Number(documents.After)} documents instead of {Findings.Sentences.Number(documents.Before)}: its settings changed."
                     : $"The retriever's settings of {facts.Finding.Service} changed.",
                 -0.5);
             candidate.Supports(3, documents is { IsAbnormal: true } ? documents.Evidence : null)
                 .Supports(2.5, parameters is null ? null : facts.Cite(parameters))
+                .Supports(1.5, thinned)
+                .Supports(2.5 * (told?.Nearness ?? 0), told is { } changed ? facts.Cite(changed.Change) : null)
                 .Supports(1, facts.IsSteady(FeatureTable.RetrievalTopScore) ? facts.Of(FeatureTable.RetrievalTopScore)!.Evidence : null)
                 .Contradicts(top is { } && top.After < 0.9 * top.Before ? 1.5 : 0.5, top?.Evidence);
-            if (facts.Change("config", "deploy") is { } change)
+            if (told is null && facts.Change("config", "deploy") is { } change)
             {
                 candidate.Supports(1.5 * change.Nearness, facts.Cite(change.Change));
             }
@@ -48,13 +53,14 @@ internal static class RetrievalCauses
             yield return candidate;
         }
 
-        var empty = facts.Of(FeatureTable.RetrievalEmpty);
         var errors = facts.Of(FeatureTable.RetrievalErrorRate);
-        if (empty is { IsBad: true } || errors is { IsBad: true })
+        if (empty is not null || errors is { IsBad: true })
         {
             var silent = DataSources.Silent(facts);
             yield return new Candidate("data_source_unavailable", silent, $"{silent} does not answer the retrievals of {facts.Finding.Service}, or answers them empty.", -0.5)
-                .Supports(3.5, empty is { IsBad: true } ? empty.Evidence : null)
+                .Supports(3.5, empty?.Evidence)
+                .Contradicts(1.5, thinned)
+                .Contradicts(2 * (told?.Nearness ?? 0), told is { } raised ? facts.Cite(raised.Change) : null)
                 .Supports(3, errors is { IsBad: true } ? errors.Evidence : null)
                 .Supports(0.5, facts.Example(span => span.GenAi is { Operation: "retrieval", DocumentCount: 0 }, _ => "A retrieval without a single document."))
                 .Supports(0.5, facts.Example(
@@ -83,6 +89,30 @@ internal static class RetrievalCauses
             yield return reranker;
         }
     }
+
+    private static readonly string[] SettingWords = ["score", "threshold", "cut-off", "cutoff", "top-k", "top_k", "topk", "top k", "similarity"];
+
+    /// <summary>A cut-off that is higher leaves some queries nothing and others less; a source that is gone leaves nothing or all.</summary>
+    private static Evidence? Thinned(CaseFacts facts)
+    {
+        static List<SpanSummary> Found(IReadOnlyList<TraceFacts> traces) => [.. traces.SelectMany(static trace => trace.Spans).Where(static span => span.GenAi is { Operation: "retrieval", DocumentCount: > 0 })];
+        var good = Found(facts.Good);
+        var bad = Found(facts.Bad);
+        if (good.Count < QueriesMin || bad.Count < ThinnedMin)
+        {
+            return null;
+        }
+
+        var usual = good.Select(static span => span.GenAi.DocumentCount!.Value).Order().ElementAt(good.Count / 2);
+        var fewer = bad.FindAll(span => span.GenAi.DocumentCount < usual);
+        var usually = good.Count(span => span.GenAi.DocumentCount < usual) / (double)good.Count;
+        return BubbleUp.IsMore(fewer.Count / (double)bad.Count, bad.Count, usually, good.Count)
+            ? new Evidence("span", $"{fewer[0].TraceId}/{fewer[0].SpanId}", $"Of the retrievals in bad traces that found anything, {AttributeNames.Percent(fewer.Count / (double)bad.Count)} found fewer than {usual} documents, {AttributeNames.Percent(usually)} in the good ones.")
+            : null;
+    }
+
+    /// <summary>Fewer that found anything are no comparison.</summary>
+    private const int ThinnedMin = 5;
 
     private static Candidate? Reranker(CaseFacts facts, string source)
     {

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Faultline.Diagnosis.Features;
 using Faultline.Store.Samples;
+using Faultline.Store.Scores;
 using Faultline.Telemetry.Changes;
 using Faultline.Telemetry.Samples;
 using Faultline.Telemetry.Scores;
@@ -80,7 +81,7 @@ internal sealed class ProjectSeen(string project)
     {
         for (var row = 0; row < scores.Count; row++)
         {
-            if (scores.UnixNanos[row] > 0 && scores.UnixNanos[row] <= latestUnixNanos && !scores.Evaluator[row].StartsWith(BuiltIn))
+            if (scores.UnixNanos[row] > 0 && scores.UnixNanos[row] <= latestUnixNanos && !scores.Evaluator[row].StartsWith(StoredScore.BuiltInPrefixUtf8))
             {
                 Observe(Service(_names[scores.ServiceName[row]], _names[scores.Environment[row]]), Aspect.Evaluator, _names[scores.Name[row]], scores.Evaluator[row], scores.UnixNanos[row]);
             }
@@ -129,8 +130,6 @@ internal sealed class ProjectSeen(string project)
     public SampleBatch? TakeSamples() => _samples.Take();
 
     public int PutBack(SampleBatch unwritten) => _samples.PutBack(unwritten);
-
-    private static ReadOnlySpan<byte> BuiltIn => "faultline/"u8;
 
     /// <summary>Longer values are texts.</summary>
     private const int ValueBytesMax = 200;

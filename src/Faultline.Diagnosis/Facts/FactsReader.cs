@@ -3,6 +3,7 @@ using Faultline.Diagnosis.Features;
 using Faultline.Diagnosis.Findings;
 using Faultline.Diagnosis.Watchers.AgentRuns;
 using Faultline.Store.Samples;
+using Faultline.Store.Scores;
 using Faultline.Store.Traces;
 using Faultline.Telemetry.Changes;
 using Faultline.Telemetry.Samples;
@@ -110,10 +111,11 @@ internal sealed class FactsReader(TelemetrySource source)
             shifts = OfPart(shifts, await PartShiftsAsync(finding, part, shifts, before, traces, to, cancel));
         }
 
+        var ours = await OursAsync(finding, shifts, to, cancel);
         return new CaseFacts
         {
             Finding = finding,
-            Shifts = [.. shifts.Select(shift => shift.AsDetected(finding.Symptoms))],
+            Shifts = [.. shifts.Select(shift => shift.AsDetected(finding.Symptoms) with { IsOurs = ours.Contains((shift.Service, shift.Feature.Name)) })],
             Bad = bad,
             Good = good,
             Distinctions = distinctions,
@@ -292,6 +294,22 @@ internal sealed class FactsReader(TelemetrySource source)
         }
 
         return ActiveWindows.Always;
+    }
+
+    /// <summary>Scores that a built-in evaluator gave since the onset. A language model that judges for us may change as any other does.</summary>
+    private async Task<HashSet<(string Service, string Feature)>> OursAsync(Finding finding, List<Shift> shifts, DateTimeOffset to, CancellationToken cancel)
+    {
+        HashSet<(string Service, string Feature)> ours = [];
+        foreach (var (service, feature) in shifts.Where(static shift => shift is { IsKnown: true, Feature.IsScore: true }).Select(static shift => (shift.Service, shift.Feature.Name)).Distinct())
+        {
+            var scores = await source.Scores(finding.Project, service, feature[FeatureTable.ScorePrefix.Length..], Nanos(finding.OnsetAt), Nanos(to), 1, cancel);
+            if (scores is [var score] && StoredScore.IsBuiltIn(score.Evaluator))
+            {
+                ours.Add((service, feature));
+            }
+        }
+
+        return ours;
     }
 
     private static bool Beyond(double value, double middle, Symptom symptom) => symptom.Observed < symptom.Usual ? value < middle : value > middle;

@@ -24,6 +24,12 @@ internal sealed partial record InputFacts(
     /// <summary>Words in a row that many bad inputs share and hardly any good one has: a machine writes them. With the share of the bad ones and one of them.</summary>
     public (string Words, double Bad, SpanSummary Example)? Phrase { get; private init; }
 
+    /// <summary>The one tenant that most requests with such instructions are of; null: they come from several, or from nobody that is named.</summary>
+    public string? InstructedBy { get; private init; }
+
+    private const int InstructingMin = 3;
+    private const double InstructingOfOne = 0.6;
+
     /// <summary>Fewer inputs than this on a side are no comparison.</summary>
     public const int InputsMin = 8;
 
@@ -41,8 +47,9 @@ internal sealed partial record InputFacts(
     /// <param name="onsetUnixNanos">Who sends how much usually is asked of the time before: a source's harmless requests since then are of the same stream.</param>
     public static InputFacts? Of(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good, long onsetUnixNanos = long.MaxValue)
     {
-        var badInputs = Inputs(bad);
-        var goodInputs = Inputs(good);
+        var kind = KindOf(bad, good);
+        var badInputs = Inputs(bad, kind);
+        var goodInputs = Inputs(good, kind);
         if (badInputs.Count < InputsMin || goodInputs.Count < InputsMin)
         {
             return null;
@@ -58,7 +65,8 @@ internal sealed partial record InputFacts(
         var newBad = badInputs.Select(input => New(input, known, 0)).ToList();
         var newGood = goodInputs.Select(input => New(input, known, 1)).ToList();
         var mostlyNew = newBad.FindIndex(share => share >= MostlyNew);
-        var instructed = badInputs.Select(static input => input.Instructing).FirstOrDefault(static span => span is not null);
+        var instructing = badInputs.FindAll(static input => input.Instructing is not null);
+        var instructed = instructing.Select(static input => input.Instructing).FirstOrDefault();
         return new InputFacts(
             Median(newBad), Median(newGood), Share(newBad, share => share >= MostlyNew), Share(newGood, share => share >= MostlyNew),
             Share(badInputs, input => input.Instructing is not null), Share(goodInputs, input => input.Instructing is not null),
@@ -66,6 +74,9 @@ internal sealed partial record InputFacts(
             badInputs.MaxBy(static input => input.Span.GenAi.InputPreview.Length)?.Span, SourceOf(bad, [.. good.Where(trace => trace.StartUnixNanos < onsetUnixNanos)]))
         {
             Phrase = PhraseOf(badInputs, goodInputs),
+            InstructedBy = instructing.Count < InstructingMin ? null
+                : instructing.SelectMany(static input => input.Trace.Values()).Where(static value => AttributeNames.IsTenant(value.Attribute)).Select(static value => value.Value)
+                    .Commonest((int)Math.Ceiling(InstructingOfOne * instructing.Count)),
         };
     }
 
@@ -128,16 +139,46 @@ internal sealed partial record InputFacts(
         return (most.Key, most.Count() / (double)bad.Count, usual / (double)Math.Max(1, good.Count), most.First());
     }
 
-    /// <summary>What was asked is in the first span that says it; instructions may only show in a later one.</summary>
-    private static List<Input> Inputs(IReadOnlyList<TraceFacts> traces)
+    /// <summary>
+    /// The operation whose inputs are compared. A search is asked in other words than a model, which is given what was found as well: were the spans of one of the two
+    /// missing on a side, all that is asked would look new. So that which most traces of both sides have; of several, the one that comes first.
+    /// </summary>
+    private static string? KindOf(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good)
+    {
+        Dictionary<string, (int Bad, int Good, int Place)> kinds = new(StringComparer.Ordinal);
+        foreach (var (trace, isBad) in bad.Select(static trace => (trace, true)).Concat(good.Select(static trace => (trace, false))))
+        {
+            var place = 0;
+            foreach (var kind in Saying(trace).Select(static span => span.GenAi.Operation).Distinct(StringComparer.Ordinal))
+            {
+                var known = kinds.GetValueOrDefault(kind);
+                kinds[kind] = (known.Bad + (isBad ? 1 : 0), known.Good + (isBad ? 0 : 1), known.Place + place++);
+            }
+        }
+
+        double Both(KeyValuePair<string, (int Bad, int Good, int Place)> kind) => Math.Min(kind.Value.Bad / (double)bad.Count, kind.Value.Good / (double)good.Count);
+        var most = kinds.Select(Both).DefaultIfEmpty(0).Max();
+        return kinds.Where(kind => Both(kind) >= AboutAsMany * most)
+            .OrderBy(static kind => kind.Value.Place / (double)(kind.Value.Bad + kind.Value.Good)).ThenBy(static kind => kind.Key, StringComparer.Ordinal)
+            .Select(static kind => kind.Key).FirstOrDefault();
+    }
+
+    private const double AboutAsMany = 0.9;
+
+    /// <summary>Spans that say what was asked, in the order of time.</summary>
+    private static List<SpanSummary> Saying(TraceFacts trace) =>
+        [.. trace.Spans.Where(static span => span.GenAi.InputPreview.Length > 0 && span.GenAi.Operation is not ("tool" or "memory" or "guardrail" or "mcp")).OrderBy(static span => span.StartUnixNanos)];
+
+    /// <summary>What was asked is in the first span of the kind; instructions may only show in a later one.</summary>
+    private static List<Input> Inputs(IReadOnlyList<TraceFacts> traces, string? kind)
     {
         List<Input> inputs = [];
         foreach (var trace in traces)
         {
-            var saying = trace.Spans.Where(static span => span.GenAi.InputPreview.Length > 0 && span.GenAi.Operation is not ("tool" or "memory" or "guardrail" or "mcp")).OrderBy(static span => span.StartUnixNanos).ToList();
-            if (saying.Count > 0 && WordsOf(saying[0].GenAi.InputPreview) is { Count: > 0 } words)
+            var saying = Saying(trace);
+            if (saying.Find(span => string.Equals(span.GenAi.Operation, kind, StringComparison.Ordinal)) is { } first && WordsOf(first.GenAi.InputPreview) is { Count: > 0 } words)
             {
-                inputs.Add(new Input(saying[0], words, saying.Find(static span => Instructions().IsMatch(span.GenAi.InputPreview))));
+                inputs.Add(new Input(trace, first, words, saying.Find(static span => Instructions().IsMatch(span.GenAi.InputPreview))));
             }
         }
 
@@ -166,7 +207,7 @@ internal sealed partial record InputFacts(
 
     private static double Share<T>(List<T> items, Predicate<T> has) => items.Count(item => has(item)) / (double)items.Count;
 
-    private sealed record Input(SpanSummary Span, HashSet<string> Words, SpanSummary? Instructing);
+    private sealed record Input(TraceFacts Trace, SpanSummary Span, HashSet<string> Words, SpanSummary? Instructing);
 
     [GeneratedRegex(@"\p{L}+", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
     private static partial Regex Word();

@@ -28,7 +28,7 @@ internal sealed record Shift(
     private const double ZAgreeing = 1;
 
     /// <summary>Of a share every single observation counts over all windows, so more can be asked: two of three requests by chance look like an outage.</summary>
-    private const double ZAgreeingShare = 2.5;
+    private const double ZAgreeingShare = 2;
 
     /// <summary>Windows needed on each side; fewer are no comparison.</summary>
     public const int WindowsMin = 2;
@@ -66,6 +66,9 @@ internal sealed record Shift(
 
     /// <summary>Set when it is of one part of the requests: read of traces, not of the stored series, which is of all.</summary>
     public ShiftPart? Part { get; init; }
+
+    /// <summary>A score that an evaluator of ours gives: it says the same of the same text for ever, so what moved are the texts.</summary>
+    public bool IsOurs { get; init; }
 
     public Evidence Evidence => Part is { } part
         ? new("span", part.Example, $"For {part.Whose.Attribute} {part.Whose.Value} {Words}.")

@@ -134,8 +134,7 @@ internal sealed class ProjectFeatures
             }
 
             // Our own come a little after the call that they judge: they are no sign that more is coming. A language model's are judged as an application's are.
-            var evaluator = scores.Evaluator[row];
-            var isOurs = evaluator.StartsWith(StoredScore.BuiltInPrefixUtf8) && !evaluator[StoredScore.BuiltInPrefixUtf8.Length..].StartsWith("judge_"u8);
+            var isOurs = StoredScore.IsBuiltIn(scores.Evaluator[row]);
             if (!isOurs)
             {
                 service.LastArrival = now;

@@ -51,9 +51,12 @@ internal static class NewTopicTest
         return [.. tested.Where((_, i) => found[i])];
     }
 
-    /// <summary>Its newest calls fail about as often as others, or nothing was said of it for a day.</summary>
+    /// <summary>Nobody asks about it any more while others ask: it fails nobody.</summary>
+    private static readonly long GoneNanos = TimeSpan.FromHours(1).Ticks * 100;
+
+    /// <summary>Its newest calls fail about as often as others, or nothing was said of it for an hour in which other things were.</summary>
     public static bool IsOver(Topic topic, double restFailedShare, long nanos) =>
-        (topic.HasRecent && topic.RecentFailedShare <= restFailedShare + BackWithin) || nanos - topic.NewestNanos > Span;
+        (topic.HasRecent && topic.RecentFailedShare <= restFailedShare + BackWithin) || nanos - topic.NewestNanos > GoneNanos;
 }
 
 /// <summary>A topic whose share of the calls moved.</summary>

@@ -8,8 +8,18 @@ public sealed record StoredScore(string Service, TraceId TraceId, SpanId SpanId,
     /// <summary>Begins <see cref="Evaluator"/> of what a built-in evaluator said; name and version follow.</summary>
     public const string BuiltInPrefix = "faultline/";
 
+    /// <summary>A language model's that is asked by us: its name begins with this after <see cref="BuiltInPrefix"/>.</summary>
+    public const string JudgePrefix = "judge_";
+
     /// <summary><see cref="BuiltInPrefix"/> as a batch has it.</summary>
     public static ReadOnlySpan<byte> BuiltInPrefixUtf8 => "faultline/"u8;
+
+    /// <summary>Given by code of ours, which says the same of the same text; a language model that judges for us does not.</summary>
+    public static bool IsBuiltIn(string evaluator) =>
+        evaluator.StartsWith(BuiltInPrefix, StringComparison.Ordinal) && !evaluator.AsSpan(BuiltInPrefix.Length).StartsWith(JudgePrefix, StringComparison.Ordinal);
+
+    /// <inheritdoc cref="IsBuiltIn(string)"/>
+    public static bool IsBuiltIn(ReadOnlySpan<byte> evaluator) => evaluator.StartsWith(BuiltInPrefixUtf8) && !evaluator[BuiltInPrefixUtf8.Length..].StartsWith("judge_"u8);
 }
 
 /// <summary>Questions asked of stored evaluation scores.</summary>

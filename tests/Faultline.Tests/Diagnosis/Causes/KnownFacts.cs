@@ -37,10 +37,11 @@ internal sealed class KnownFacts
     public static StoredAttribute Attribute(string key, string value) => new(key, value, default);
 
     /// <summary>A feature that was steady at one value for an hour, and has another since.</summary>
-    public KnownFacts Moved(Feature feature, double before, double after, string dimension = "")
+    /// <param name="isOurs">A score that one of our evaluators gave.</param>
+    public KnownFacts Moved(Feature feature, double before, double after, string dimension = "", bool isOurs = false)
     {
         static List<StoredWindow> Windows(long from, int count, double value) => [.. Enumerable.Range(0, count).Select(i => new StoredWindow(from + i, value * (1 + (0.01 * (i % 3))), 10))];
-        _shifts.Add(Shift.Between(Service, "", feature, dimension, Windows(0, 60, before), Windows(60, 20, after), Onset.AddHours(-1), Onset.AddMinutes(4)));
+        _shifts.Add(Shift.Between(Service, "", feature, dimension, Windows(0, 60, before), Windows(60, 20, after), Onset.AddHours(-1), Onset.AddMinutes(4)) with { IsOurs = isOurs });
         return this;
     }
 

@@ -148,6 +148,19 @@ public sealed class ServiceTopicsTests
     }
 
     [Fact]
+    public void A_failing_topic_that_nobody_asks_about_any_more_is_over_after_an_hour()
+    {
+        var talk = new SimulatedTalk(31) { Failing = 0.03 };
+        talk.Pass(TimeSpan.FromHours(6), 5, Usual);
+        talk.Pass(TimeSpan.FromMinutes(40), 5, [0.45, 0.25, 0.18, 0, 0, 0.12], subject => subject == 5 ? 0.9 : 0.03);
+        var finding = Assert.Single(talk.Raised);
+        talk.Pass(TimeSpan.FromMinutes(50), 5, Usual);
+        Assert.DoesNotContain(talk.Report.News, news => news is FindingNews.Cleared cleared && cleared.FindingId == finding.Id);
+        talk.Pass(TimeSpan.FromMinutes(20), 5, Usual);
+        Assert.Contains(talk.Report.News, news => news is FindingNews.Cleared cleared && cleared.FindingId == finding.Id);
+    }
+
+    [Fact]
     public void A_new_topic_that_goes_well_and_an_old_one_that_always_failed_are_none()
     {
         var talk = new SimulatedTalk(41);
