@@ -157,11 +157,17 @@ internal sealed class CaseProjection(BlobStore blobs)
                 return (view, Us, view.Title);
             case SymptomsAdded added:
                 _findings[added.Case].Add(added.FindingId);
-                _openFindings[added.Case].Add(added.FindingId);
                 var finding = Read<Finding>(added.Context);
+                // What is said changes with a fault, but is told by far longer windows: it holds no case open that something else opened.
+                var holds = finding is not { IsOfTopics: true } || finding.Id == view.FindingId;
+                if (holds)
+                {
+                    _openFindings[added.Case].Add(added.FindingId);
+                }
+
                 var more = finding is null ? view : view with
                 {
-                    SymptomsClearedAt = null,
+                    SymptomsClearedAt = holds ? null : view.SymptomsClearedAt,
                     Severity = Higher(view.Severity, finding.Severity),
                     Symptoms = finding.Id == view.FindingId ? finding.Symptoms : [.. view.Symptoms, .. finding.Symptoms.Where(symptom => view.Symptoms.All(known => known.Feature != symptom.Feature))],
                     BadTraces = [.. view.BadTraces.Union(finding.BadTraces.Select(trace => trace.ToString()), StringComparer.Ordinal).Take(10)],
@@ -206,8 +212,8 @@ internal sealed class CaseProjection(BlobStore blobs)
                 };
                 return (view with { Verification = new VerificationStatus(view.VerificationQuery, ran.At, ran.Outcome == "no_data" ? null : ran.Outcome == "passed", said) }, Us, said);
             case SymptomsCleared cleared:
-                _openFindings[cleared.Case].Remove(cleared.FindingId ?? view.FindingId);
-                return (view with { SymptomsClearedAt = _openFindings[cleared.Case].Count == 0 ? cleared.At : null }, Us, $"The figures are usual again since {cleared.At:u}");
+                var held = _openFindings[cleared.Case].Remove(cleared.FindingId ?? view.FindingId);
+                return (!held ? view : view with { SymptomsClearedAt = _openFindings[cleared.Case].Count == 0 ? cleared.At : null }, Us, $"The figures are usual again since {cleared.At:u}");
             case CaseResolved resolved:
                 var reason = resolved.Reason is null ? null : blobs.Get(resolved.Reason) ?? Gone;
                 return (

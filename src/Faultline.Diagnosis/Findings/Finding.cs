@@ -50,6 +50,11 @@ public sealed record Finding
     /// <summary>Which detector or watcher fired: <c>baseline</c>, <c>agent_loop</c>, …</summary>
     public required string Trigger { get; init; }
 
+    /// <summary>The <see cref="Trigger"/> of what prompts and outputs say: topics that fail, and drift.</summary>
+    public const string OfTopics = "topics";
+
+    public bool IsOfTopics => string.Equals(Trigger, OfTopics, StringComparison.Ordinal);
+
     /// <summary>The finding in words, a case's title.</summary>
     public required string Title { get; init; }
 

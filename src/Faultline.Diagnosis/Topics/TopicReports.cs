@@ -44,8 +44,6 @@ public static class TopicSeries
 /// <summary>How one side of a service is written as series and said as findings.</summary>
 internal sealed class TopicReports(TopicOwner owner)
 {
-    public const string Trigger = "topics";
-
     public const int WordsShown = 8;
 
     private const int TracesMax = 10;
@@ -164,11 +162,11 @@ internal sealed class TopicReports(TopicOwner owner)
         string feature, long onsetNanos, long endNanos, string title, FailureClass failureClass, Severity severity, Symptom symptom, IReadOnlyList<TraceId> bad, IReadOnlyList<TraceId> good,
         string verification) => new()
         {
-            Id = OpenFinding.IdOf(owner.Project, owner.Environment, owner.Service, $"{Trigger}\0{feature}\0{NameOf(owner.Side)}\0{symptom.Query}", onsetNanos / 1_000_000_000),
+            Id = OpenFinding.IdOf(owner.Project, owner.Environment, owner.Service, $"{Finding.OfTopics}\0{feature}\0{NameOf(owner.Side)}\0{symptom.Query}", onsetNanos / 1_000_000_000),
             Project = owner.Project,
             Environment = owner.Environment,
             Service = owner.Service,
-            Trigger = Trigger,
+            Trigger = Finding.OfTopics,
             Title = title,
             FailureClass = failureClass,
             OnsetAt = At(onsetNanos),

@@ -81,6 +81,37 @@ public sealed class CaseBookTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_said_holds_no_case_open_that_something_else_opened()
+    {
+        var first = Fault();
+        await RaiseAsync(first);
+        var said = Fault(id: "fnd-2", feature: "prompt_drift") with { Trigger = Finding.OfTopics, OnsetAt = first.OnsetAt.AddMinutes(20) };
+        await RaiseAsync(said);
+        var cleared = first.OnsetAt.AddMinutes(40);
+        await _book.ClearedAsync(first.Id, cleared, default);
+        Assert.Equal(cleared, View().SymptomsClearedAt);
+
+        // What was said is usual again a day later; that is no end of what ended long before.
+        await _book.ClearedAsync(said.Id, cleared.AddDays(1), default);
+        Assert.Equal(cleared, View().SymptomsClearedAt);
+
+        var next = Fault(id: "fnd-3") with { OnsetAt = cleared.AddDays(1), DetectedAt = cleared.AddDays(1).AddMinutes(1) };
+        Assert.True((await RaiseAsync(next)).IsNew);
+    }
+
+    [Fact]
+    public async Task A_case_that_what_is_said_opened_is_over_when_that_is()
+    {
+        var said = Fault(feature: "prompt_drift") with { Trigger = Finding.OfTopics };
+        await RaiseAsync(said);
+        await RaiseAsync(said with { Symptoms = [.. said.Symptoms, new Symptom("topic_failure_share", "a topic fails", "q", 0, 0, 0.1, 0.8, "1")] });
+        Assert.Null(View().SymptomsClearedAt);
+
+        await _book.ClearedAsync(said.Id, Now.AddHours(1), default);
+        Assert.Equal(Now.AddHours(1), View().SymptomsClearedAt);
+    }
+
+    [Fact]
     public async Task A_finding_of_another_service_is_another_case()
     {
         await RaiseAsync(Fault());
