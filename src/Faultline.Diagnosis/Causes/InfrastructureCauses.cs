@@ -1,5 +1,6 @@
 using Faultline.Diagnosis.Facts;
 using Faultline.Diagnosis.Features;
+using Faultline.Telemetry.Changes;
 
 namespace Faultline.Diagnosis.Causes;
 
@@ -91,14 +92,17 @@ internal static class InfrastructureCauses
             .Supports(3.7, wait.Evidence)
             .Supports(0.7, Flooded(facts) is null ? facts.Rose(FeatureTable.Calls)?.Evidence : null)
             .Contradicts(2.5, Flooded(facts)?.Evidence)
-            .Supports(1, facts.Metrics.FirstOrDefault(metric => metric.Rose && metric.IsOf("queue", "waiting", "pending", "backlog", "inflight", "in_flight"))?.Evidence)
-            .Contradicts(1.5, facts.Differs(AttributeNames.Release) is { } release ? facts.Cite(release) : null);
-        if (facts.Change("config") is { } change && change.Change.Detail.ContainsAny("worker", "scal", "replica", "concurren", "pool", "thread"))
+            .Supports(1, facts.Metrics.FirstOrDefault(metric => metric.Rose && metric.IsOf("queue", "waiting", "pending", "backlog", "inflight", "in_flight"))?.Evidence);
+        var scaled = facts.Change("config") is { } change && change.Change.Detail.ContainsAny("worker", "scal", "replica", "concurren", "pool", "thread") ? change : ((ChangeEvent Change, double Nearness)?)null;
+        if (scaled is { } fewer)
         {
-            candidate.Supports(0.7 * change.Nearness, facts.Cite(change.Change));
+            candidate.Supports(0.7 * fewer.Nearness, facts.Cite(fewer.Change));
         }
 
-        return candidate;
+        // A release that brings the waiting with it, no more requests coming and nobody having scaled anything, is what does it.
+        return facts.Differs(AttributeNames.Release) is { } release
+            ? candidate.Contradicts(scaled is null && facts.Rose(FeatureTable.Calls) is null ? 3 : 1.5, facts.Cite(release))
+            : candidate;
     }
 
     /// <summary>So many times the requests that waiting is what they bring: the load is the cause.</summary>

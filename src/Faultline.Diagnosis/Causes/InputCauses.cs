@@ -15,14 +15,18 @@ internal static class InputCauses
             yield return traffic;
         }
 
+        if (facts.Inputs is { AreNew: true })
+        {
+            yield return NewInputs(facts, facts.Inputs);
+        }
+        else if (facts.Worse(FeatureTable.NewInput) is { After: > MostNew } counted)
+        {
+            yield return NewWords(facts, counted);
+        }
+
         if (facts.Inputs is not { } inputs)
         {
             yield break;
-        }
-
-        if (inputs.AreNew)
-        {
-            yield return NewInputs(facts, inputs);
         }
 
         if (Abuse(facts, inputs) is { } abuse)
@@ -76,8 +80,17 @@ internal static class InputCauses
             candidate.Contradicts(2.5, facts.Rose(part)?.Evidence);
         }
 
+        if (written is null)
+        {
+            // Where what users wrote can be read and is as long as ever, they did not write more; where it cannot, nobody saw that they did.
+            candidate.Lacks(facts.Inputs switch { null => 0.5, { CharactersBad: < ReadWhole } => 2, _ => 1 });
+        }
+
         return SessionGrowth.Of(facts.Bad).IsMoreThan(SessionGrowth.Of(facts.Good)) ? candidate.Lacks(2) : candidate;
     }
+
+    /// <summary>Characters up to which an input is read as it was: previews are cut off beyond.</summary>
+    private const double ReadWhole = 200;
 
     /// <summary>Inputs that much longer are more than chance.</summary>
     private const double LongerMin = 1.3;
@@ -91,13 +104,24 @@ internal static class InputCauses
             .Contradicts(2, facts.Worse(FeatureTable.UnfilledShare)?.Evidence)
             .Contradicts(2, inputs.Instructed(0.1));
 
+    /// <summary>That most requests are in other words was counted when they came; of the few whose texts are compared it does not show.</summary>
+    private static Candidate NewWords(CaseFacts facts, Shift words) =>
+        new Candidate("input_language_or_topic_shifted", facts.Finding.Service, $"Requests to {facts.Finding.Service} are in words that none before used: another topic, or another language.", -0.8)
+            .Supports(3, words.Evidence)
+            .Contradicts(1.5, facts.Differs(AttributeNames.Prompt, AttributeNames.ModelResponded, AttributeNames.EmbeddingModel) is { } changed ? facts.Cite(changed) : null)
+            .Contradicts(2, facts.Worse(FeatureTable.UnfilledShare)?.Evidence)
+            .Contradicts(2, facts.Inputs is { } inputs ? inputs.Instructed(0.1) ?? Phrase(inputs) ?? (SourceOf(inputs) is { } one ? Cite(one) : null) : null);
+
+    /// <summary>A share of requests in new words that is most of them.</summary>
+    private const double MostNew = 0.5;
+
     /// <summary>How many more of the bad requests than of the good ones tell the model to leave its instructions, when that is what is wrong.</summary>
     internal const double ManyInstructed = 0.08;
 
     private static Candidate? Abuse(CaseFacts facts, InputFacts inputs)
     {
         var instructed = inputs.Instructed(ManyInstructed);
-        var source = inputs.Source is { } one && one.Bad > 0.2 && one.Bad > (3 * one.Good) + 0.05 ? inputs.Source : null;
+        var source = SourceOf(inputs);
         var phrase = facts.Rose(FeatureTable.Calls) is null ? null : Phrase(inputs);
         if (instructed is null && source is null && phrase is null)
         {
@@ -112,9 +136,16 @@ internal static class InputCauses
             : $"{facts.Finding.Service} gets more requests than before, and what is new in them is word for word the same: a machine sends them.", -0.8)
             .Supports(4, instructed)
             .Supports(instructed is null && source is null ? 3 : 0.5, phrase)
-            .Supports(source is { Bad: > 0.6 } many && many.Bad > many.Good + 0.4 ? 3.2 : 2, source is { } from ? Cite(from.Example, $"{from.Name} sent {AttributeNames.Percent(from.Bad)} of the bad requests and {AttributeNames.Percent(from.Good)} of the good ones; one of them") : null)
+            .Supports(source is { Bad: > 0.6 } many && many.Bad > many.Good + 0.4 ? 3.2 : 2, source is { } from ? Cite(from) : null)
             .Supports(source is null ? 0.3 : 1, facts.Rose(FeatureTable.Calls)?.Evidence);
     }
+
+    /// <summary>A user that sends far more of the bad requests than of the good ones.</summary>
+    private static (string Name, double Bad, double Good, SpanSummary Example)? SourceOf(InputFacts inputs) =>
+        inputs.Source is { } one && one.Bad > 0.2 && one.Bad > (3 * one.Good) + 0.05 ? inputs.Source : null;
+
+    private static Evidence? Cite((string Name, double Bad, double Good, SpanSummary Example) source) =>
+        Cite(source.Example, $"{source.Name} sent {AttributeNames.Percent(source.Bad)} of the bad requests and {AttributeNames.Percent(source.Good)} of the good ones; one of them");
 
     private static Evidence? Phrase(InputFacts inputs) =>
         inputs.Phrase is { } phrase ? Cite(phrase.Example, $"{AttributeNames.Percent(phrase.Bad)} of the bad requests say “{phrase.Words}”, next to none of the good ones; one of them") : null;

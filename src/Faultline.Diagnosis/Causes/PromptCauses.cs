@@ -37,9 +37,13 @@ internal static class PromptCauses
             yield return new Candidate("context_truncated", facts.Finding.Service, $"Prompts of {facts.Finding.Service} are cut off at {ceiling.Tokens} tokens.", -1)
                 .Supports(4, ceiling.Evidence)
                 .Supports(0.5, facts.Rose(FeatureTable.InputTokens)?.Evidence)
-                .Contradicts(2.5, facts.Worse(FeatureTable.RetrievalEmpty)?.Evidence);          // prompts without a document are about as long, too
+                .Contradicts(2.5, facts.Worse(FeatureTable.RetrievalEmpty)?.Evidence)          // prompts without a document are about as long, too
+                .Contradicts(2, facts.Of(FeatureTable.InputTokens) is { IsKnown: true, IsAbnormal: false } same && same.After > AsLong * same.Before ? same.Evidence : null);
         }
     }
+
+    /// <summary>Prompts that are as long as this part of what they were had nothing taken away.</summary>
+    private const double AsLong = 0.95;
 
     /// <summary>Conversations that are sent along whole: more messages a call, or input that grows from turn to turn.</summary>
     private static Candidate? History(CaseFacts facts)

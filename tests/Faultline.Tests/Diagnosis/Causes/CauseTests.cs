@@ -305,4 +305,47 @@ public sealed class CauseTests
         Assert.True(verdict.Hypotheses[0].Cause is "telemetry_missing", Said(verdict));
         Assert.DoesNotContain(verdict.Hypotheses, static one => one is { Cause: "input_language_or_topic_shifted", For.Count: > 1 } or { Cause: "input_language_or_topic_shifted", Confidence: > 0.1 });
     }
+
+    [Fact]
+    public void A_release_that_brings_waiting_with_it_is_no_queue_unless_more_requests_or_fewer_workers_do()
+    {
+        static KnownFacts Waiting() => new KnownFacts { FailureClass = FailureClass.LATENCY_REGRESS, Spans = static (_, bad) => [Call() with { Release = bad ? "1.30.0" : "1.29.6" }] }
+            .Moved(FeatureTable.Wait, 0.01, 0.7).Moved(FeatureTable.LatencyP50, 1.5, 5.5);
+        var released = Waiting().Conclude();
+        Assert.True(released.Hypotheses[0] is { Cause: "deploy_regressed", Confidence: > 0.5 }, Said(released));
+
+        var scaled = Waiting().Changed("config", "fewer workers to save cost").Conclude();
+        Assert.True(scaled.Hypotheses[0].Cause is "queueing", Said(scaled));
+    }
+
+    [Fact]
+    public void Prompts_that_end_at_one_length_and_are_as_long_as_ever_are_not_cut()
+    {
+        static SpanSummary Sized(long tokens) => KnownFacts.Span("chat", KnownFacts.Nothing with { Operation = "chat", ModelRequested = "gpt-4o", InputTokens = tokens });
+        static KnownFacts Of() => new() { FailureClass = FailureClass.CONTEXT_OVERFLOW, Spans = static (i, bad) => [Sized(bad ? (i % 2 == 0 ? 323 : 300 + i % 5) : 300 + (4 * i))] };
+        var cut = Of().Moved(FeatureTable.InputTokens, 420, 315).Conclude();
+        Assert.Contains(cut.Hypotheses, static one => one is { Cause: "context_truncated", Confidence: > 0.5 });
+
+        var asEver = Of().Moved(FeatureTable.InputTokens, 320, 318).Conclude();
+        Assert.DoesNotContain(asEver.Hypotheses, static one => one is { Cause: "context_truncated", Confidence: > 0.5 });
+    }
+
+    [Fact]
+    public void Longer_prompts_are_the_users_only_where_somebody_saw_that_they_wrote_more()
+    {
+        static Verdict Of(Func<int, bool, string> input) => new KnownFacts { FailureClass = FailureClass.TOKEN_EXPLOSION, Spans = (i, bad) => [Call(input: input(i, bad))] }
+            .Moved(FeatureTable.InputTokens, 150, 600).Conclude();
+        var written = Of(static (i, bad) => bad ? $"Which vaccines does clinic number {i} offer to travellers who go to the coast, and which of them are paid for by the insurance of number {i}" : $"Which vaccines does clinic {i} offer");
+        Assert.True(written.Hypotheses[0] is { Cause: "traffic_shifted", Confidence: > 0.5 }, Said(written));
+
+        var asEver = Of(static (i, _) => $"Which vaccines does clinic {i} offer");
+        Assert.False(asEver.Hypotheses[0] is { Cause: "traffic_shifted", Confidence: > 0.5 }, Said(asEver));
+    }
+
+    [Fact]
+    public void New_words_that_were_counted_as_they_came_tell_another_topic_where_no_text_is_left()
+    {
+        var verdict = new KnownFacts { Spans = static (_, _) => [Call()] }.Moved(FeatureTable.NewInput, 0, 0.87).Moved(Relevance, 0.8, 0.55).Conclude();
+        Assert.True(verdict.Hypotheses[0] is { Cause: "input_language_or_topic_shifted", Confidence: > 0.5 }, Said(verdict));
+    }
 }
