@@ -59,7 +59,10 @@ internal static class InfrastructureCauses
         }
 
         return facts.Change("deploy") is { } change && change.Nearness > CaseFacts.NearMin
-            ? new Candidate("deploy_regressed", change.Change.Service, $"{change.Change.Service} was deployed shortly before the onset.", -1).Supports(1.5 * change.Nearness, facts.Cite(change.Change)).Supports(1.5 * change.Nearness, ByItself(facts)).Contradicts(2, OnlySilent(facts))
+            ? new Candidate("deploy_regressed", change.Change.Service, $"{change.Change.Service} was deployed shortly before the onset.", -1)
+                .Supports(1.5 * change.Nearness, facts.Cite(change.Change))
+                .Supports(1.5 * change.Nearness, ByItself(facts))
+                .Contradicts(2, OnlySilent(facts))
             : null;
     }
 

@@ -84,6 +84,7 @@ internal static class LookAlikes
         var prompt = Usual(static span => span.GenAi.PromptName, "chat", "completion");
         var tool = Usual(static span => span.GenAi.Tool, "tool");
         var agent = Usual(static span => span.GenAi.Agent, "agent");
+        var judged = facts.BadScores.FirstOrDefault(static score => !score.IsOurs);
         return cause switch
         {
             "index_stale" => With(retrieves, DataSources.Weakest(facts), FeatureTable.RetrievalTopScore, FeatureTable.RetrievalMeanScore),
@@ -119,7 +120,7 @@ internal static class LookAlikes
             "deploy_regressed" => With(facts.Change("deploy") is not null, service),
             "traffic_shifted" => With(true, service, FeatureTable.Calls),
             "input_language_or_topic_shifted" or "abuse_or_injection" => With(facts.Inputs is null, service),
-            "evaluator_changed" => With(facts.BadScores.Any(static score => !score.IsOurs), facts.BadScores.FirstOrDefault(static score => !score.IsOurs)?.Feature.Words),
+            "evaluator_changed" => With(judged is not null, judged?.Feature.Words),
             _ => default,       // nothing but facts of its own says that it may be
         };
     }

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Faultline.Telemetry.Spans;
 
 namespace Faultline.Diagnosis.Findings;
@@ -53,6 +54,7 @@ public sealed record Finding
     /// <summary>The <see cref="Trigger"/> of what prompts and outputs say: topics that fail, and drift.</summary>
     public const string OfTopics = "topics";
 
+    [JsonIgnore]
     public bool IsOfTopics => string.Equals(Trigger, OfTopics, StringComparison.Ordinal);
 
     /// <summary>The finding in words, a case's title.</summary>
