@@ -82,7 +82,7 @@ internal static class InfrastructureCauses
 
     /// <summary>A stage that is silent while requests are answered as before: the release may have silenced it, it broke nothing. Our own scores say little of it: they judge by what is told.</summary>
     private static Evidence? OnlySilent(CaseFacts facts) =>
-        !facts.IsBad(FeatureTable.ErrorRate) && !facts.IsBad(FeatureTable.LatencyP50) && !facts.BadScores.Any(static score => !score.IsOurs) ? facts.Worse(FeatureTable.StageMissing)?.Evidence : null;
+        !facts.IsBad(FeatureTable.ErrorRate) && !facts.IsBad(FeatureTable.LatencyP50) && !facts.BadAppScores.Any() ? facts.Worse(FeatureTable.StageMissing)?.Evidence : null;
 
     private static Candidate? Queueing(CaseFacts facts)
     {
@@ -207,7 +207,7 @@ internal static class InfrastructureCauses
         // A reranker that is gone is a fault of its own; a stage that fails before it reports is no missing telemetry.
         var candidate = new Candidate("telemetry_missing", facts.Finding.Service, $"{Findings.Sentences.Capital(stages[0].Dimension)} spans of {stages[0].Service} stopped at the onset while requests go on.", -0.5)
             .Supports(stages.TrueForAll(stage => stage.Dimension is "rerank") ? 1.2 : 3.4, stages[0].Evidence);
-        foreach (var worse in facts.BadScores.Where(static score => !score.IsOurs).Take(1))
+        foreach (var worse in facts.BadAppScores.Take(1))
         {
             candidate.Contradicts(1.5, worse.Evidence);
         }

@@ -84,7 +84,7 @@ internal static class LookAlikes
         var prompt = Usual(static span => span.GenAi.PromptName, "chat", "completion");
         var tool = Usual(static span => span.GenAi.Tool, "tool");
         var agent = Usual(static span => span.GenAi.Agent, "agent");
-        var judged = facts.BadScores.FirstOrDefault(static score => !score.IsOurs);
+        var judged = facts.BadAppScores.FirstOrDefault();
         return cause switch
         {
             "index_stale" => With(retrieves, DataSources.Weakest(facts), FeatureTable.RetrievalTopScore, FeatureTable.RetrievalMeanScore),

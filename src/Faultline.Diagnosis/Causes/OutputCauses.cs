@@ -130,7 +130,7 @@ internal static class OutputCauses
     /// <summary>Scores moved, texts did not.</summary>
     private static Candidate? Evaluator(CaseFacts facts)
     {
-        var scores = facts.BadScores.Where(static score => !score.IsOurs).ToList();
+        var scores = facts.BadAppScores.ToList();
         if (scores.Count == 0)
         {
             return null;

@@ -76,6 +76,9 @@ internal sealed record CaseFacts
 
     public IEnumerable<Shift> BadScores => Shifts.Where(shift => shift.IsBad && shift.Feature.IsScore).OrderByDescending(Rank);
 
+    /// <summary>Those of them that the application's evaluators gave.</summary>
+    public IEnumerable<Shift> BadAppScores => BadScores.Where(static score => !score.IsOurs);
+
     /// <summary>The value that bad traces have and good ones lack, of one of these attributes.</summary>
     public Distinction? Differs(params ReadOnlySpan<string> attributes)
     {

@@ -111,11 +111,12 @@ internal sealed class FactsReader(TelemetrySource source)
             shifts = OfPart(shifts, await PartShiftsAsync(finding, part, shifts, before, traces, to, cancel));
         }
 
+        shifts = [.. shifts.Select(shift => shift.AsDetected(finding.Symptoms))];
         var ours = await OursAsync(finding, shifts, to, cancel);
         return new CaseFacts
         {
             Finding = finding,
-            Shifts = [.. shifts.Select(shift => shift.AsDetected(finding.Symptoms) with { IsOurs = ours.Contains((shift.Service, shift.Feature.Name)) })],
+            Shifts = [.. shifts.Select(shift => shift with { IsOurs = ours.Contains((shift.Service, shift.Feature.Name)) })],
             Bad = bad,
             Good = good,
             Distinctions = distinctions,
@@ -296,10 +297,18 @@ internal sealed class FactsReader(TelemetrySource source)
         return ActiveWindows.Always;
     }
 
-    /// <summary>Scores that a built-in evaluator gave since the onset. A language model that judges for us may change as any other does.</summary>
+    /// <summary>
+    /// Scores that a built-in evaluator gave since the onset; not asked for where no score got worse, for then nobody wants to know. A language model that judges for us may
+    /// change as any other does.
+    /// </summary>
     private async Task<HashSet<(string Service, string Feature)>> OursAsync(Finding finding, List<Shift> shifts, DateTimeOffset to, CancellationToken cancel)
     {
         HashSet<(string Service, string Feature)> ours = [];
+        if (!shifts.Exists(static shift => shift is { IsBad: true, Feature.IsScore: true }))
+        {
+            return ours;
+        }
+
         foreach (var (service, feature) in shifts.Where(static shift => shift is { IsKnown: true, Feature.IsScore: true }).Select(static shift => (shift.Service, shift.Feature.Name)).Distinct())
         {
             var scores = await source.Scores(finding.Project, service, feature[FeatureTable.ScorePrefix.Length..], Nanos(finding.OnsetAt), Nanos(to), 1, cancel);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Faultline.Store.Scores;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -27,7 +28,7 @@ public sealed partial record Rubric(
     public static IReadOnlyList<string> ShippedNames { get; } = [.. Shipped.Select(rubric => rubric.Name)];
 
     /// <summary>Of its score, metric and figures.</summary>
-    public string ScoreName => "judge_" + Name;
+    public string ScoreName => StoredScore.JudgePrefix + Name;
 
     internal bool NeedsDocuments => Needs.Contains("documents", StringComparer.Ordinal);
 
