@@ -3,7 +3,9 @@ using Xunit;
 
 namespace Faultline.Tests.Composition;
 
-/// <summary>Five weeks in which nobody sends anything.</summary>
+/// <summary>Five weeks in which nobody sends anything. Alone, because the heap that it watches is that of the process.</summary>
+[Collection(nameof(QuietMonthTests))]
+[CollectionDefinition(nameof(QuietMonthTests), DisableParallelization = true)]
 public sealed class QuietMonthTests : StoreTest
 {
     private const int RoundsADay = 3;

@@ -184,7 +184,9 @@ internal static class Printer
                 var millis = DurationMath.ToMillis(literal.Seconds);
                 return millis == 0 ? "" : $" offset {(millis < 0 ? "-" : "")}{GoText.FormatDuration(Math.Abs(millis))}";
             case var expression:
-                return " offset " + Duration(expression);
+                // Without the sign, what follows would be read as part of the offset: "offset (5) + 1" is an offset of six seconds.
+                var text = Duration(expression);
+                return (text.StartsWith('(') ? " offset +" : " offset ") + text;
         }
     }
 
