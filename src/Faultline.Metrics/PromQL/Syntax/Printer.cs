@@ -183,10 +183,14 @@ internal static class Printer
             case DurationNode.Literal literal:
                 var millis = DurationMath.ToMillis(literal.Seconds);
                 return millis == 0 ? "" : $" offset {(millis < 0 ? "-" : "")}{GoText.FormatDuration(Math.Abs(millis))}";
+
+            // Without the sign, what follows would be read as part of the offset: "offset (5) + 1" is an offset of six seconds.
+            case DurationNode.Operation { Wrapped: true } operation:
+                return " offset +" + Duration(operation);
+            case DurationNode.Operation { Left: not null, Op: not (TokenKind.MinOf or TokenKind.MaxOf) } operation when At(timed).Length > 0:
+                return $" offset +({Duration(operation)})";
             case var expression:
-                // Without the sign, what follows would be read as part of the offset: "offset (5) + 1" is an offset of six seconds.
-                var text = Duration(expression);
-                return (text.StartsWith('(') ? " offset +" : " offset ") + text;
+                return " offset " + Duration(expression);
         }
     }
 
