@@ -96,7 +96,6 @@ internal static class MergesBench
         for (var group = 0; group < Groups; group++)
         {
             var rows = new SpanRows();
-            var capture = new CapturingEngine();
             for (var spans = 0; spans < perGroup; spans += SpansPerRequest)
             {
                 request.Fill(body, 1, sequence++, (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100);
@@ -109,8 +108,7 @@ internal static class MergesBench
                 rows.Append(batch);
             }
 
-            await rows.InsertAsync(capture, day, CancellationToken.None);
-            blocks.Add(capture.Last!);
+            blocks.Add(rows.Blocks(day).Single().Block);
         }
 
         return blocks;

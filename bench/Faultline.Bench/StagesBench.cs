@@ -67,17 +67,17 @@ internal static class StagesBench
             foreach (var requests in (int[])[1, 4, 16, 50])
             {
                 var rows = new SpanRows();
-                var capture = new CapturingEngine();
+                NativeBlock? last = null;
                 var day = (ushort)(DateTime.UtcNow - DateTime.UnixEpoch).TotalDays;
                 var some = batches[..requests];
                 Measure($"block of {requests * SpansPerRequest}", SpansPerRequest * requests, () =>
                 {
                     Array.ForEach(some, rows.Append);
-                    rows.InsertAsync(capture, day, CancellationToken.None).Wait();
+                    last = rows.Blocks(day).Single().Block;
                     rows.Clear();
                 });
-                Console.WriteLine($"  {capture.Last!.Bytes.Length / (SpansPerRequest * requests)} bytes a span, {capture.Last.ColumnCount} columns");
-                Measure($"insert of {requests * SpansPerRequest}", SpansPerRequest * requests, () => engine.InsertAsync("spans", [capture.Last]).Wait());
+                Console.WriteLine($"  {last!.Bytes.Length / (SpansPerRequest * requests)} bytes a span, {last.ColumnCount} columns");
+                Measure($"insert of {requests * SpansPerRequest}", SpansPerRequest * requests, () => engine.InsertAsync("spans", [last!]).Wait());
             }
 
             return 0;

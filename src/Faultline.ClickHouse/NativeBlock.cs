@@ -15,6 +15,8 @@ namespace Faultline.ClickHouse;
 /// <param name="buffer">Memory to write into; taken over until the insert is done. A larger one takes its place where it does not suffice.</param>
 public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
 {
+    private readonly ReadOnlyMemory<byte> _encoded;
+
     // The block starts with its number of columns, known only at the end: room for two varints is kept in front.
     private const int HeaderBytesMax = 20;
 
@@ -22,10 +24,18 @@ public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
     private byte[] _buffer = buffer is { Length: > HeaderBytesMax } ? buffer : GC.AllocateUninitializedArray<byte>(4096);
     private int _end = HeaderBytesMax;
 
+    /// <summary>A block that was encoded before, from <see cref="Bytes"/>. Its columns' names are in the bytes only.</summary>
+    public NativeBlock(int rowCount, ReadOnlyMemory<byte> encoded)
+        : this(rowCount, [])
+    {
+        _encoded = encoded;
+    }
+
     public int RowCount { get; } = rowCount >= 0 ? rowCount : throw new ArgumentOutOfRangeException(nameof(rowCount));
 
     public int ColumnCount => _columnNames.Count;
 
+    /// <summary>Empty for a block that was encoded before.</summary>
     public IReadOnlyList<string> ColumnNames => _columnNames;
 
     /// <summary>The memory it is in now, to be given to another block when this one is inserted.</summary>
@@ -36,6 +46,11 @@ public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
     {
         get
         {
+            if (!_encoded.IsEmpty)
+            {
+                return _encoded;
+            }
+
             Span<byte> header = stackalloc byte[HeaderBytesMax];
             var length = WriteVarint(header, 0, (ulong)_columnNames.Count);
             length = WriteVarint(header, length, (ulong)RowCount);

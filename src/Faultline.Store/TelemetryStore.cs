@@ -25,7 +25,7 @@ public sealed class TelemetryStore
         // What is being copied must not be deleted meanwhile.
         var turn = new Turn();
         Retention = new Tiers.RetentionStore(engine, turn, time);
-        Deletions = new Deletions.DeletionStore(engine, turn, time, () =>
+        Deletions = new Deletions.DeletionStore(engine, turn, time, writer.FlushAsync, () =>
         {
             writer.ForgetWrittenSeries();
             Samples.ForgetLabels();

@@ -92,7 +92,9 @@ public sealed class EmbeddedClickHouse : IClickHouse
             throw new ArgumentException(
                 $"The blocks of one insert have the same columns, but one has ({string.Join(", ", columns)}), another ({string.Join(", ", other.ColumnNames)}).", nameof(blocks));
         }
-        var sql = $"INSERT INTO {Quoted(table)} ({string.Join(", ", columns.Select(Quoted))})";
+
+        // Without names the engine takes the columns by those in the block, and gives the others their defaults.
+        var sql = columns.Count == 0 ? $"INSERT INTO {Quoted(table)}" : $"INSERT INTO {Quoted(table)} ({string.Join(", ", columns.Select(Quoted))})";
         await _writers.RunAsync(
             (connection, _) =>
             {

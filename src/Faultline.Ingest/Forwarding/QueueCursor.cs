@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Faultline.Store;
 using Microsoft.Win32.SafeHandles;
 
 namespace Faultline.Ingest.Forwarding;
@@ -48,7 +49,7 @@ internal sealed class QueueCursor : IDisposable
         BinaryPrimitives.WriteInt64LittleEndian(slot[16..], sent.Segment);
         BinaryPrimitives.WriteInt64LittleEndian(slot[24..], sent.Offset);
         BinaryPrimitives.WriteInt64LittleEndian(slot[32..], underWayEnd);
-        BinaryPrimitives.WriteUInt32LittleEndian(slot, QueueRecord.Crc32C(slot[8..]));
+        BinaryPrimitives.WriteUInt32LittleEndian(slot, Crc32C.Of(slot[8..]));
         RandomAccess.Write(_file, slot, (long)(_sequence % 2) * SlotBytes);
     }
 
@@ -57,7 +58,7 @@ internal sealed class QueueCursor : IDisposable
     private void Read(ReadOnlySpan<byte> slot)
     {
         var sequence = BinaryPrimitives.ReadUInt64LittleEndian(slot[8..]);
-        if (BinaryPrimitives.ReadUInt32LittleEndian(slot) == QueueRecord.Crc32C(slot[8..]) && sequence > _sequence)
+        if (BinaryPrimitives.ReadUInt32LittleEndian(slot) == Crc32C.Of(slot[8..]) && sequence > _sequence)
         {
             _sequence = sequence;
             Sent = new QueuePlace(BinaryPrimitives.ReadInt64LittleEndian(slot[16..]), BinaryPrimitives.ReadInt64LittleEndian(slot[24..]));

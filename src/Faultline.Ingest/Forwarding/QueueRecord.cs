@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
-using System.Numerics;
-using System.Runtime.InteropServices;
+using Faultline.Store;
 
 namespace Faultline.Ingest.Forwarding;
 
@@ -19,14 +18,14 @@ internal readonly record struct QueueRecord(int BodyBytes, uint BodyCrc, long Un
     /// <summary>Header and body.</summary>
     public int Length => HeaderBytes + BodyBytes;
 
-    public static QueueRecord Of(ReadOnlySpan<byte> body, int items, UInt128 requestHash, long unixMillis) => new(body.Length, Crc32C(body), unixMillis, requestHash, items);
+    public static QueueRecord Of(ReadOnlySpan<byte> body, int items, UInt128 requestHash, long unixMillis) => new(body.Length, Crc32C.Of(body), unixMillis, requestHash, items);
 
     public static bool TryRead(ReadOnlySpan<byte> header, out QueueRecord record)
     {
         record = default;
         if (header.Length < HeaderBytes
             || BinaryPrimitives.ReadUInt32LittleEndian(header) != Magic
-            || BinaryPrimitives.ReadUInt32LittleEndian(header[4..]) != Crc32C(header[8..HeaderBytes]))
+            || BinaryPrimitives.ReadUInt32LittleEndian(header[4..]) != Crc32C.Of(header[8..HeaderBytes]))
         {
             return false;
         }
@@ -40,7 +39,7 @@ internal readonly record struct QueueRecord(int BodyBytes, uint BodyCrc, long Un
         return record.BodyBytes is >= 0 and <= BodyBytesMax;
     }
 
-    public bool IsBody(ReadOnlySpan<byte> body) => body.Length == BodyBytes && Crc32C(body) == BodyCrc;
+    public bool IsBody(ReadOnlySpan<byte> body) => body.Length == BodyBytes && Crc32C.Of(body) == BodyCrc;
 
     public void WriteTo(Span<byte> header)
     {
@@ -51,24 +50,6 @@ internal readonly record struct QueueRecord(int BodyBytes, uint BodyCrc, long Un
         BinaryPrimitives.WriteInt64LittleEndian(header[16..], UnixMillis);
         BinaryPrimitives.WriteUInt128LittleEndian(header[24..], RequestHash);
         BinaryPrimitives.WriteInt32LittleEndian(header[40..], Items);
-        BinaryPrimitives.WriteUInt32LittleEndian(header[4..], Crc32C(header[8..HeaderBytes]));
-    }
-
-    /// <remarks>Source: RFC 3720, appendix B.4.</remarks>
-    public static uint Crc32C(ReadOnlySpan<byte> bytes)
-    {
-        var crc = uint.MaxValue;
-        var words = MemoryMarshal.Cast<byte, ulong>(bytes);
-        foreach (var word in words)
-        {
-            crc = BitOperations.Crc32C(crc, word);
-        }
-
-        foreach (var left in bytes[(words.Length * sizeof(ulong))..])
-        {
-            crc = BitOperations.Crc32C(crc, left);
-        }
-
-        return ~crc;
+        BinaryPrimitives.WriteUInt32LittleEndian(header[4..], Crc32C.Of(header[8..HeaderBytes]));
     }
 }

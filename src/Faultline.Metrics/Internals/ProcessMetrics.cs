@@ -30,6 +30,8 @@ public sealed class ProcessMetrics(BatchWriter writer, DiskGuard disk, long queu
             MetricFamily.Gauge("process_threads", "Threads of the operating system.", MetricFamily.Of(process.Threads.Count)),
             MetricFamily.Gauge("faultline_store_waiting_bytes", "Bytes that wait for a commit.", MetricFamily.Of(figures.WaitingBytes)),
             MetricFamily.Gauge("faultline_store_waiting_max_bytes", "Bytes that may wait before senders are told to try later (ingest.queue_bytes_max).", MetricFamily.Of(queueBytesMax)),
+            MetricFamily.Gauge("faultline_store_journal_bytes", "Acknowledged and not yet in the tables, as bytes in the journal.", MetricFamily.Of(figures.JournalBytes)),
+            MetricFamily.Gauge("faultline_store_set_aside_requests", "Acknowledged requests that the store will never take, kept in the journal's directory 'aside'.", MetricFamily.Of(figures.SetAside)),
             MetricFamily.Counter("faultline_store_commits", "Inserts that were committed.", MetricFamily.Of(figures.Commits)),
             MetricFamily.Counter("faultline_store_committed_rows", "Rows that were committed.", MetricFamily.Of(figures.CommittedRows)),
             MetricFamily.Counter("faultline_store_failed_commits", "Inserts that failed; their batches were tried again one by one.", MetricFamily.Of(figures.FailedCommits)),

@@ -31,14 +31,17 @@ public sealed class DeletionStore
     private readonly Turn _turn;
     private readonly TimeProvider _time;
     private readonly Action _seriesDeleted;
+    private readonly Func<CancellationToken, Task> _flush;
     private long _sweptTo;
 
+    /// <param name="flush">Returns when what was acknowledged before is in the tables.</param>
     /// <param name="seriesDeleted">Called when rows of <c>metric_series</c> are gone, so that those still in use are written again.</param>
-    internal DeletionStore(IClickHouse engine, Turn turn, TimeProvider time, Action seriesDeleted)
+    internal DeletionStore(IClickHouse engine, Turn turn, TimeProvider time, Func<CancellationToken, Task> flush, Action seriesDeleted)
     {
         _engine = engine;
         _turn = turn;
         _time = time;
+        _flush = flush;
         _seriesDeleted = seriesDeleted;
     }
 
@@ -96,6 +99,7 @@ public sealed class DeletionStore
 
     private async Task<IReadOnlyDictionary<string, DeletedRows>> DeleteInTurnAsync(IReadOnlyList<(string Id, DeletionScope Scope)> deletions, CancellationToken cancel)
     {
+        await _flush(cancel);
         var answers = new Dictionary<string, DeletedRows>(StringComparer.Ordinal);
         var ofTraces = deletions.Where(one => one.Scope.IsOfTraces).ToList();
         if (ofTraces.Count > 0)
@@ -132,6 +136,7 @@ public sealed class DeletionStore
         }
 
         // A batch's place rises with its commit, but a commit may still be under way while the clock goes on.
+        await _flush(cancel);
         var now = DeletionScope.Nanos(_time.GetUtcNow());
         var since = Math.Max(_sweptTo, DeletionScope.Nanos(new DateTimeOffset(today.AddDays(-LateDays), TimeSpan.Zero)));
         var swept = 0L;

@@ -63,7 +63,7 @@ public sealed class SampleStore
         };
         for (var tries = 1; ; tries++)
         {
-            switch (await _writer.WriteAsync(telemetry, cancel))
+            switch (await _writer.StoreAsync(telemetry, cancel))
             {
                 case WriteOutcome.TryLater later when tries < WriteTriesMax:
                     await Task.Delay(later.Delay, _time, cancel);

@@ -2,16 +2,24 @@ using System.Threading.Channels;
 using Faultline.ClickHouse;
 using Faultline.Store.Disk;
 using Faultline.Store.Schema;
+using Faultline.Store.Writes.Journal;
 using Faultline.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace Faultline.Store.Writes;
 
-/// <param name="GroupDelay">How long a batch waits for company.</param>
+/// <param name="GroupDelay">How long a batch waits for company before it is acknowledged.</param>
 /// <param name="QueueBytesMax">Most bytes waiting for commit or for the readers; more is answered with "try later".</param>
 /// <param name="GroupRowsMax">Most rows in one insert.</param>
 /// <param name="Durability">What an acknowledgement outlives.</param>
-public sealed record WriterOptions(TimeSpan GroupDelay, long QueueBytesMax = 256L << 20, int GroupRowsMax = 50_000, Durability Durability = Durability.Process);
+public sealed record WriterOptions(TimeSpan GroupDelay, long QueueBytesMax = 256L << 20, int GroupRowsMax = 50_000, Durability Durability = Durability.Process)
+{
+    /// <summary>Where acknowledged requests are kept until they are in the tables; null: they are acknowledged when they are in the tables.</summary>
+    public string? JournalDirectory { get; init; }
+
+    /// <summary>How long they wait there for company: larger inserts cost far less a row, and so do the merges after them.</summary>
+    public TimeSpan InsertDelay { get; init; }
+}
 
 /// <summary>What became of a batch.</summary>
 public abstract record WriteOutcome
@@ -20,7 +28,7 @@ public abstract record WriteOutcome
     {
     }
 
-    /// <summary>Every row is durable.</summary>
+    /// <summary>Every row is durable. When the readers have seen the batch, every row is in the tables as well.</summary>
     public sealed record Durable : WriteOutcome;
 
     /// <summary>The same request was committed within the last minute; its rows are there already.</summary>
@@ -35,9 +43,9 @@ public abstract record WriteOutcome
 }
 
 /// <summary>
-/// Group commit: batches in, acknowledgements out. Batches that wait together go into one insert a table; when that insert
-/// fails each batch is tried alone, so that one bad batch harms only itself. After a commit the readers see each batch
-/// once, in order.
+/// Group commit: batches in, acknowledgements out. Batches that wait together go into the journal in one write, and are acknowledged; those that wait there together go
+/// into one insert a table. When that insert fails each batch is tried alone, so that one bad batch harms only itself. When its rows are in the tables the readers see
+/// each batch once, in order. Without a journal a batch is acknowledged when its rows are in the tables.
 /// </summary>
 /// <remarks>
 /// Memory is bounded by bytes, not by batches: a batch counts from <see cref="WriteAsync"/> until the last reader has seen
@@ -54,10 +62,15 @@ public sealed class BatchWriter
     /// <summary>A group is closed when it has this many bytes: rows of some kilobytes gain nothing from larger inserts, and wait longer for them.</summary>
     public const long GroupBytesMax = 24L << 20;
 
+    // One that is inserted, one that is full, and one that fills.
+    private const int UnitsMax = 3;
+
     private static readonly TimeSpan FullDelay = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan ClockAheadMax = TimeSpan.FromHours(1);
 
     private readonly Lock _gate = new();
+    private readonly IClickHouse _engine;
     private readonly WriterOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -66,7 +79,17 @@ public sealed class BatchWriter
     private readonly StoredBatches _stored;
     private readonly ReaderFeed _feed;
     private readonly Channel<PendingBatch> _queue;
-    private readonly Task _loop;
+    private readonly RequestJournal? _journal;
+    private readonly JournalReplay? _replay;
+    private readonly TaskCompletionSource _replayed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _unitGate = new();
+    private readonly LinkedList<InsertUnit> _units = [];
+    private readonly Channel<bool> _woken = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly TaskCompletionSource _ends = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Task _taking;
+    private readonly Task _inserting;
+    private InsertUnit? _flushed;
+    private volatile bool _isStuck;
     private bool _stopping;
     private long _newestReceived;
     private int _waitingBatches;
@@ -74,8 +97,9 @@ public sealed class BatchWriter
     private long _refused;
     private long _repeated;
 
-    private BatchWriter(IClickHouse engine, DiskGuard disk, WriterOptions options, TimeProvider time, ILogger log, RecentRequests recent, long newestReceived)
+    private BatchWriter(IClickHouse engine, DiskGuard disk, WriterOptions options, TimeProvider time, ILogger log, RecentRequests recent, long newestReceived, RequestJournal? journal, JournalReplay? replay)
     {
+        (_engine, _journal, _replay) = (engine, journal, replay);
         _newestReceived = newestReceived;
         NewestStoredAtStart = newestReceived;
         _options = options;
@@ -86,7 +110,8 @@ public sealed class BatchWriter
         _stored = new StoredBatches(engine);
         _feed = new ReaderFeed(Readers, log, Release);
         _queue = Channel.CreateBounded<PendingBatch>(new BoundedChannelOptions(WaitingBatchesMax) { SingleReader = true });
-        _loop = Task.Run(CommitGroupsAsync);
+        _taking = Task.Run(TakeGroupsAsync);
+        _inserting = Task.Run(InsertUnitsAsync);
     }
 
     /// <summary>Readers that see every batch after its commit. Set before the first write.</summary>
@@ -106,7 +131,9 @@ public sealed class BatchWriter
         Interlocked.Read(ref _repeated),
         _commit.LastCommit,
         _feed.Failures,
-        _feed.WaitingBatches);
+        _feed.WaitingBatches,
+        JournalBytes,
+        _journal?.Aside ?? 0);
 
     /// <summary>Reads which requests were committed last, then takes batches.</summary>
     internal static async Task<BatchWriter> StartAsync(IClickHouse engine, DiskGuard disk, WriterOptions options, TimeProvider time, ILogger log, CancellationToken cancel)
@@ -115,10 +142,34 @@ public sealed class BatchWriter
         await recent.LoadAsync(engine, cancel);
         log.Remembered(recent.Count);
 
+        RequestJournal? journal = null;
+        JournalReplay? replay = null;
+        var journaled = 0L;
+        if (options.JournalDirectory is { } directory)
+        {
+            journal = RequestJournal.Open(directory, options.Durability, time);
+            replay = new JournalReplay(journal, engine, disk, log);
+            journaled = await replay.RememberAsync(recent, cancel);
+            if (journal.Aside > 0)
+            {
+                log.RequestsLieAside(journal.Aside, directory);
+            }
+
+            try
+            {
+                await replay.RunAsync(cancel);
+            }
+            catch (Exception exception) when (exception is ClickHouseException or IOException)
+            {
+                // A full disk stops no start.
+                log.ReplayDelayed(exception);
+            }
+        }
+
         // A clock that was wrong once must not date everything after it.
         var aheadMax = ((time.GetUtcNow() - DateTimeOffset.UnixEpoch) + ClockAheadMax).Ticks * 100;
-        var newest = await StoredBatches.NewestAsync(engine, cancel);
-        return new BatchWriter(engine, disk, options, time, log, recent, newest > aheadMax ? 0 : newest);
+        var newest = Math.Max(journaled, await StoredBatches.NewestAsync(engine, cancel));
+        return new BatchWriter(engine, disk, options, time, log, recent, newest > aheadMax ? 0 : newest, journal, replay);
     }
 
     /// <summary>
@@ -126,25 +177,49 @@ public sealed class BatchWriter
     /// start, before the first write; returns at once.
     /// </summary>
     public void ShowStoredAfter(long receivedUnixNanos) =>
-        _feed.ShowFirst(_stored.ReadAsync(receivedUnixNanos, NewestStoredAtStart));
+        _feed.ShowFirst(StoredAfterAsync(receivedUnixNanos));
 
     /// <summary>
     /// Writes a batch; returns when it is durable, or says why not. A caller that cancels stops waiting, but the batch may still
     /// be committed: its sender learns so when it sends it again.
     /// </summary>
-    public Task<WriteOutcome> WriteAsync(TelemetryBatch batch, CancellationToken cancel = default)
+    public Task<WriteOutcome> WriteAsync(TelemetryBatch batch, CancellationToken cancel = default) => Take(batch, cancel).Outcome;
+
+    /// <summary>Writes a batch; returns when its rows can be read, or says why not.</summary>
+    public async Task<WriteOutcome> StoreAsync(TelemetryBatch batch, CancellationToken cancel = default)
+    {
+        var (durable, pending) = Take(batch, cancel);
+        return await durable is WriteOutcome.Durable && pending is not null ? await pending.Stored.Task.WaitAsync(cancel) : await durable;
+    }
+
+    /// <summary>Returns when everything that was acknowledged before can be read: at once, unless the store cannot write.</summary>
+    public async Task FlushAsync(CancellationToken cancel = default)
+    {
+        await _replayed.Task.WaitAsync(cancel);
+        Task[] units;
+        lock (_unitGate)
+        {
+            _flushed = _units.Last?.Value;
+            units = [.. _units.Select(unit => unit.Done.Task)];
+        }
+
+        _woken.Writer.TryWrite(true);
+        await Task.WhenAll(units).WaitAsync(cancel);
+    }
+
+    private (Task<WriteOutcome> Outcome, PendingBatch? Pending) Take(TelemetryBatch batch, CancellationToken cancel)
     {
         var needed = GroupCommit.TablesOf(batch);
         if (needed == Tables.None)
         {
-            return Task.FromResult<WriteOutcome>(new WriteOutcome.Durable());
+            return Settled(new WriteOutcome.Durable());
         }
 
         var bytes = batch.ApproximateBytes;
         if (bytes > BatchBytesMax)
         {
             Interlocked.Increment(ref _refused);
-            return Task.FromResult<WriteOutcome>(new WriteOutcome.Refused(
+            return Settled(new WriteOutcome.Refused(
                 $"The request would take {bytes >> 20} MiB in the store, its resource attributes counted once a row; at most {BatchBytesMax >> 20} MiB are taken. Send fewer rows a request."));
         }
 
@@ -153,20 +228,20 @@ public sealed class BatchWriter
         {
             if (_stopping)
             {
-                return Task.FromResult<WriteOutcome>(new WriteOutcome.TryLater(FullDelay, "The store is stopping.", StoreFailed: true));
+                return Settled(new WriteOutcome.TryLater(FullDelay, "The store is stopping.", StoreFailed: true));
             }
 
             var record = batch.RequestHash == UInt128.Zero ? new RequestRecord() : _recent.Of(batch.Project, batch.RequestHash);
             if (record.Running is { } running)
             {
                 Interlocked.Increment(ref _repeated);
-                return RepeatOfAsync(running).WaitAsync(cancel);
+                return (RepeatOfAsync(running).WaitAsync(cancel), null);
             }
 
-            if ((needed & ~record.Stored) == Tables.None)
+            if (record.IsComplete || (needed & ~record.Stored) == Tables.None)
             {
                 Interlocked.Increment(ref _repeated);
-                return Task.FromResult<WriteOutcome>(new WriteOutcome.Repeated());
+                return Settled(new WriteOutcome.Repeated());
             }
 
             // Whole microseconds, which a double holds, and no two alike: commits have this order.
@@ -176,7 +251,7 @@ public sealed class BatchWriter
             if ((waiting > 0 && waiting + bytes > _options.QueueBytesMax) || !_queue.Writer.TryWrite(pending))
             {
                 Interlocked.Increment(ref _refused);
-                return Task.FromResult<WriteOutcome>(new WriteOutcome.TryLater(
+                return Settled(new WriteOutcome.TryLater(
                     FullDelay, $"{waiting >> 20} MiB in {Volatile.Read(ref _waitingBatches)} batches wait for the store already; at most {_options.QueueBytesMax >> 20} MiB may."));
             }
 
@@ -186,8 +261,10 @@ public sealed class BatchWriter
             record.Running = pending.Outcome.Task;
         }
 
-        return pending.Outcome.Task.WaitAsync(cancel);
+        return (pending.Outcome.Task.WaitAsync(cancel), pending);
     }
+
+    private static (Task<WriteOutcome> Outcome, PendingBatch? Pending) Settled(WriteOutcome outcome) => (Task.FromResult(outcome), null);
 
     /// <summary>Series are written again with their next sample, since rows of <c>metric_series</c> were deleted.</summary>
     internal void ForgetWrittenSeries() => _commit.ForgetWrittenSeries();
@@ -201,27 +278,75 @@ public sealed class BatchWriter
             _queue.Writer.TryComplete();
         }
 
-        await _loop.WaitAsync(cancel);
+        await _taking.WaitAsync(cancel);
+        _ends.TrySetResult();
+        _woken.Writer.TryWrite(true);
+        await _inserting.WaitAsync(cancel);
         await _feed.StopAsync().WaitAsync(cancel);
+    }
+
+    private long JournalBytes
+    {
+        get
+        {
+            lock (_unitGate)
+            {
+                return _units.Sum(unit => unit.Segment?.Length ?? 0);
+            }
+        }
+    }
+
+    private async IAsyncEnumerable<TelemetryBatch> StoredAfterAsync(long receivedUnixNanos)
+    {
+        await _replayed.Task;
+        await foreach (var batch in _stored.ReadAsync(receivedUnixNanos, NewestStoredAtStart))
+        {
+            yield return batch;
+        }
     }
 
     private static async Task<WriteOutcome> RepeatOfAsync(Task<WriteOutcome> running) =>
         await running is var outcome and not WriteOutcome.Durable ? outcome : new WriteOutcome.Repeated();
 
-    private async Task CommitGroupsAsync()
+    private async Task TakeGroupsAsync()
     {
         var group = new List<PendingBatch>();
         while (await _queue.Reader.WaitToReadAsync())
         {
+            await KeepPaceAsync();
             await CollectAsync(group);
 
             // A group may stand across midnight; an insert may not.
             foreach (var day in group.GroupBy(pending => Days.Of(pending.Batch.ReceivedUnixNanos)).OrderBy(day => day.Key).ToList())
             {
-                await CommitAsync(day.Key, [.. day]);
+                List<PendingBatch> batches = [.. day];
+                Settle(batches, Journal(day.Key, batches));
             }
 
             group.Clear();
+        }
+    }
+
+    /// <summary>
+    /// Where inserts fall behind, acknowledgements wait for them: senders that come faster than the store takes are slowed down first, and told to try later only
+    /// when the queue is full. Where the store cannot write at all, the journal takes what the queue's bytes allow.
+    /// </summary>
+    private async Task KeepPaceAsync()
+    {
+        while (true)
+        {
+            Task oldest;
+            lock (_unitGate)
+            {
+                if (_units.Count < UnitsMax || _isStuck)
+                {
+                    return;
+                }
+
+                oldest = _units.First!.Value.Done.Task;
+            }
+
+            await Task.WhenAny(oldest, Task.Delay(LookAgainAfter, _time));
         }
     }
 
@@ -247,6 +372,197 @@ public sealed class BatchWriter
         }
     }
 
+    /// <summary>Hands batches on to be inserted; with a journal, when they are in it.</summary>
+    /// <returns>Whether they are durable by now. Those that failed have a <see cref="PendingBatch.Failure"/> and are not handed on.</returns>
+    private bool Journal(ushort day, List<PendingBatch> batches)
+    {
+        lock (_unitGate)
+        {
+            var (rows, bytes) = (batches.Sum(pending => pending.Batch.Count), batches.Sum(pending => pending.Bytes));
+            var unit = _units.Last?.Value;
+            if (unit is null || unit.IsTaken || unit.Day != day || unit.Rows + rows > _options.GroupRowsMax || unit.Bytes + bytes > GroupBytesMax)
+            {
+                unit = new InsertUnit(day, _journal?.Begin(), _time.GetTimestamp());
+            }
+
+            if (_journal is not null && unit.Segment is not null)
+            {
+                batches.ForEach(pending => Encode(_journal, pending));
+                try
+                {
+                    DiskGuard.RequireRoom(_engine, "requests are taken");
+                    _journal.WriteTo(unit.Segment);
+                }
+                catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ClickHouseException)
+                {
+                    _journal.Forget();
+                    _log.NotJournaled(exception, batches.Count);
+                    batches.ForEach(pending => pending.Failure ??= new WriteOutcome.TryLater(GroupCommit.EngineDelay, $"The store cannot write at the moment: {exception.Message}", StoreFailed: true));
+                }
+            }
+
+            foreach (var pending in batches.Where(pending => pending.Failure is null))
+            {
+                unit.Add(pending);
+            }
+
+            if (unit.Batches.Count == 0)
+            {
+                unit.Segment?.Abandon();
+            }
+            else if (_units.Last?.Value != unit)
+            {
+                _units.AddLast(unit);
+            }
+        }
+
+        _woken.Writer.TryWrite(true);
+        return _journal is not null;
+    }
+
+    private void Encode(RequestJournal journal, PendingBatch pending)
+    {
+        try
+        {
+            journal.Add(pending.Batch);
+        }
+        catch (Exception exception) when (GroupCommit.IsFaultOfTheData(exception))
+        {
+            _log.BatchRefused(exception, pending.Batch.Count, "the journal");
+            pending.Failure = new WriteOutcome.Refused($"The store cannot take it: {exception.Message}");
+        }
+    }
+
+    /// <summary>Tells the senders of batches that are durable, or failed.</summary>
+    private void Settle(List<PendingBatch> batches, bool areDurable)
+    {
+        foreach (var pending in batches.Where(pending => areDurable || pending.Failure is not null))
+        {
+            var outcome = pending.Failure ?? new WriteOutcome.Durable();
+            lock (_gate)
+            {
+                pending.Record.IsComplete = outcome is WriteOutcome.Durable;
+                _recent.Settle(pending.Record);
+            }
+
+            if (outcome is not WriteOutcome.Durable)
+            {
+                Drop(pending);
+            }
+
+            pending.Outcome.TrySetResult(outcome);
+        }
+    }
+
+    private async Task InsertUnitsAsync()
+    {
+        await ReplayAsync();
+        while (await NextUnitAsync() is { } unit)
+        {
+            await InsertAsync(unit);
+            lock (_unitGate)
+            {
+                _units.RemoveFirst();
+            }
+
+            unit.Done.SetResult();
+        }
+    }
+
+    private async Task ReplayAsync()
+    {
+        while (_replay is { IsDone: false } && !_ends.Task.IsCompleted)
+        {
+            await PauseAsync();
+            try
+            {
+                await _replay.RunAsync(CancellationToken.None);
+            }
+            catch (Exception exception)
+            {
+                _log.ReplayDelayed(exception);
+            }
+        }
+
+        _replayed.SetResult();
+    }
+
+    /// <summary>The oldest unit when it is to be inserted; null when the writer stops and none is left.</summary>
+    private async Task<InsertUnit?> NextUnitAsync()
+    {
+        while (true)
+        {
+            var wait = Timeout.InfiniteTimeSpan;
+            lock (_unitGate)
+            {
+                if (_units.First?.Value is { } first)
+                {
+                    wait = _options.InsertDelay - _time.GetElapsedTime(first.Since);
+                    if (_units.Count > 1 || wait <= TimeSpan.Zero || _flushed == first || _taking is { IsCompleted: true } || first.Rows >= _options.GroupRowsMax || first.Bytes >= GroupBytesMax)
+                    {
+                        first.IsTaken = true;
+                        return first;
+                    }
+                }
+                else if (_ends.Task.IsCompleted)
+                {
+                    return null;
+                }
+            }
+
+            var woken = _woken.Reader.WaitToReadAsync().AsTask();
+            await Task.WhenAny(woken, Task.Delay(wait, _time));
+            _woken.Reader.TryRead(out _);
+        }
+    }
+
+    private async Task InsertAsync(InsertUnit unit)
+    {
+        var todo = unit.Batches;
+        while (true)
+        {
+            await CommitAsync(unit.Day, todo);
+            if (_journal is null)
+            {
+                Settle(todo, areDurable: true);
+                break;
+            }
+
+            todo = todo.FindAll(pending => pending.Failure is WriteOutcome.TryLater);
+            if (todo.Count == 0)
+            {
+                break;
+            }
+
+            _log.WaitsInJournal(todo.Count, ((WriteOutcome.TryLater)todo[0].Failure!).Reason);
+            if (_ends.Task.IsCompleted)
+            {
+                // The next start goes on with it.
+                foreach (var pending in todo)
+                {
+                    Drop(pending);
+                    pending.Stored.TrySetResult(new WriteOutcome.Durable());
+                }
+
+                unit.Segment?.Dispose();
+                return;
+            }
+
+            _isStuck = true;
+            await PauseAsync();
+            todo.ForEach(static pending => pending.Failure = null);
+        }
+
+        _isStuck = false;
+        await EndAsync(unit);
+        foreach (var pending in unit.Batches.Where(pending => pending.Failure is null))
+        {
+            Interlocked.Decrement(ref _waitingBatches);
+            await _feed.PostAsync(pending);
+            pending.Stored.TrySetResult(new WriteOutcome.Durable());
+        }
+    }
+
     private async Task CommitAsync(ushort day, List<PendingBatch> group)
     {
         try
@@ -263,27 +579,49 @@ public sealed class BatchWriter
                 pending.Record.Doubtful |= GroupCommit.TablesOf(pending.Batch) & ~pending.Record.Stored;
             }
         }
+    }
 
-        foreach (var pending in group)
+    /// <summary>Deletes the unit's file, having kept what was acknowledged and the engine will never take where an operator finds it.</summary>
+    private async Task EndAsync(InsertUnit unit)
+    {
+        if (_journal is null || unit.Segment is null)
         {
-            var outcome = pending.Failure ?? new WriteOutcome.Durable();
-            lock (_gate)
+            return;
+        }
+
+        var refused = unit.Batches.FindAll(static pending => pending.Failure is WriteOutcome.Refused);
+        try
+        {
+            var records = refused.Count == 0 ? [] : (await unit.Segment.ReadAsync(CancellationToken.None)).Records;
+            foreach (var pending in refused)
             {
-                pending.Record.IsComplete = outcome is WriteOutcome.Durable;
-                _recent.Settle(pending.Record);
+                var path = _journal.SetAside(records.First(record => record.ReceivedUnixNanos == pending.Batch.ReceivedUnixNanos));
+                _log.BatchSetAside(pending.Batch.Count, pending.Batch.Project, path, ((WriteOutcome.Refused)pending.Failure!).Reason);
             }
 
-            Interlocked.Decrement(ref _waitingBatches);
-            pending.Outcome.SetResult(outcome);
-            if (outcome is WriteOutcome.Durable)
-            {
-                await _feed.PostAsync(pending);
-            }
-            else
-            {
-                Release(pending);
-            }
+            unit.Segment.Delete();
         }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The next start does it: it finds out which of its requests are in the tables.
+            _log.JournalFileKept(exception, unit.Segment.Path);
+            unit.Segment.Dispose();
+        }
+
+        foreach (var pending in refused)
+        {
+            Drop(pending);
+            pending.Stored.TrySetResult(pending.Failure!);
+        }
+    }
+
+    private async Task PauseAsync() => await Task.WhenAny(Task.Delay(GroupCommit.EngineDelay, _time), _ends.Task);
+
+    /// <summary>No reader sees it.</summary>
+    private void Drop(PendingBatch pending)
+    {
+        Interlocked.Decrement(ref _waitingBatches);
+        Release(pending);
     }
 
     private void Release(PendingBatch pending) => Interlocked.Add(ref _waitingBytes, -pending.Bytes);
@@ -305,6 +643,9 @@ internal sealed class PendingBatch(TelemetryBatch batch, long bytes, RequestReco
     public WriteOutcome? Failure { get; set; }
 
     public TaskCompletionSource<WriteOutcome> Outcome { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Whether its rows are in the tables.</summary>
+    public TaskCompletionSource<WriteOutcome> Stored { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 }
 
 /// <summary>Counts since the process began, and what waits now.</summary>
@@ -318,6 +659,8 @@ internal sealed class PendingBatch(TelemetryBatch batch, long bytes, RequestReco
 /// <param name="LastCommit">How long the last group took to commit.</param>
 /// <param name="ReaderFailures">Exceptions of readers.</param>
 /// <param name="WaitingForReaders">Committed batches that not every reader has seen yet.</param>
+/// <param name="JournalBytes">Acknowledged and not yet in the tables, as bytes on the disk.</param>
+/// <param name="SetAside">Acknowledged requests that the store will never take, kept apart; of earlier processes, too.</param>
 public sealed record WriterFigures(
     int WaitingBatches, long WaitingBytes, long Commits, long CommittedRows, long FailedCommits, long RefusedBatches, long RepeatedBatches, TimeSpan LastCommit,
-    long ReaderFailures = 0, int WaitingForReaders = 0);
+    long ReaderFailures = 0, int WaitingForReaders = 0, long JournalBytes = 0, long SetAside = 0);

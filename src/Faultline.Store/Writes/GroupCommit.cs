@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using System.Globalization;
 using Faultline.ClickHouse;
 using Faultline.Store.Disk;
 using Faultline.Telemetry;
+using Faultline.Telemetry.Spans;
 using Microsoft.Extensions.Logging;
 
 namespace Faultline.Store.Writes;
@@ -20,18 +22,14 @@ internal sealed class GroupCommit(IClickHouse engine, DiskGuard disk, TimeProvid
     /// <summary>When this many batches in a row fail alone for reasons of the engine, it is the engine; the rest is told to try later at once.</summary>
     public const int AloneDelayedMax = 3;
 
-    private static readonly TimeSpan EngineDelay = TimeSpan.FromSeconds(2);
+    public static readonly TimeSpan EngineDelay = TimeSpan.FromSeconds(2);
+
+    private const int AskedAtOnce = 1_000;
 
     // ClickHouse's codes for "this data is wrong": sizes, types, values, constraints. Anything else may be the engine's own trouble.
     private static readonly HashSet<int> DataErrors = [6, 9, 26, 27, 33, 36, 38, 41, 43, 49, 53, 69, 70, 72, 117, 128, 130, 131, 190, 349, 368, 469];
 
-    private readonly (Tables Table, IRows Rows)[] _steps =
-    [
-        (Tables.Samples, new SampleRows(time)),
-        (Tables.Logs, new LogRows()),
-        (Tables.Scores, new ScoreRows()),
-        (Tables.Spans, new SpanRows()),
-    ];
+    private readonly (Tables Table, IRows Rows)[] _steps = RowsOfTables(time);
 
     private long _commits;
     private long _committedRows;
@@ -48,6 +46,15 @@ internal sealed class GroupCommit(IClickHouse engine, DiskGuard disk, TimeProvid
     public long Failures => Interlocked.Read(ref _failures);
 
     public TimeSpan LastCommit => TimeSpan.FromTicks(Interlocked.Read(ref _lastCommitTicks));
+
+    /// <summary>In the order in which they are written.</summary>
+    public static (Tables Table, IRows Rows)[] RowsOfTables(TimeProvider time) =>
+    [
+        (Tables.Samples, new SampleRows(time)),
+        (Tables.Logs, new LogRows()),
+        (Tables.Scores, new ScoreRows()),
+        (Tables.Spans, new SpanRows()),
+    ];
 
     public static Tables TablesOf(TelemetryBatch batch) =>
         (batch.Samples.Count + batch.Samples.Metadata.Count > 0 ? Tables.Samples : Tables.None)
@@ -67,18 +74,45 @@ internal sealed class GroupCommit(IClickHouse engine, DiskGuard disk, TimeProvid
                 continue;
             }
 
-            // Doubtful ones are asked for one by one, so they do not travel with the others.
-            var sure = todo.FindAll(pending => !pending.Record.Doubtful.HasFlag(table));
-            var alone = todo.FindAll(pending => pending.Record.Doubtful.HasFlag(table));
-            if (sure.Count > 0 && !await TryInsertAsync(table, rows, day, sure))
+            todo = await WithoutStoredAsync(table, rows, day, todo);
+            if (todo.Count > 0 && !await TryInsertAsync(table, rows, day, todo))
             {
-                alone.AddRange(sure);
+                await InsertAloneAsync(table, rows, day, await WithoutStoredAsync(table, rows, day, todo));
             }
-
-            await InsertAloneAsync(table, rows, day, alone);
         }
 
         Interlocked.Exchange(ref _lastCommitTicks, time.GetElapsedTime(begun).Ticks);
+    }
+
+    /// <summary>Those that are not in the table, having asked it for those of which that is doubtful.</summary>
+    private async Task<List<PendingBatch>> WithoutStoredAsync(Tables table, IRows rows, ushort day, List<PendingBatch> batches)
+    {
+        foreach (var asked in batches.Where(pending => pending.Record.Doubtful.HasFlag(table)).Chunk(AskedAtOnce))
+        {
+            try
+            {
+                var stored = await StoredAmongAsync(rows, day, asked);
+                foreach (var pending in asked)
+                {
+                    pending.Record.Doubtful &= ~table;
+                    pending.Record.Stored |= stored.Contains(pending) ? table : Tables.None;
+                }
+            }
+            catch (Exception exception)
+            {
+                Interlocked.Increment(ref _failures);
+                log.BatchDelayed(exception, asked.Sum(pending => rows.RowsOf(pending.Batch)), rows.Table);
+                Array.ForEach(asked, pending => Delay(pending, table, exception.Message));
+            }
+        }
+
+        return batches.FindAll(pending => pending.Failure is null && !pending.Record.Stored.HasFlag(table));
+    }
+
+    private static void Delay(PendingBatch pending, Tables table, string why)
+    {
+        pending.Record.Doubtful |= table;
+        pending.Failure = new WriteOutcome.TryLater(EngineDelay, $"The store cannot write at the moment: {why}", StoreFailed: true);
     }
 
     private async Task<bool> TryInsertAsync(Tables table, IRows rows, ushort day, List<PendingBatch> batches)
@@ -92,6 +126,7 @@ internal sealed class GroupCommit(IClickHouse engine, DiskGuard disk, TimeProvid
         {
             Interlocked.Increment(ref _failures);
             log.GroupFailed(exception, batches.Sum(pending => rows.RowsOf(pending.Batch)), batches.Count, rows.Table);
+            batches.ForEach(pending => pending.Record.Doubtful |= table);
             return false;
         }
     }
@@ -103,23 +138,13 @@ internal sealed class GroupCommit(IClickHouse engine, DiskGuard disk, TimeProvid
         {
             if (delayedInARow == AloneDelayedMax)
             {
-                pending.Record.Doubtful |= table;
-                pending.Failure = new WriteOutcome.TryLater(EngineDelay, "The store cannot write at the moment.", StoreFailed: true);
+                Delay(pending, table, "others before it could not be written either.");
                 continue;
             }
 
             try
             {
-                if (await IsStoredAsync(rows, day, pending.Batch))
-                {
-                    pending.Record.Stored |= table;
-                }
-                else
-                {
-                    await InsertAsync(table, rows, day, [pending]);
-                }
-
-                pending.Record.Doubtful &= ~table;
+                await InsertAsync(table, rows, day, [pending]);
                 delayedInARow = 0;
             }
             catch (Exception exception)
@@ -134,8 +159,7 @@ internal sealed class GroupCommit(IClickHouse engine, DiskGuard disk, TimeProvid
                 else
                 {
                     log.BatchDelayed(exception, rows.RowsOf(pending.Batch), rows.Table);
-                    pending.Record.Doubtful |= table;
-                    pending.Failure = new WriteOutcome.TryLater(EngineDelay, $"The store cannot write at the moment: {exception.Message}", StoreFailed: true);
+                    Delay(pending, table, exception.Message);
                     delayedInARow++;
                 }
             }
@@ -152,7 +176,11 @@ internal sealed class GroupCommit(IClickHouse engine, DiskGuard disk, TimeProvid
                 rows.Append(pending.Batch);
             }
 
-            await rows.InsertAsync(engine, day, CancellationToken.None);
+            foreach (var (name, block) in rows.Blocks(day))
+            {
+                await engine.InsertAsync(name, [block], CancellationToken.None);
+            }
+
             await disk.RequireWholeAsync(rows.Table, CancellationToken.None);
             Interlocked.Increment(ref _commits);
             Interlocked.Add(ref _committedRows, rows.Count);
@@ -168,33 +196,37 @@ internal sealed class GroupCommit(IClickHouse engine, DiskGuard disk, TimeProvid
         }
     }
 
-    private async Task<bool> IsStoredAsync(IRows rows, ushort day, TelemetryBatch batch)
+    /// <remarks>A request that is sent again is known by its hash; one that the writer tries again also by its place, which no other has.</remarks>
+    private async Task<HashSet<PendingBatch>> StoredAmongAsync(IRows rows, ushort day, PendingBatch[] asked)
     {
-        if (!rows.KeepsRequestHash || batch.RequestHash == UInt128.Zero)
+        if (!rows.KeepsRequestHash)
         {
-            return false;
+            return [];
         }
 
         await disk.RequireWholeAsync(rows.Table, CancellationToken.None);
 
         // The first try may have been before midnight, and was received as long ago as records are kept.
+        var places = string.Join(", ", asked.Select(pending => pending.Batch.ReceivedUnixNanos.ToString(CultureInfo.InvariantCulture)));
+        var hashes = string.Join(", ", asked.Where(pending => pending.Batch.RequestHash != UInt128.Zero).Select(pending => $"toFixedString(unhex('{pending.Batch.RequestHash:x32}'), 16)"));
+        var isOne = hashes.Length == 0 ? $"received_unix_nanos IN ({places})" : $"(received_unix_nanos IN ({places}) OR request_hash IN ({hashes}))";
         var found = await engine.QueryAsync(
             $$"""
-            SELECT 1 FROM {{rows.Table}}
+            SELECT DISTINCT project, request_hash, received_unix_nanos FROM {{rows.Table}}
             WHERE received_date BETWEEN {day:Date} - 1 AND {day:Date} + 1 AND received_unix_nanos >= {since:Int64}
-              AND project = {project:String} AND request_hash = toFixedString(unhex({hash:String}), 16)
-            LIMIT 1
+              AND {{isOne}}
             """,
             new SqlParameters()
                 .Add("day", Days.Text(day))
-                .Add("since", batch.ReceivedUnixNanos - ((RecentRequests.PartialKept.Ticks + RecentRequests.CompleteKept.Ticks) * 100))
-                .Add("project", batch.Project)
-                .Add("hash", batch.RequestHash.ToString("x32", null)));
-        return found.RowCount > 0;
+                .Add("since", asked.Min(pending => pending.Batch.ReceivedUnixNanos) - ((RecentRequests.PartialKept.Ticks + RecentRequests.CompleteKept.Ticks) * 100)));
+        var there = found.Rows.Select(row => (Project: row.Text("project"), Hash: TraceId.FromBytes(row.Bytes("request_hash")).Value, Received: row.Int64("received_unix_nanos"))).ToList();
+        var ofHash = there.Where(row => row.Hash != UInt128.Zero).Select(row => (row.Project, row.Hash)).ToHashSet();
+        var placesThere = there.Select(row => row.Received).ToHashSet();
+        return [.. asked.Where(pending => ofHash.Contains((pending.Batch.Project, pending.Batch.RequestHash)) || placesThere.Contains(pending.Batch.ReceivedUnixNanos))];
     }
 
     // Overflow, argument and unreachable code are ours: the same batch would fail again, so trying later is no help.
-    private static bool IsFaultOfTheData(Exception exception) => exception
+    internal static bool IsFaultOfTheData(Exception exception) => exception
         is ClickHouseException { IsTransient: false, Code: var code } && DataErrors.Contains(code)
         || exception is UnreachableException or OverflowException or ArgumentException or IndexOutOfRangeException;
 }

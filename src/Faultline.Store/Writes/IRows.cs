@@ -21,9 +21,15 @@ internal interface IRows
 
     void Append(TelemetryBatch batch);
 
-    /// <summary>Writes all rows. They are of one received day, so the insert touches one partition and is whole or not there.</summary>
+    /// <summary>
+    /// All rows, a block a table in the order in which they are to be inserted; who asks for the next has inserted the one before. They are of one received day, so an
+    /// insert touches one partition and is whole or not there.
+    /// </summary>
     /// <param name="receivedDay">Days since 1970-01-01.</param>
-    Task InsertAsync(IClickHouse engine, ushort receivedDay, CancellationToken cancel);
+    IEnumerable<TableBlock> Blocks(ushort receivedDay);
 
     void Clear();
 }
+
+/// <param name="Block">Good until the next one is asked for.</param>
+internal readonly record struct TableBlock(string Table, NativeBlock Block);

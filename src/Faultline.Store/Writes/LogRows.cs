@@ -92,7 +92,7 @@ internal sealed class LogRows : IRows
         _droppedAttributes.Clear();
     }
 
-    public Task InsertAsync(IClickHouse engine, ushort receivedDay, CancellationToken cancel) => _block.InsertAsync(engine, Table, Count, block => WriteTo(block, receivedDay), cancel);
+    public IEnumerable<TableBlock> Blocks(ushort receivedDay) => _block.Fill(Table, Count, block => WriteTo(block, receivedDay));
 
     private void WriteTo(NativeBlock block, ushort receivedDay)
     {

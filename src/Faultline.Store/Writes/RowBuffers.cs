@@ -16,6 +16,9 @@ internal sealed class FixedRows<T>
 
     public ReadOnlySpan<T> Values => _values.AsSpan(0, Count);
 
+    /// <summary>The same, to be written over; good until the next value is added.</summary>
+    public Span<T> Written => _values.AsSpan(0, Count);
+
     public ref T this[int row] => ref _values.AsSpan(0, Count)[row];
 
     /// <summary>Room for <paramref name="count"/> values more, to be filled by the caller at once.</summary>
@@ -51,6 +54,9 @@ internal sealed class FixedRows<T>
         }
     }
 
+    /// <summary>Forgets all values but the first <paramref name="count"/>.</summary>
+    public void CutTo(int count) => Count = Math.Min(Count, count);
+
     public void Clear()
     {
         Count = 0;
@@ -85,14 +91,14 @@ internal sealed class BlockBuffer
 
     private byte[] _buffer = [];
 
-    /// <summary>Inserts the block that <paramref name="write"/> fills; its bytes are not used any more when this returns.</summary>
-    public async Task InsertAsync(IClickHouse engine, string table, int rows, Action<NativeBlock> write, CancellationToken cancel)
+    /// <summary>The block that <paramref name="write"/> fills; its bytes are not used any more when the enumeration goes on or ends.</summary>
+    public IEnumerable<TableBlock> Fill(string table, int rows, Action<NativeBlock> write)
     {
         var block = new NativeBlock(rows, _buffer);
         write(block);
         try
         {
-            await engine.InsertAsync(table, [block], cancel);
+            yield return new TableBlock(table, block);
         }
         finally
         {

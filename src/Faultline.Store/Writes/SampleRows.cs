@@ -85,17 +85,17 @@ internal sealed class SampleRows(TimeProvider time) : IRows
         }
     }
 
-    public async Task InsertAsync(IClickHouse engine, ushort receivedDay, CancellationToken cancel)
+    public IEnumerable<TableBlock> Blocks(ushort receivedDay)
     {
         if (_newSeries.Count > 0)
         {
-            await engine.InsertAsync("metric_series", [SeriesBlock(receivedDay)], cancel);
+            yield return new("metric_series", SeriesBlock(receivedDay));
             _seen.UnionWith(_newSeries.Keys);
         }
 
         if (_newMetadata.Count > 0)
         {
-            await engine.InsertAsync("metric_metadata", [MetadataBlock()], cancel);
+            yield return new("metric_metadata", MetadataBlock());
             foreach (var (key, metadata) in _newMetadata)
             {
                 _seenMetadata[key] = metadata;
@@ -104,7 +104,7 @@ internal sealed class SampleRows(TimeProvider time) : IRows
 
         if (Count > 0)
         {
-            await engine.InsertAsync(Table, [SampleBlock(receivedDay)], cancel);
+            yield return new(Table, SampleBlock(receivedDay));
         }
     }
 

@@ -57,7 +57,7 @@ internal sealed class ScoreRows : IRows
         }
     }
 
-    public Task InsertAsync(IClickHouse engine, ushort receivedDay, CancellationToken cancel) => engine.InsertAsync(Table, [ToBlock(receivedDay)], cancel);
+    public IEnumerable<TableBlock> Blocks(ushort receivedDay) => [new(Table, ToBlock(receivedDay))];
 
     private NativeBlock ToBlock(ushort receivedDay)
     {

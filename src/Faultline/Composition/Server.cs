@@ -146,7 +146,12 @@ internal sealed class Server : IAsyncDisposable
             startLog.EngineFileSetAside(what);
         }
 
-        var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(Settings.CommitDelay, memory.QueueBytesMax, Durability: Settings.Durability), time, _logs.CreateLogger("Faultline.Store"), cancel);
+        var writing = new WriterOptions(Settings.CommitDelay, memory.QueueBytesMax, Durability: Settings.Durability)
+        {
+            JournalDirectory = Path.Combine(Settings.DataDirectory, "journal"),
+            InsertDelay = Settings.InsertDelay,
+        };
+        var store = await TelemetryStore.OpenAsync(engine, writing, time, _logs.CreateLogger("Faultline.Store"), cancel);
         _close.Push(async () => await store.Writer.StopAsync());
 
         // The ledger, and the cases that its events add up to.
@@ -168,7 +173,7 @@ internal sealed class Server : IAsyncDisposable
         var model = OpenModel(models, time);
         var topics = Settings.Evaluators is { Topics: true, Enabled.Count: > 0 } ? new TopicWatch(TopicKeeping.Of(store.Topics), detection, time, _logs.CreateLogger<TopicWatch>()) : null;
         var evaluation = new LiveEvaluation(
-            Settings.Evaluators, LoadLanguageAsync, (batch, stopped) => store.Writer.WriteAsync(batch, stopped), time, _logs.CreateLogger<LiveEvaluation>(),
+            Settings.Evaluators, LoadLanguageAsync, store.Writer.StoreAsync, time, _logs.CreateLogger<LiveEvaluation>(),
             model is null || Settings.Judge.Rubrics.Count == 0 ? null : counts => new JudgeEvaluation(Settings.Judge, model, counts, time, _logs.CreateLogger<JudgeEvaluation>()),
             topics);
         var live = new LiveFeed(time);

@@ -49,7 +49,9 @@ public sealed record FaultlineSettings
 
     public int MessageBytesMax { get; init; } = 32 << 20;
 
-    public TimeSpan CommitDelay { get; init; } = TimeSpan.FromMilliseconds(25);
+    public TimeSpan CommitDelay { get; init; } = TimeSpan.FromMilliseconds(5);
+
+    public TimeSpan InsertDelay { get; init; } = TimeSpan.FromMilliseconds(250);
 
     public long QueueBytesMax { get; init; } = 256L << 20;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Faultline.Ingest.Forwarding;
+using Faultline.Store;
 using Faultline.Tests.Ledger;
 using FsCheck;
 using FsCheck.Fluent;
@@ -294,7 +295,7 @@ public sealed class ForwardQueueTests : IDisposable
     {
         foreach (var body in bodies)
         {
-            queue.Append(QueueRecord.Crc32C(Encoding.UTF8.GetBytes(body + _directories++)), Encoding.UTF8.GetBytes(body), 1, isRepeat: false);
+            queue.Append(Crc32C.Of(Encoding.UTF8.GetBytes(body + _directories++)), Encoding.UTF8.GetBytes(body), 1, isRepeat: false);
         }
     }
 
