@@ -43,11 +43,15 @@ switch (name)
         return await DiagnosisBench.RunAsync(args);
     case "groundedness-features":
         return await GroundednessFeatures.RunAsync(args.ElementAtOrDefault(1) ?? ".");
+    case "healthy-days":
+        return await HealthyDaysBench.RunAsync(Number("--seeds", 8), Number("--first", 1000), Text("--rate", ""));
+    case "entities":
+        return await EntitiesBench.RunAsync(Number("--services", 2000), Number("--minutes", 10), Number("--days", 28), double.Parse(Text("--rate", "1"), System.Globalization.CultureInfo.InvariantCulture));
     case "topics":
         return await TopicBench.RunAsync([.. args.Skip(1)]);
     case "evaluators":
         return await EvaluatorBench.RunAsync(args.ElementAtOrDefault(1) ?? ".", json);
     default:
-        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai [--connections N], stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], full-disk [--inserts N] [--seed S], durability, deletes [--spans N] [--deletes N], cardinality [--values N], merges [--rate N] [--rows N] [--genai] [--alter SQL], soak [--memory 1GiB], forward [--outage SECONDS] [--rate N], redaction [--shape plain|genai] [--connections N], quiet-month, locate, evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai [--connections N], stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], full-disk [--inserts N] [--seed S], durability, deletes [--spans N] [--deletes N], cardinality [--values N], merges [--rate N] [--rows N] [--genai] [--alter SQL], soak [--memory 1GiB], forward [--outage SECONDS] [--rate N], redaction [--shape plain|genai] [--connections N], quiet-month, locate, healthy-days [--seeds N] [--first SEED] [--rate R], entities [--services N] [--minutes N] [--days N] [--rate PER_MINUTE], evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
         return 2;
 }

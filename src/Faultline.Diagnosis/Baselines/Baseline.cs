@@ -54,8 +54,8 @@ internal sealed class Baseline(Feature feature) : IBaseline
     /// <summary>Windows to be learnt before anything may alarm: ten minutes of steady traffic.</summary>
     public const int WindowsBeforeAlarm = 60;
 
-    /// <summary>Hours remembered: four weeks.</summary>
-    internal const int HoursKept = 24 * 28;
+    /// <summary>Days that are looked back on: four weeks.</summary>
+    internal const int DaysKept = 28;
 
     /// <summary>Part of the variance taken as "between" while windows of one size only have been seen.</summary>
     private const double BetweenShareUnknown = 0.15;
@@ -93,7 +93,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
     private readonly float[] _recentValues = new float[RecentMax];
     private readonly float[] _recentWeights = new float[RecentMax];
     private readonly Residuals?[] _residuals = new Residuals?[CountClasses];
-    private Hour[] _hours = [];
+    private Day?[] _days = [];
     private long _hoursVersion;
     private long _centreHour = long.MinValue;
     private long _centreVersion = -1;
@@ -206,32 +206,41 @@ internal sealed class Baseline(Feature feature) : IBaseline
         (Learnt, UsualCount, _lagPairs, _rateSum, _rateCount, _shareExcess) = (0, 0, 0, 0, 0, 0);
         (_recentMedianAt, _spreadAt, _lagEnd) = (-1, -1, long.MinValue / 2);
         Array.Clear(_residuals);
-        _hours = [];
+        _days = [];
         _hoursVersion++;
     }
 
     private void LearnHour(long hour, double value, float weight)
     {
-        if (_hours.Length == 0)
+        var (at, hourOfDay) = Math.DivRem(hour, 24);
+        if (_days.Length == 0)
         {
-            _hours = new Hour[HoursKept];
+            _days = new Day?[DaysKept + 1];
         }
 
-        ref var slot = ref _hours[hour % HoursKept];
-        if (slot.Index != hour || slot.Weight == 0)
+        ref var day = ref _days[at % _days.Length];
+        if (day is null || day.Index < at)
         {
-            if (slot.Index > hour)
-            {
-                return;         // older than all that is kept
-            }
+            day = new Day(at);
+        }
+        else if (day.Index > at)
+        {
+            return;         // older than all that is kept
+        }
 
-            slot = new Hour { Index = hour };
+        ref var known = ref day.Hours[hourOfDay];
+        if (known.Weight == 0)
+        {
             _hoursVersion++;
         }
 
-        slot.Weight += weight;
-        slot.Mean += (value - slot.Mean) * weight / slot.Weight;
+        known.Weight += weight;
+        known.Mean += (float)((value - known.Mean) * weight / known.Weight);
     }
+
+    /// <summary>What was learnt of an hour; nothing (weight 0) when it is not kept.</summary>
+    private Hour HourAt(long hour) =>
+        _days.Length > 0 && _days[hour / 24 % _days.Length] is { } day && day.Index == hour / 24 ? day.Hours[hour % 24] : default;
 
     private void LearnSpread(double residual, double centre, double count)
     {
@@ -367,13 +376,13 @@ internal sealed class Baseline(Feature feature) : IBaseline
     /// <summary>The usual value of an hour, from the same hour of other days; NaN when none is known.</summary>
     private double HourCentre(long hour, long nowUnixSeconds)
     {
-        Span<double> sameDay = stackalloc double[HoursKept / 24];
-        Span<double> sameWeekday = stackalloc double[HoursKept / 168];
+        Span<double> sameDay = stackalloc double[DaysKept];
+        Span<double> sameWeekday = stackalloc double[DaysKept / 7];
         var days = 0;
         var weeks = 0;
         _centreWeight = 0;
         var current = (nowUnixSeconds - 1) / 3600;
-        for (var back = 1; back < HoursKept / 24; back++)
+        for (var back = 1; back < DaysKept; back++)
         {
             // Looking forward as well as back would be seeing the future in a replay; the same hour of today is what is judged.
             var other = hour - (back * 24);
@@ -382,14 +391,13 @@ internal sealed class Baseline(Feature feature) : IBaseline
                 continue;
             }
 
-            ref readonly var slot = ref _hours[other % HoursKept];
-            if (slot.Index == other && slot.Weight >= 3)
+            if (HourAt(other) is { Weight: >= 3 } known)
             {
-                sameDay[days++] = slot.Mean;
-                _centreWeight += slot.Weight;
+                sameDay[days++] = known.Mean;
+                _centreWeight += known.Weight;
                 if (back % 7 == 0)
                 {
-                    sameWeekday[weeks++] = slot.Mean;
+                    sameWeekday[weeks++] = known.Mean;
                 }
             }
         }
@@ -423,9 +431,16 @@ internal sealed class Baseline(Feature feature) : IBaseline
 
     private struct Hour
     {
-        public long Index;
-        public double Mean;
+        public float Mean;
         public float Weight;
+    }
+
+    /// <summary>The hours of one day. Most of what a series remembers, so means are kept as floats.</summary>
+    private sealed class Day(long index)
+    {
+        public long Index { get; } = index;
+
+        public Hour[] Hours { get; } = new Hour[24];
     }
 
     /// <summary>The last residuals of windows of about one size.</summary>
@@ -434,7 +449,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
         /// <summary>Quantiles at which the bad side's tail is looked at, and the same of the standard normal distribution.</summary>
         private static readonly (double Rank, double Normal)[] Tail = [(0.90, 1.2816), (0.95, 1.6449), (0.98, 2.0537), (0.99, 2.3263)];
 
-        private readonly float[] _values = new float[ResidualsMax];
+        private float[] _values = new float[ResidualsMin];
         private int _added;
         private int _scaledAt = -1;
         private double _scale;
@@ -447,6 +462,11 @@ internal sealed class Baseline(Feature feature) : IBaseline
 
         public void Add(double residual, double reciprocal)
         {
+            if (_added == _values.Length && _added < ResidualsMax)
+            {
+                Array.Resize(ref _values, Math.Min(ResidualsMax, _values.Length * 2));
+            }
+
             _values[_added % ResidualsMax] = (float)residual;
             _added++;
             _reciprocals += (reciprocal - _reciprocals) / Math.Min(_added, ResidualsMax);

@@ -34,6 +34,9 @@ internal sealed class ServiceFeatures(string service, string environment)
     private readonly Dictionary<(Feature Feature, string Dimension), FeatureSeries> _byKey = [];
     private readonly List<FeatureSeries> _series = [];
     private readonly Dictionary<long, Window> _windows = [];
+
+    /// <summary>Those that are open, or were corrected since they were stored: all others are not looked at, and there are hundreds.</summary>
+    private readonly List<Window> _pending = [];
     private readonly StoredWindows _stored = new();
     private ServiceSegments? _segments;
     private Traffic? _traffic;
@@ -44,7 +47,6 @@ internal sealed class ServiceFeatures(string service, string environment)
     private Window? _recent;
     private long _touches;
     private int _open;
-    private bool _dirtyClosed;
 
     public string Service { get; } = service;
 
@@ -142,6 +144,7 @@ internal sealed class ServiceFeatures(string service, string environment)
             return;
         }
 
+        window.Unpack(_series);
         window.Slot(series.Index, feature).Add(value, trace, weight);
         if (Request is { } request && feature.IsComparable)
         {
@@ -155,9 +158,13 @@ internal sealed class ServiceFeatures(string service, string environment)
             }
         }
 
+        if (window is { Closed: true, Dirty: false })
+        {
+            _pending.Add(window);
+        }
+
         window.Dirty = true;
         window.TouchedAt = ++_touches;
-        _dirtyClosed |= window.Closed;
         if (unixNanos > NewestUnixNanos)
         {
             NewestUnixNanos = unixNanos;
@@ -181,6 +188,7 @@ internal sealed class ServiceFeatures(string service, string environment)
 
             window = new Window(index);
             _windows.Add(index, window);
+            _pending.Add(window);
             _open++;
         }
 
@@ -220,6 +228,7 @@ internal sealed class ServiceFeatures(string service, string environment)
         if (_windows.TryGetValue(window, out var again) && !again.Closed)
         {
             _windows.Remove(window);
+            _pending.Remove(again);
             _recent = null;
             _open--;
         }
@@ -229,15 +238,14 @@ internal sealed class ServiceFeatures(string service, string environment)
     /// <param name="learn">Whether what is closed may be learnt as usual.</param>
     public void Advance(long watermarkUnixNanos, Func<ServiceFeatures, long, bool> learn, IWindowSink sink)
     {
-        if (_open == 0 && !_dirtyClosed)
+        if (_pending.Count == 0)
         {
             return;
         }
 
-        _due.Clear();
-        foreach (var window in _windows.Values)
+        foreach (var window in _pending)
         {
-            if ((window.Index + 1) * FeatureWindows.LengthNanos <= watermarkUnixNanos && (!window.Closed || window.Dirty))
+            if ((window.Index + 1) * FeatureWindows.LengthNanos <= watermarkUnixNanos)
             {
                 _due.Add(window);
             }
@@ -246,20 +254,12 @@ internal sealed class ServiceFeatures(string service, string environment)
         CloseAll(learn, sink);
         if (_open > OpenWindowsMax)
         {
-            foreach (var window in _windows.Values)
-            {
-                if (!window.Closed)
-                {
-                    _due.Add(window);
-                }
-            }
-
+            _due.AddRange(_pending.Where(window => !window.Closed));
             _due.Sort(static (a, b) => a.TouchedAt.CompareTo(b.TouchedAt));
             _due.RemoveRange(_due.Count / 2, _due.Count - (_due.Count / 2));
             CloseAll(learn, sink);
         }
 
-        _dirtyClosed = false;
         Forget();
     }
 
@@ -269,6 +269,11 @@ internal sealed class ServiceFeatures(string service, string environment)
         foreach (var window in _due)
         {
             Close(window, learn(this, window.Index), sink);
+        }
+
+        if (_due.Count > 0)
+        {
+            _pending.RemoveAll(static window => window is { Closed: true, Dirty: false });
         }
 
         _due.Clear();
@@ -322,6 +327,8 @@ internal sealed class ServiceFeatures(string service, string environment)
                 }
             }
         }
+
+        window.Pack();
     }
 
     /// <summary>Notes the calls of a window, judges how many came in minutes that are over by it, and learns from pieces that are.</summary>
