@@ -140,14 +140,10 @@ internal sealed class ProjectFeatures
                 service.LastArrival = now;
             }
 
-            var feature = FeatureTable.Score(_names[scores.Name[row]]);
-            if (service.SeriesOf(feature, "") is { } series)
-            {
-                series.IsOurs = isOurs;
-            }
-
+            var series = service.SeriesOf(FeatureTable.Score(_names[scores.Name[row]]), "");
+            series?.IsOurs = isOurs;
             service.Request = _segmentKeys.Any ? _traces.Find(scores.TraceId[row]) : null;
-            service.Observe(feature, "", scores.UnixNanos[row], scores.Value[row], scores.TraceId[row]);
+            service.Observe(series, scores.UnixNanos[row], scores.Value[row], scores.TraceId[row]);
             service.Request = null;
         }
     }

@@ -126,27 +126,41 @@ internal sealed class ServiceFeatures(string service, string environment)
 
     public void Observe(Feature feature, string dimension, long unixNanos, double value, TraceId trace, int weight = 1)
     {
-        if (unixNanos <= 0)
+        if (WindowAt(unixNanos) is { } window)
         {
-            TooLate++;          // a time that was not sent, or is from before 1970: no window is right for it
-            return;
+            Observe(window, SeriesOf(feature, dimension), unixNanos, value, trace, weight);
         }
+    }
 
-        if (WindowOf(FeatureWindows.IndexOf(unixNanos)) is not { } window)
+    /// <param name="series">Null when it is beyond the bound.</param>
+    public void Observe(FeatureSeries? series, long unixNanos, double value, TraceId trace)
+    {
+        if (WindowAt(unixNanos) is { } window)
         {
-            TooLate++;
-            return;
+            Observe(window, series, unixNanos, value, trace, weight: 1);
         }
+    }
 
-        if (SeriesOf(feature, dimension) is not { } series)
+    /// <summary>The window of a time; null, and counted, when it is too late for it.</summary>
+    private Window? WindowAt(long unixNanos)
+    {
+        // A time that was not sent, or is from before 1970: no window is right for it.
+        var window = unixNanos <= 0 ? null : WindowOf(FeatureWindows.IndexOf(unixNanos));
+        TooLate += window is null ? 1 : 0;
+        return window;
+    }
+
+    private void Observe(Window window, FeatureSeries? series, long unixNanos, double value, TraceId trace, int weight)
+    {
+        if (series is null)
         {
             Unseries++;
             return;
         }
 
         window.Unpack(_series);
-        window.Slot(series.Index, feature).Add(value, trace, weight);
-        if (Request is { } request && feature.IsComparable)
+        window.Slot(series.Index, series.Feature).Add(value, trace, weight);
+        if (Request is { } request && series.Feature.IsComparable)
         {
             if (request.Segment is { } segment)
             {
