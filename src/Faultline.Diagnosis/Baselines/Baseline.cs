@@ -9,7 +9,10 @@ namespace Faultline.Diagnosis.Baselines;
 /// <param name="Rate">Of a share: how often it is usually so, as far as what was seen allows to say; 0 of anything else.</param>
 /// <param name="Dispersion">Of a share: times a binomial variance that its sums have.</param>
 /// <param name="IsSeasonal">Other days say what is usual at this hour.</param>
-internal readonly record struct Expectation(double Centre, double Sigma, double Spread, double Rate = 0, double Dispersion = 1, bool IsSeasonal = false);
+/// <param name="CentreError">Standard error of <paramref name="Centre"/>: few windows say less surely what is usual.</param>
+/// <param name="Lasting">How many times further than by <paramref name="Spread"/> a sum over many windows strays: what drifts slowly hardly shows between neighbours.</param>
+internal readonly record struct Expectation(
+    double Centre, double Sigma, double Spread, double Rate = 0, double Dispersion = 1, bool IsSeasonal = false, double CentreError = 0, double Lasting = 1);
 
 /// <summary>What is usual for one series.</summary>
 internal interface IBaseline
@@ -46,7 +49,9 @@ internal interface IBaseline
 /// effects model; Searle, Casella and McCulloch 1992, "Variance Components", ch. 3). Residuals are kept by count class;
 /// each class gives a scaled MAD, or where the bad side's tail is heavier what that tail amounts to, and the two parameters are fitted to those by weighted least squares, not negative.</para>
 /// <para>Neighbouring windows of a real service are alike; their correlation is learnt as well, because a CUSUM over windows that are
-/// not independent fires too early (Johnson and Bagshaw 1974, "The Effect of Serial Correlation on the Performance of CUSUM Tests").</para>
+/// not independent fires too early (Johnson and Bagshaw 1974, "The Effect of Serial Correlation on the Performance of CUSUM Tests"). Where each window
+/// is noisy and what they have in common drifts slowly, neighbours hardly tell; so the variance of means of many windows is learnt beside it (batch means:
+/// Conway 1963, "Some Tactical Problems in Digital Simulation").</para>
 /// <para>Shares have the binomial variance instead of within², because most of their windows are exactly 0.</para>
 /// </remarks>
 internal sealed class Baseline(Feature feature) : IBaseline
@@ -82,6 +87,18 @@ internal sealed class Baseline(Feature feature) : IBaseline
     private const long LagSecondsMax = 3 * FeatureWindows.LengthSeconds;
 
     private const int LagPairsMin = 30;
+
+    /// <summary>Windows of which the mean is looked at: about as many as the slow sum takes.</summary>
+    private const int BatchWindows = 16;
+
+    /// <summary>Windows further apart than this are not of one batch.</summary>
+    private const long BatchGapSecondsMax = 300;
+
+    /// <summary>Batches after which what was seen counts for a third.</summary>
+    private const int BatchMemory = 200;
+
+    /// <summary>Batches without drift that are added: few are no proof of it.</summary>
+    private const int BatchesAdded = 10;
     private const double CorrelationMax = 0.9;
 
     private const int RecentMax = 128;
@@ -114,6 +131,13 @@ internal sealed class Baseline(Feature feature) : IBaseline
     private double _lagProducts;
     private double _lagSquares;
     private int _lagPairs;
+    private double _batchSum;
+    private double _batchSquares;
+    private int _batchWindows;
+    private int _batches;
+    private double _batchMean;
+    private double _batchMeanSquare;
+    private double _windowMeanSquare;
 
     /// <summary>Windows learnt so far.</summary>
     public int Learnt { get; private set; }
@@ -133,6 +157,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
         double variance;
         double rate = 0, dispersion = 1;
         var inflation = Inflation();
+        var lasting = Math.Max(inflation, BatchInflation());
         if (feature.Statistic == Statistic.Share)
         {
             var share = Math.Clamp(centre, ShareMin, 1 - ShareMin);
@@ -156,7 +181,23 @@ internal sealed class Baseline(Feature feature) : IBaseline
         // What is too steady to be believed is no steadier for being alike from window to window.
         var sigma = Math.Sqrt(variance);
         var floor = feature.SpreadFloor(centre);
-        return new Expectation(centre, Math.Max(sigma, floor), Math.Max(sigma * inflation, floor), rate, dispersion, !double.IsNaN(_centreBefore) && !double.IsNaN(_centreAfter));
+        var spread = Math.Max(sigma * inflation, floor);
+        return new Expectation(centre, Math.Max(sigma, floor), spread, rate, dispersion, !double.IsNaN(_centreBefore) && !double.IsNaN(_centreAfter))
+        {
+            CentreError = Math.Max(sigma * lasting, floor) * Math.Sqrt(Math.Min(n, WeightMax) * MedianVariance * CentreReciprocal()),
+            Lasting = feature.Statistic == Statistic.Share ? lasting / inflation : Math.Max(sigma * lasting, floor) / spread,
+        };
+    }
+
+    /// <summary>Variance of a median of normal data over that of the mean.</summary>
+    private const double MedianVariance = Math.PI / 2;
+
+    /// <summary>One over the observations that the centre rests on.</summary>
+    private double CentreReciprocal()
+    {
+        var recent = 1 / (Math.Clamp(Learnt, 1, RecentMax) * Math.Clamp(UsualCount, 1, WeightMax));
+        var hour = 1 / Math.Max(1, _centreWeight);
+        return double.IsNaN(_centreBefore) || double.IsNaN(_centreAfter) ? recent : _centreDays >= 2 ? hour : (recent + hour) / 4;
     }
 
     /// <summary>How often it is so: what all days say or, where that is worse and the more of it was seen, what this hour of other days says.</summary>
@@ -205,6 +246,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
     {
         (Learnt, UsualCount, _lagPairs, _rateSum, _rateCount, _shareExcess) = (0, 0, 0, 0, 0, 0);
         (_recentMedianAt, _spreadAt, _lagEnd) = (-1, -1, long.MinValue / 2);
+        (_batches, _batchWindows, _batchSum, _batchSquares) = (0, 0, 0, 0);
         Array.Clear(_residuals);
         _days = [];
         _hoursVersion++;
@@ -267,8 +309,44 @@ internal sealed class Baseline(Feature feature) : IBaseline
             _lagSquares += ((standardised * standardised) - _lagSquares) / memory;
         }
 
+        LearnBatch(unixSeconds, standardised);
         _lagEnd = unixSeconds;
         _lagValue = standardised;
+    }
+
+    private void LearnBatch(long unixSeconds, double standardised)
+    {
+        if (unixSeconds <= _lagEnd || unixSeconds - _lagEnd > BatchGapSecondsMax)
+        {
+            (_batchSum, _batchSquares, _batchWindows) = (0, 0, 0);
+        }
+
+        _batchSum += standardised;
+        _batchSquares += standardised * standardised;
+        if (++_batchWindows < BatchWindows)
+        {
+            return;
+        }
+
+        var memory = Math.Min(++_batches, BatchMemory);
+        var mean = _batchSum / BatchWindows;
+        _batchMean += (mean - _batchMean) / memory;
+        _batchMeanSquare += ((mean * mean) - _batchMeanSquare) / memory;
+        _windowMeanSquare += ((_batchSquares / BatchWindows) - _windowMeanSquare) / memory;
+        (_batchSum, _batchSquares, _batchWindows) = (0, 0, 0);
+    }
+
+    /// <summary>The standard deviation of means of many windows over what it would be if they were independent.</summary>
+    private double BatchInflation()
+    {
+        var windows = _windowMeanSquare - (_batchMean * _batchMean);
+        if (_batches < 2 || windows <= 0)
+        {
+            return 1;
+        }
+
+        var ratio = BatchWindows * (_batchMeanSquare - (_batchMean * _batchMean)) / windows;
+        return Math.Sqrt(1 + (Math.Max(0, ratio - 1) * _batches / (_batches + BatchesAdded)));
     }
 
     /// <summary>√((1+ρ)/(1−ρ)) with the correlation ρ of neighbouring windows: the long-run standard deviation of an AR(1) process over its own.</summary>

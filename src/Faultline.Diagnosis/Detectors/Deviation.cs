@@ -38,7 +38,7 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
     /// baseline that is a little wrong for hours, where there is much traffic, from adding up to an alarm.
     /// </summary>
     private static readonly ExcursionRule Slow = new(
-        Drift: 0.4, Cap: 3, Threshold: 9, ThresholdAfterChange: 6, EffectOff: 0.4, CapApart: 3, ShareChanges: 2, ShareCap: 4, ShareThreshold: 12, ShareThresholdAfterChange: 9.6);
+        Drift: 0.4, Cap: 3, Threshold: 9, ThresholdAfterChange: 6, EffectOff: 0.4, CapApart: 3, ShareChanges: 2, ShareCap: 4, ShareThreshold: 12, ShareThresholdAfterChange: 9.6, AddsMany: true);
 
     private static readonly ExcursionRule SlowScore = Slow with { Threshold = 10 };
 
@@ -125,7 +125,7 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
         var expected = Baseline.Expect(end, count);
         var deviation = feature.BadWhen == BadWhen.Falls ? expected.Centre - scaled : scaled - expected.Centre;
         var floor = feature.EffectFloor(expected.Centre);
-        var window = new JudgedWindow(index, end, scaled, count, deviation, floor, expected.Spread, gap);
+        var window = new JudgedWindow(index, end, scaled, count, deviation, floor, expected.Spread, gap) { CentreError = expected.CentreError, Lasting = expected.Lasting };
         if (feature.Statistic == Statistic.Share)
         {
             var falls = feature.BadWhen == BadWhen.Falls;

@@ -23,6 +23,12 @@ internal readonly record struct JudgedWindow(long Index, long End, double Scaled
     /// <summary>Of a count: logarithm of how much likelier it is when the rate has risen; NaN of anything else.</summary>
     public double Evidence { get; init; } = double.NaN;
 
+    /// <summary>Standard error of what was expected.</summary>
+    public double CentreError { get; init; }
+
+    /// <summary>How many times further than <paramref name="Spread"/> a sum over many windows strays.</summary>
+    public double Lasting { get; init; } = 1;
+
     /// <summary>Whether it has a likelihood; else its deviations are added up.</summary>
     public bool IsLikely => !double.IsNaN(Bad) || !double.IsNaN(Evidence);
 }
@@ -33,13 +39,14 @@ internal readonly record struct JudgedWindow(long Index, long End, double Scaled
 /// <param name="Threshold">Sum at which it fires.</param>
 /// <param name="ThresholdAfterChange">The same while something is known to have changed; more than one window can add.</param>
 /// <param name="EffectOff">Part of the smallest change worth a word that is taken off each window's deviation.</param>
+/// <param name="AddsMany">Whether it fires by many windows: then it is by how means of many stray that they are measured.</param>
 /// <param name="CapApart">The cap of a window that has no neighbour: one of another minute is a witness of its own.</param>
 /// <param name="ShareChanges">Of shares, which have a likelihood: the change that is tested for, in smallest changes, but never more than half of the way to "always".</param>
 /// <param name="ShareCap">The most that one window adds to a share's sum, natural logarithm of the likelihood ratio.</param>
 /// <param name="ShareThreshold">Where that sum fires.</param>
 /// <param name="ShareThresholdAfterChange">The same while something is known to have changed.</param>
 internal sealed record ExcursionRule(
-    double Drift, double Cap, double Threshold, double ThresholdAfterChange, double EffectOff, double CapApart, double ShareChanges, double ShareCap, double ShareThreshold, double ShareThresholdAfterChange);
+    double Drift, double Cap, double Threshold, double ThresholdAfterChange, double EffectOff, double CapApart, double ShareChanges, double ShareCap, double ShareThreshold, double ShareThresholdAfterChange, bool AddsMany = false);
 
 /// <summary>
 /// A one-sided CUSUM over standardised deviations, of a share over log-likelihood ratios (Page 1954, "Continuous Inspection Schemes"; Reynolds
@@ -137,8 +144,16 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
     }
 
     private double Adds(in JudgedWindow window) => !double.IsNaN(window.Evidence) ? Math.Min(window.Evidence, rule.ShareCap)
-        : double.IsNaN(window.Bad) ? Math.Min((window.Deviation - (rule.EffectOff * window.EffectFloor)) / window.Spread, window.Gap > NeighbourWindows ? rule.CapApart : rule.Cap) - rule.Drift
-        : Math.Min(window.Count * LikelihoodRatio(window) / window.Dispersion, rule.ShareCap);
+        : double.IsNaN(window.Bad) ? Math.Min((window.Deviation - Off(window)) / (window.Spread * Lasting(window)), window.Gap > NeighbourWindows ? rule.CapApart : rule.Cap) - rule.Drift
+        : Math.Min(window.Count * LikelihoodRatio(window) / (window.Dispersion * Lasting(window) * Lasting(window)), rule.ShareCap);
+
+    /// <summary>What a baseline that is a little wrong for hours may be off: a part of what is worth a word, or what is known of it no better.</summary>
+    private double Off(in JudgedWindow window) => Math.Max(rule.EffectOff * window.EffectFloor, ErrorsOff * window.CentreError);
+
+    private double Lasting(in JudgedWindow window) => rule.AddsMany ? window.Lasting : 1;
+
+    /// <summary>Standard errors of the centre that it may be off: it is not, in 39 of 40 hours.</summary>
+    private const double ErrorsOff = 2;
 
     /// <summary>Of one observation, the mean over those of the window.</summary>
     private double LikelihoodRatio(in JudgedWindow window)

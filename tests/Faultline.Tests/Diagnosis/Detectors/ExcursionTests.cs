@@ -175,4 +175,68 @@ public sealed class ExcursionTests
 
         Assert.Equal(isFound, Enumerable.Range(0, inARow).Select(_ => series.Step(index += 6, 1, 1, learn: true)).Contains(Turn.Raised));
     }
+
+    /// <summary>A call each ten seconds, with noise of its own and a drift over minutes that neighbours hardly show.</summary>
+    /// <returns>Windows until it is found.</returns>
+    private static int? RunDrift(int seed, int windows, double times)
+    {
+        var rng = new Random(seed);
+        double Normal() => Math.Sqrt(-2 * Math.Log(1 - rng.NextDouble())) * Math.Cos(2 * Math.PI * rng.NextDouble());
+        var drift = 0.0;
+        double Latency() => Math.Exp((0.35 * Normal()) + (drift = (0.99 * drift) + (0.018 * Normal())));
+        var series = new Deviation(FeatureTable.LatencyP50, new Baseline(FeatureTable.LatencyP50));
+        var index = 178_000_000L;
+        for (var i = 0; i < 9000; i++)
+        {
+            series.Step(index += 1, Latency(), 1, learn: true);
+        }
+
+        for (var i = 1; i <= windows; i++)
+        {
+            if (series.Step(index += 1, Latency() * times, 1, learn: true) == Turn.Raised)
+            {
+                return i;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Two days each.</summary>
+    [Fact]
+    public void What_drifts_slowly_under_its_noise_is_no_alarm()
+    {
+        var found = Enumerable.Range(1, 10).Count(seed => RunDrift(seed, 17_000, 1) is not null);
+        Assert.True(found <= 2, $"{found} of 10");
+    }
+
+    [Fact]
+    public void What_drifts_is_found_when_it_doubles()
+    {
+        var found = Enumerable.Range(1, 20).Count(seed => RunDrift(seed, 30, 2) is not null);
+        Assert.True(found >= 18, $"{found} of 20");
+    }
+
+    /// <summary>A week of which a call each twenty minutes is known says little of each of its hours; then comes a day with a call each ten seconds.</summary>
+    [Fact]
+    public void An_hour_of_which_little_is_known_is_no_alarm()
+    {
+        var feature = FeatureTable.Score("relevance");
+        var found = 0;
+        for (var seed = 1; seed <= 20; seed++)
+        {
+            var rng = new Random(seed);
+            double Score() => 0.8 + (0.05 * Math.Sqrt(-2 * Math.Log(1 - rng.NextDouble())) * Math.Cos(2 * Math.PI * rng.NextDouble()));
+            var series = new Deviation(feature, new Baseline(feature));
+            var index = 178_000_000L;
+            for (var i = 0; i < 7 * 72; i++)
+            {
+                series.Step(index += 120, Score(), 1, learn: true);
+            }
+
+            found += Enumerable.Range(0, 8640).Any(_ => series.Step(index += 1, Score(), 1, learn: true) == Turn.Raised) ? 1 : 0;
+        }
+
+        Assert.True(found <= 1, $"{found} of 20");
+    }
 }
