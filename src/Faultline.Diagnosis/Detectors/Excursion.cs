@@ -60,7 +60,11 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
     /// <summary>Windows without a neighbour, and so far apart that two of them are as good as three.</summary>
     private const long ApartWindows = 30 / FeatureWindows.LengthSeconds;
 
+    /// <summary>Part of the threshold that must be there without the window that adds most: however wild, one is no witness.</summary>
+    private const double WithoutLargest = 1 / 3.0;
+
     private double _sum;
+    private double _largest;
     private int _windows;
     private double _weight;
     private double _deviation;
@@ -87,7 +91,7 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
     private void Begin(long onset, Expectation expected)
     {
         (OnsetIndex, Expected) = (onset, expected);
-        Observed = ObservedCount = _deviation = _weight = 0;
+        Observed = ObservedCount = _deviation = _weight = _largest = 0;
         _windows = 0;
     }
 
@@ -99,7 +103,8 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
         var full = ThresholdFor(window);
         var threshold = times * (!changed ? full : window.IsLikely ? rule.ShareThresholdAfterChange : rule.ThresholdAfterChange);
         var before = _sum;
-        _sum = Math.Max(0, _sum + Adds(window));
+        var adds = Adds(window);
+        _sum = Math.Max(0, _sum + adds);
         if (_sum <= 0)
         {
             return false;
@@ -110,8 +115,9 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
             Begin(window.Index, baseline.Expect(window.End, Math.Max(1, baseline.UsualCount)));
         }
 
+        _largest = Math.Max(_largest, adds);
         Observe(window);
-        if (_sum < threshold || !IsLongEnough(window))
+        if (_sum < threshold || !IsLongEnough(window) || (!window.IsLikely && _sum - _largest < WithoutLargest * threshold))
         {
             return false;
         }

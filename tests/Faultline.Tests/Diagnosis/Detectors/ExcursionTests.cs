@@ -114,7 +114,7 @@ public sealed class ExcursionTests
 
     /// <summary>A latency of a call a minute, with a long tail; one call in a hundred is four times as slow.</summary>
     /// <returns>Calls until it is found.</returns>
-    private static int? RunLatency(double times, int seed, int windows, Func<int, double>? wild = null)
+    private static int? RunLatency(double times, int seed, int windows, bool changed = false, Func<int, double>? wild = null)
     {
         var rng = new Random(seed);
         double Latency() => Math.Exp(0.3 * Math.Sqrt(-2 * Math.Log(1 - rng.NextDouble())) * Math.Cos(2 * Math.PI * rng.NextDouble())) * (rng.NextDouble() < 0.01 ? 4 : 1);
@@ -127,7 +127,7 @@ public sealed class ExcursionTests
 
         for (var i = 1; i <= windows; i++)
         {
-            if (series.Step(index += 6, Latency() * times * (wild?.Invoke(i) ?? 1), 1, learn: true) == Turn.Raised)
+            if (series.Step(index += 6, Latency() * times * (wild?.Invoke(i) ?? 1), 1, learn: true, changed) == Turn.Raised)
             {
                 return i;
             }
@@ -136,11 +136,14 @@ public sealed class ExcursionTests
         return null;
     }
 
-    [Fact]
-    public void Calls_that_are_ten_times_as_slow_are_found_with_the_third_of_them_at_the_latest()
+    [Theory]
+    [InlineData(2, 12)]
+    [InlineData(3, 17)]
+    [InlineData(4, 20)]
+    public void Calls_that_are_ten_times_as_slow_are_found_with_the_third_of_them_mostly_and_with_the_fourth_always(int calls, int atLeast)
     {
-        var found = Enumerable.Range(1, 20).Count(seed => RunLatency(10, seed, 3) is not null);
-        Assert.True(found >= 16, $"{found} of 20");
+        var found = Enumerable.Range(1, 20).Count(seed => RunLatency(10, seed, calls) is not null);
+        Assert.True(found >= atLeast, $"{found} of 20");
     }
 
     /// <summary>Two weeks of a call a minute.</summary>
@@ -148,13 +151,15 @@ public sealed class ExcursionTests
     public void A_long_tail_is_no_alarm()
     {
         var found = Enumerable.Range(1, 10).Count(seed => RunLatency(1, seed, 20_000) is not null);
-        Assert.True(found <= 2, $"{found} of 10");
+        Assert.True(found <= 1, $"{found} of 10");
     }
 
-    [Fact]
-    public void One_wild_window_is_no_alarm()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void One_wild_window_is_no_alarm_whatever_has_changed(bool changed)
     {
-        var found = Enumerable.Range(1, 20).Count(seed => RunLatency(1, seed, 12, wild: i => i == 2 ? 1000 : 1) is not null);
+        var found = Enumerable.Range(1, 20).Count(seed => RunLatency(1, seed, 12, changed, i => i == 2 ? 1000 : 1) is not null);
         Assert.True(found <= 1, $"{found} of 20");
     }
 
