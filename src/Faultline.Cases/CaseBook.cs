@@ -198,7 +198,7 @@ public sealed class CaseBook
     /// <param name="fix">What was done, in words; null: the first suggestion's action.</param>
     public async Task<CaseAnswer> FixAppliedAsync(string? project, CaseId id, string? fix, string actor, CancellationToken cancel = default)
     {
-        var suggested = Find(project, id) is { Verdict.Hypotheses: [var first, ..] } ? first.Action : null;
+        var suggested = Find(project, id) is { Verdict: { UnableBecause: null, Hypotheses: [var first, ..] } } ? first.Action : null;
         var blob = await _blobs.PutAsync(string.IsNullOrWhiteSpace(fix) ? suggested ?? "A fix that was not described" : fix, cancel);
         return await ChangeAsync(project, id, view => view.State == CaseState.RESOLVED
             ? Not($"{id} is RESOLVED already. If it is not over, reopen it.")
@@ -318,7 +318,7 @@ public sealed class CaseBook
         await AppendAsync(
             () =>
             {
-                var events = new List<FaultlineEvent> { new CaseDiagnosed(view.Id.Number, verdict.FailureClass, best?.Cause ?? "unknown", best?.Target ?? view.Service, best?.Confidence ?? 0, determined, blob) };
+                var events = new List<FaultlineEvent> { new CaseDiagnosed(view.Id.Number, verdict.FailureClass, determined ? best!.Cause : "unknown", determined ? best!.Target : view.Service, best?.Confidence ?? 0, determined, blob) };
                 if (determined)
                 {
                     events.Add(new RemediationSuggested(view.Id.Number, best!.Cause, best.Target, best.Effort, best.Risk, best.SimilarCase));

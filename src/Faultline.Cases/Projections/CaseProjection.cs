@@ -64,7 +64,7 @@ internal sealed class CaseProjection(BlobStore blobs)
         .. _imported.Where(one => one.Key.Project == project).Select(one => one.Value with { Helpful = one.Value.Helpful + HelpfulOf(one.Value.CaseId, one.Value.Cause) }),
     ];
 
-    /// <summary>What it was: the first hypothesis, or another one that somebody found helpful.</summary>
+    /// <summary>What it was: the first hypothesis if the analysis stood by it, or one that somebody found helpful; null when nobody knows.</summary>
     private PastCase? Past(CaseView view)
     {
         if (view is not { Resolution: { } resolution, Verdict: { Hypotheses.Count: > 0 } verdict })
@@ -75,7 +75,7 @@ internal sealed class CaseProjection(BlobStore blobs)
         var id = view.Id.ToString();
         var was = verdict.Hypotheses.Select((hypothesis, rank) => (Hypothesis: hypothesis, Rank: rank, Helpful: HelpfulOf(id, hypothesis.Cause)))
             .OrderByDescending(one => Math.Max(0, one.Helpful)).ThenBy(one => one.Rank).First();
-        return new PastCase(id, view.Service, view.FailureClass, was.Hypothesis.Cause, was.Hypothesis.Target, resolution.FixApplied, verdict.Signature, was.Helpful, resolution.VerifiedAt);
+        return verdict.UnableBecause is not null && was.Helpful <= 0 ? null : new PastCase(id, view.Service, view.FailureClass, was.Hypothesis.Cause, was.Hypothesis.Target, resolution.FixApplied, verdict.Signature, was.Helpful, resolution.VerifiedAt);
     }
 
     /// <returns>The case that changed, or null.</returns>

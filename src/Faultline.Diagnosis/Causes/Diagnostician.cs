@@ -114,12 +114,15 @@ public sealed class Diagnostician
         string? unable = null;
         if (hypotheses.Count == 0 || hypotheses[0].Confidence < ConfidenceMin)
         {
+            // That it is unable is said of the whole; those that are told all the same are where to look next.
             unable = "Unable to determine root cause. " + string.Join(' ', Missing(facts, candidates));
-            var row = Vocabulary.Of("unknown");
-            var unknown = new Hypothesis(
-                row.Name, facts.Finding.Service, "None of the causes that can be named fits what is stored well enough.", Math.Min(ConfidenceMin - 0.01, Confidence(UnknownScore)),
-                row.Action, row.Effort, row.Risk, null, [], [], row.NextCheck);
-            hypotheses = [.. hypotheses.Append(unknown).OrderByDescending(hypothesis => hypothesis.Confidence)];
+            if (hypotheses.Count == 0)
+            {
+                var row = Vocabulary.Of("unknown");
+                hypotheses = [new Hypothesis(
+                    row.Name, facts.Finding.Service, "None of the causes that can be named fits what is stored well enough.", Math.Min(ConfidenceMin - 0.01, Confidence(UnknownScore)),
+                    row.Action, row.Effort, row.Risk, null, [], [], row.NextCheck)];
+            }
         }
 
         return new Verdict(ClassOf(facts, unable is null ? hypotheses[0].Cause : null), hypotheses, chain, facts.Distinctions, unable, signature) { Where = [.. places.Select(static place => place.Evidence)] };

@@ -311,6 +311,16 @@ public sealed class CaseBookTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_the_analysis_did_not_stand_by_is_remembered_only_once_somebody_found_it_helpful()
+    {
+        var view = await ResolveAsync(Fault(), Verdict(0.4) with { UnableBecause = "no retrieval spans" });
+        Assert.Empty(_book.Past("default"));
+
+        await _book.FeedbackAsync(null, view.Id, 0, helpful: true, "ann");
+        Assert.Single(_book.Past("default"));
+    }
+
+    [Fact]
     public async Task Imported_cases_are_remembered_after_a_restart_and_a_second_import_replaces_them()
     {
         var one = new PastCase("berlin/CASE-3", "bot", FailureClass.AGENT_LOOP, "tool_slow", "search", "more workers", [1, 0.5], 1, Now);

@@ -137,8 +137,7 @@ public sealed class DiagnosticianTests
         var verdict = await new Diagnostician(rig.Telemetry.Source, rig.Clock).DiagnoseAsync(finding, changes, []);
         Assert.StartsWith("Unable to determine root cause.", verdict.UnableBecause, StringComparison.Ordinal);
         Assert.Contains("No change was recorded", verdict.UnableBecause, StringComparison.Ordinal);
-        Assert.Equal("unknown", verdict.Hypotheses[0].Cause);
-        Assert.True(verdict.Hypotheses[0].Confidence < 0.5);
+        Assert.All(verdict.Hypotheses, static hypothesis => Assert.True(hypothesis.Confidence < 0.2));
     }
 
     /// <summary>A fault that grows stands out late: what telemetry began to carry shortly before the onset is then in good traces, too.</summary>
