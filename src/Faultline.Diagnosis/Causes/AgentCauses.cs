@@ -147,7 +147,8 @@ internal static partial class AgentCauses
 
         var store = worst.Example.GenAi.DataSource.Length > 0 ? worst.Example.GenAi.DataSource : worst.Example.Name;
         return new Candidate("memory_poisoned", store, $"{AttributeNames.Percent(worst.Share)} of the bad traces recall the record {worst.Record} from {store}; hardly any good one does.", -0.3)
-            .Supports(4.2, new Evidence("span", $"{worst.Example.TraceId}/{worst.Example.SpanId}", $"Recalls {worst.Record}: {worst.Example.GenAi.OutputPreview}"));
+            .Supports(4.2, new Evidence("span", $"{worst.Example.TraceId}/{worst.Example.SpanId}", $"Recalls {worst.Record}: {worst.Example.GenAi.OutputPreview}"))
+            .Lacks(facts.BadScores.Any() ? 0 : 2.5);      // what is remembered wrongly makes answers wrong
     }
 
     /// <summary>Few instrumentations have a kind of span for a memory; the others write a plain step that is named so, or whose output is records with ids.</summary>

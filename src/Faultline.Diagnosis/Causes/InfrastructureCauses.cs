@@ -43,7 +43,8 @@ internal static class InfrastructureCauses
             var candidate = new Candidate(
                 "deploy_regressed", service, $"Bad traces share release {release.Value} of {service}{(facts.InsteadOf(release) is { } old ? $", the good ones had {old}" : "")}.", -0.7)
                 .Supports(2.5, facts.Cite(release))
-                .Supports(0.7, facts.Worse(FeatureTable.Wait)?.Evidence);
+                .Supports(0.7, facts.Worse(FeatureTable.Wait)?.Evidence)
+                .Supports(1.5, FailsItself(facts));
             if (facts.Change("deploy") is { } recorded)
             {
                 candidate.Supports(1.2 * recorded.Nearness, facts.Cite(recorded.Change));
@@ -61,7 +62,8 @@ internal static class InfrastructureCauses
         return facts.Change("deploy") is { } change && change.Nearness > CaseFacts.NearMin
             ? new Candidate("deploy_regressed", change.Change.Service, $"{change.Change.Service} was deployed shortly before the onset.", -1)
                 .Supports(1.5 * change.Nearness, facts.Cite(change.Change))
-                .Supports(1.5 * change.Nearness, ByItself(facts))
+                .Supports(1.5 * change.Nearness, FailsItself(facts) ?? ByItself(facts))
+                .Supports(0.7 * change.Nearness, facts.Rose(FeatureTable.Calls) is null ? facts.Worse(FeatureTable.Wait)?.Evidence : null)
                 .Contradicts(2, OnlySilent(facts))
             : null;
     }
@@ -72,6 +74,18 @@ internal static class InfrastructureCauses
             || ReferenceEquals(shift.Feature, FeatureTable.DependencyErrorRate) || ReferenceEquals(shift.Feature, FeatureTable.DependencyLatency)
             || ReferenceEquals(shift.Feature, FeatureTable.CallRate) || ReferenceEquals(shift.Feature, FeatureTable.StageMissing))) ? null
         : (facts.Worse(FeatureTable.ErrorRate) ?? facts.Worse(FeatureTable.LatencyP50))?.Evidence;
+
+    /// <summary>Most of the bad requests fail and nothing that was called for them did.</summary>
+    private static Evidence? FailsItself(CaseFacts facts)
+    {
+        var failing = facts.Bad.Select(static trace => trace.Root).OfType<Store.Traces.SpanSummary>().Where(static root => root.Status == Telemetry.Spans.SpanStatus.Error).ToList();
+        var called = facts.Bad.Count(static trace => trace.Spans.Exists(span => span.Status == Telemetry.Spans.SpanStatus.Error && !ReferenceEquals(span, trace.Root)));
+        return facts.IsBad(FeatureTable.ErrorRate) && failing.Count >= FailingMin && called < failing.Count / 3
+            ? new Evidence("span", $"{failing[0].TraceId}/{failing[0].SpanId}", $"{failing.Count} of the bad requests fail, and nothing that was called for them does: {failing[0].StatusMessage}")
+            : null;
+    }
+
+    private const int FailingMin = 3;
 
     /// <summary>Most of the additional time is spent in calls of the model, which no release of ours makes slower by itself.</summary>
     private static Evidence? InTheModel(CaseFacts facts) =>
@@ -96,17 +110,22 @@ internal static class InfrastructureCauses
             .Supports(0.7, Flooded(facts) is null ? facts.Rose(FeatureTable.Calls)?.Evidence : null)
             .Contradicts(2.5, Flooded(facts)?.Evidence)
             .Supports(1, facts.Metrics.FirstOrDefault(metric => metric.Rose && metric.IsOf("queue", "waiting", "pending", "backlog", "inflight", "in_flight"))?.Evidence);
-        var scaled = facts.Change("config") is { } change && change.Change.Detail.ContainsAny("worker", "scal", "replica", "concurren", "pool", "thread") ? change : ((ChangeEvent Change, double Nearness)?)null;
+        var scaled = facts.Change("config") is { } change && change.Change.Detail.ContainsAny("worker", "scal", "replica", "concurren", "pool", "thread", "instance", "pods", "capacity", "consumer", "parallel") ? change : ((ChangeEvent Change, double Nearness)?)null;
         if (scaled is { } fewer)
         {
             candidate.Supports(0.7 * fewer.Nearness, facts.Cite(fewer.Change));
         }
 
         // A release that brings the waiting with it, no more requests coming and nobody having scaled anything, is what does it.
-        return facts.Differs(AttributeNames.Release) is { } release
-            ? candidate.Contradicts(scaled is null && facts.Rose(FeatureTable.Calls) is null ? 3 : 1.5, facts.Cite(release))
+        var grown = scaled is not null || facts.Rose(FeatureTable.Calls) is not null;
+        return facts.Differs(AttributeNames.Release) is { } release ? candidate.Contradicts(grown ? 1.5 : 3, facts.Cite(release))
+            : !grown && facts.Change("deploy") is { Nearness: > CaseFacts.NearMin } deploy ? candidate.Contradicts(1.2 * deploy.Nearness, facts.Cite(deploy.Change)).Contradicts(1.5, TakesLonger(facts, wait))
             : candidate;
     }
+
+    /// <summary>Requests take longer by much more than they wait, and not in what they call.</summary>
+    private static Evidence? TakesLonger(CaseFacts facts, Shift wait) =>
+        facts.Rose(FeatureTable.LatencyP50) is { } whole && whole.After - whole.Before > 2 * (wait.After - wait.Before) && ByItself(facts) is not null ? whole.Evidence : null;
 
     /// <summary>So many times the requests that waiting is what they bring: the load is the cause.</summary>
     internal static Shift? Flooded(CaseFacts facts) => facts.Rose(FeatureTable.Calls) is { } more && more.After > FloodedMin * more.Before ? more : null;
@@ -115,7 +134,7 @@ internal static class InfrastructureCauses
 
     private static Candidate? Saturated(CaseFacts facts)
     {
-        if (facts.Metrics.FirstOrDefault(metric => metric.Rose && metric.IsOf("gpu", "vram", "kv_cache", "kvcache", "requests_waiting")) is not { } gpu)
+        if (facts.Metrics.FirstOrDefault(metric => metric.Rose && metric.IsOf("gpu", "vram", "kv_cache", "kvcache", "accelerator", "cuda", "requests_waiting", "queue_reqs")) is not { } gpu)
         {
             return null;
         }
@@ -133,10 +152,11 @@ internal static class InfrastructureCauses
         var hit = facts.Distinctions.FirstOrDefault(static one => one.ShareOfBad > one.ShareOfGood && one.Attribute.ContainsAny("cache") && !one.Attribute.ContainsAny("token")
             && (one.Value.ContainsAny("miss", "bypass") || one.Value is "0" || string.Equals(one.Value, "false", StringComparison.OrdinalIgnoreCase)));
         var called = facts.Of(FeatureTable.StageMissing, "model") is { Fell: true } more ? more : null;
+        var reached = called is null ? facts.Worse(FeatureTable.ReachesModel) : null;
         var rate = facts.Metrics.FirstOrDefault(metric => !metric.Rose && metric.IsOf("cache_hit", "hit_rat"));
         // A share that was next to nothing before is no sign of a cache that still works: small prompts are cached and not counted.
         var prefill = cached is null && facts.Of(FeatureTable.CachedInput) is not { IsKnown: true, Before: > 0.05 } ? PrefillOnly(facts) : null;
-        if (cached is null && hit is null && called is null && rate is null && prefill is null)
+        if (cached is null && hit is null && called is null && reached is null && rate is null && prefill is null)
         {
             return null;
         }
@@ -144,9 +164,11 @@ internal static class InfrastructureCauses
         var candidate = new Candidate("cache_lost", facts.Finding.Service, $"{facts.Finding.Service} no longer finds in its cache what it used to find there.", -0.5)
             .Supports(cached is null || cached.After < 0.5 * cached.Before ? 4 : 2, cached?.Evidence)
             .Contradicts(2.5, Shorter(facts)?.Evidence)
+            .Contradicts(3, facts.Worse(FeatureTable.ErrorRate)?.Evidence)          // without it a request takes longer and costs more, it does not fail
             .Contradicts(1.5, facts.Worse(FeatureTable.RetrievalTopScore)?.Evidence)
             .Supports(3, hit is null ? null : facts.Cite(hit))
             .Supports(2.5, called is null ? null : new Evidence("series", called.Evidence.Ref, $"Fewer requests are answered without a call of the model: {AttributeNames.Percent(called.Before)} before, {AttributeNames.Percent(called.After)} now."))
+            .Supports(2.5, reached?.Evidence)
             .Supports(3, rate?.Evidence)
             .Supports(1.5, prefill);
         // What is sent along with every prompt is ours: without a change of it, a provider that is slow to begin is likelier.

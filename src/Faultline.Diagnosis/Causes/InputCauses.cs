@@ -19,9 +19,13 @@ internal static class InputCauses
         {
             yield return NewInputs(facts, facts.Inputs);
         }
-        else if (facts.Worse(FeatureTable.NewInput) is { After: > MostNew } counted)
+        else if (facts.Worse(FeatureTable.NewInput)?.Evidence is { } counted)
         {
-            yield return NewWords(facts, counted);
+            yield return NewWords(facts, counted, facts.Worse(FeatureTable.NewInput)!.After > MostNew ? 3 : 2);
+        }
+        else if (NewTopics(facts) is { } topics)
+        {
+            yield return NewWords(facts, topics, 2.5);
         }
 
         if (facts.Inputs is not { } inputs)
@@ -83,7 +87,7 @@ internal static class InputCauses
         if (written is null)
         {
             // Where what users wrote can be read and is as long as ever, they did not write more; where it cannot, nobody saw that they did.
-            candidate.Lacks(facts.Inputs switch { null => 0.5, { CharactersBad: < ReadWhole } => 2, _ => 1 });
+            candidate.Lacks(facts.Inputs switch { null => 0.7, { CharactersBad: < ReadWhole } => 2, _ => 1 });
         }
 
         return SessionGrowth.Of(facts.Bad).IsMoreThan(SessionGrowth.Of(facts.Good)) ? candidate.Lacks(2) : candidate;
@@ -105,12 +109,19 @@ internal static class InputCauses
             .Contradicts(2, inputs.Instructed(0.1));
 
     /// <summary>That most requests are in other words was counted when they came; of the few whose texts are compared it does not show.</summary>
-    private static Candidate NewWords(CaseFacts facts, Shift words) =>
+    private static Candidate NewWords(CaseFacts facts, Evidence words, double weight) =>
         new Candidate("input_language_or_topic_shifted", facts.Finding.Service, $"Requests to {facts.Finding.Service} are in words that none before used: another topic, or another language.", -0.8)
-            .Supports(3, words.Evidence)
+            .Supports(weight, words)
+            .Supports(0.7, NewTopics(facts))
             .Contradicts(1.5, facts.Differs(AttributeNames.Prompt, AttributeNames.ModelResponded, AttributeNames.EmbeddingModel) is { } changed ? facts.Cite(changed) : null)
             .Contradicts(2, facts.Worse(FeatureTable.UnfilledShare)?.Evidence)
             .Contradicts(2, facts.Inputs is { } inputs ? inputs.Instructed(0.1) ?? Phrase(inputs) ?? (SourceOf(inputs) is { } one ? Cite(one) : null) : null);
+
+    /// <summary>What the finding tells of topics: prompts that are not what they were, a new kind of them that goes wrong.</summary>
+    internal static Evidence? NewTopics(CaseFacts facts) =>
+        facts.Finding.Symptoms.FirstOrDefault(static symptom => symptom.Feature is "prompt_drift" || (symptom.Feature is "topic_failure_share" && symptom.Query.Contains("side=\"prompt\"", StringComparison.Ordinal))) is { } symptom
+            ? new Evidence("series", $"{symptom.Query}@{Shift.Rfc3339(facts.OnsetAt)}..{Shift.Rfc3339(facts.Finding.DetectedAt)}", Sentences.Capital(symptom.Words) + ".")
+            : null;
 
     /// <summary>A share of requests in new words that is most of them.</summary>
     private const double MostNew = 0.5;

@@ -77,7 +77,7 @@ internal static class ModelCauses
         var faster = facts.Fell(FeatureTable.ModelLatency) ?? facts.Fell(FeatureTable.FirstToken);
         var named = responded is not null && responded.Value.ContainsAny(QuantWords) ? facts.Cite(responded) : null;
         var change = facts.Change("deploy", "model", "config");
-        var told = change is { } recorded && recorded.Change.Detail.ContainsAny([.. QuantWords, "quanti", "smaller weights", "weights"]) ? facts.Cite(recorded.Change) : null;
+        var told = change is { } recorded && recorded.Change.Detail.ContainsAny([.. QuantWords, "weights", "precision", "compress", "distil"]) ? facts.Cite(recorded.Change) : null;
         if (named is null && told is null && (faster is null || responded is null))
         {
             return null;
@@ -109,6 +109,14 @@ internal static class ModelCauses
                 .Supports(3.5, limited)
                 .Supports(1, errors?.Evidence);
         }
+        else if (errors is not null && !facts.Bad.Any(static trace => trace.Spans.Exists(static span => span is { Status: SpanStatus.Error, GenAi.Operation: "chat" or "completion" } && SaysWhy(span))))
+        {
+            // Calls that fail and do not say why may be refused for their rate; more so when more of them are made, or a setting was changed.
+            var unsaid = new Candidate("rate_limited", Target(facts), $"The provider may refuse calls of {facts.Finding.Service} for their rate; they do not say why they fail.", -0.7)
+                .Supports(1.5, errors.Evidence)
+                .Supports(0.7, facts.Rose(FeatureTable.Calls)?.Evidence);
+            yield return facts.Change("config") is { } change ? unsaid.Supports(0.7 * change.Nearness, facts.Cite(change.Change)) : unsaid;
+        }
 
         var candidate = new Candidate("provider_degraded", Target(facts), $"The provider of {Target(facts)} answers {facts.Finding.Service} more slowly or fails.", -1)
             .Supports(2.2, first?.Evidence)
@@ -123,9 +131,9 @@ internal static class ModelCauses
             .Contradicts(1.5, facts.Metrics.FirstOrDefault(metric => metric.Rose && metric.IsOf("gpu", "vram", "kv_cache"))?.Evidence)
             .Contradicts(1.5, facts.Fell(FeatureTable.CachedInput)?.Evidence);
         // What we changed may make a model slower, not unable to answer.
-        if (errors is null && facts.Change("deploy", "prompt", "model", "config") is { } change && change.Nearness > 0.5)
+        if (errors is null && facts.Change("deploy", "prompt", "model", "config") is { Nearness: > 0.5 } ours)
         {
-            candidate.Contradicts(0.7, facts.Cite(change.Change));
+            candidate.Contradicts(0.7, facts.Cite(ours.Change));
         }
         else
         {
@@ -143,6 +151,10 @@ internal static class ModelCauses
         span.Status == SpanStatus.Error && span.GenAi.Operation is "chat" or "completion" or "embeddings"
         && (span.StatusMessage.Contains("429", StringComparison.Ordinal) || span.StatusMessage.Contains("rate limit", StringComparison.OrdinalIgnoreCase)
             || span.Attributes.Any(attribute => attribute.Key is "http.response.status_code" or "error.type" && (attribute.Value is "429" || attribute.Value.Contains("rate", StringComparison.OrdinalIgnoreCase))));
+
+    /// <summary>A failure with a status, a type or a message.</summary>
+    private static bool SaysWhy(SpanSummary span) =>
+        span.StatusMessage.Length > 0 || span.Attributes.Any(static attribute => attribute.Key is "http.response.status_code" or "error.type" or "exception.type" or "exception.message");
 
     private static string Instead(CaseFacts facts, Distinction distinction) => facts.InsteadOf(distinction) is { } old ? $" instead of {old}" : "";
 }

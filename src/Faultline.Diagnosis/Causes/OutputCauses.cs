@@ -1,5 +1,6 @@
 using Faultline.Diagnosis.Facts;
 using Faultline.Diagnosis.Features;
+using Faultline.Store.Traces;
 
 namespace Faultline.Diagnosis.Causes;
 
@@ -47,12 +48,17 @@ internal static class OutputCauses
             ?? Said(facts, static answer => answer is ['{' or '[', ..] && AnswerWords.Refuses(answer), "An answer that refuses");          // within JSON no window counts it
         if (refusals is null)
         {
-            return null;
+            return Canned(facts) is not { } canned ? null
+                : new Candidate("refusals_risen", ModelOf(facts, static _ => true) ?? facts.Finding.Service, $"{facts.Finding.Service} gives the same words for an answer again and again: it may refuse.", -0.3)
+                    .Supports(0.8, canned)
+                    .Supports(0.5, facts.Fell(FeatureTable.OutputTokens)?.Evidence)
+                    .Contradicts(2.5, Upstream(facts))
+                    .Contradicts(1.5, facts.Worse(FeatureTable.NewInput)?.Evidence ?? InputCauses.NewTopics(facts));          // asked alike, answered alike
         }
 
         // What made it refuse is named with it: the prompt or the model that changed.
         var prompt = facts.Differs(AttributeNames.Prompt);
-        var name = prompt is not null ? prompt.Value.Split('@')[0] : facts.Change("prompt") is { Nearness: > CaseFacts.NearMin } ? null : ModelOf(facts);
+        var name = prompt is not null ? prompt.Value.Split('@')[0] : facts.Change("prompt") is { Nearness: > CaseFacts.NearMin } ? null : ModelOf(facts, static span => AnswerWords.Refuses(span.GenAi.OutputPreview)) ?? ModelOf(facts, static _ => true);
         return new Candidate("refusals_risen", name ?? facts.Finding.Service, $"{facts.Finding.Service} refuses more than before{(prompt is null ? "" : $", since {prompt.Value}")}.", -0.3)
             .Supports(3.7, refusals)
             .Supports(0.5, prompt is null ? null : facts.Cite(prompt))
@@ -62,8 +68,6 @@ internal static class OutputCauses
     /// <summary>An answer of a bad trace that says such a thing, where many more of the bad traces' answers do than of the good ones'.</summary>
     private static Evidence? Said(CaseFacts facts, Predicate<string> says, string words)
     {
-        static List<Store.Traces.SpanSummary> Answers(IReadOnlyList<TraceFacts> traces) =>
-            [.. traces.SelectMany(static trace => trace.Spans).Where(static span => span.GenAi is { Operation: "chat" or "completion", OutputPreview.Length: > 0 })];
         var bad = Answers(facts.Bad);
         var good = Answers(facts.Good);
         if (bad.Count < AnswersMin || good.Count < AnswersMin)
@@ -78,12 +82,25 @@ internal static class OutputCauses
             : null;
     }
 
+    /// <summary>Whatever language a model refuses in, it does so in set words.</summary>
+    private static Evidence? Canned(CaseFacts facts)
+    {
+        var bad = Answers(facts.Bad);
+        var good = Answers(facts.Good);
+        return bad.Count >= AnswersMin && good.Count >= AnswersMin && SharedPhrase.Of(bad, good, static span => span.GenAi.OutputPreview) is { } phrase
+            ? new Evidence("span", $"{phrase.Example.TraceId}/{phrase.Example.SpanId}", $"{AttributeNames.Percent(phrase.Bad)} of the answers in the bad traces say “{phrase.Words}”, next to none in the good ones: {phrase.Example.GenAi.OutputPreview}")
+            : null;
+    }
+
+    private static List<SpanSummary> Answers(IReadOnlyList<TraceFacts> traces) =>
+        [.. traces.SelectMany(static trace => trace.Spans).Where(static span => span.GenAi is { Operation: "chat" or "completion", OutputPreview.Length: > 0 })];
+
     /// <summary>Fewer answers than this on a side are no comparison.</summary>
     private const int AnswersMin = 5;
 
     /// <summary>Where nobody touched the prompt, it is the model that refuses.</summary>
-    private static string? ModelOf(CaseFacts facts) => facts.Bad.SelectMany(static trace => trace.Spans)
-        .Where(static span => span.GenAi.Operation is "chat" or "completion" && AnswerWords.Refuses(span.GenAi.OutputPreview))
+    private static string? ModelOf(CaseFacts facts, Func<SpanSummary, bool> answers) => facts.Bad.SelectMany(static trace => trace.Spans)
+        .Where(span => span.GenAi.Operation is "chat" or "completion" && answers(span))
         .Select(static span => span.GenAi.ModelRequested.Length > 0 ? span.GenAi.ModelRequested : span.GenAi.ModelResponded)
         .Commonest();
 
@@ -116,6 +133,8 @@ internal static class OutputCauses
             .Supports(3.5, format?.Evidence)
             .Supports(format is null ? 3 : 0.5, score?.Evidence)
             .Supports(format is null ? 3.3 : 0.5, unread)
+            .Contradicts(1.5, facts.Of(FeatureTable.RetrievalDocuments) is { IsAbnormal: true } ? null : facts.Fell(FeatureTable.InputTokens)?.Evidence)         // what the model was told comes before what it says
+            .Contradicts(1, (facts.Rose(FeatureTable.FirstToken) ?? facts.Rose(FeatureTable.ModelLatency))?.Evidence)
             .Contradicts(2, facts.Worse(FeatureTable.FinishLength)?.Evidence)          // cut off, which is another fault
             .Contradicts(3, Said(facts, static answer => AnswerWords.IsGarbled(answer), "An answer whose characters were read in a wrong encoding"))
             .Contradicts(1.5, facts.Worse(FeatureTable.Refusals)?.Evidence)
@@ -123,7 +142,7 @@ internal static class OutputCauses
     }
 
     /// <summary>A step after the model that failed on what it was given; the model's own failures say such things of requests.</summary>
-    private static bool CouldNotRead(Store.Traces.SpanSummary span) =>
+    private static bool CouldNotRead(SpanSummary span) =>
         span.Status == Telemetry.Spans.SpanStatus.Error && span.GenAi.Operation is not ("chat" or "completion" or "tool" or "retrieval" or "embeddings" or "rerank")
         && span.StatusMessage.ContainsAny("json", "parse", "parsing", "schema", "deserial", "unexpected token", "malformed", "format");
 
@@ -149,7 +168,7 @@ internal static class OutputCauses
             candidate.Contradicts(1.2, shift.Evidence);
         }
 
-        if (facts.Change("config", "model", "deploy") is { } change && change.Change.Detail.ContainsAny("judge", "evaluat", "scor", "rubric"))
+        if (facts.Change("config", "model", "deploy") is { } change && change.Change.Detail.ContainsAny("judge", "evaluat", "scor", "rubric", "grader"))
         {
             candidate.Supports(2.5 * change.Nearness, facts.Cite(change.Change));
         }

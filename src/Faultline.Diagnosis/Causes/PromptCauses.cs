@@ -96,7 +96,7 @@ internal static class PromptCauses
             var candidate = new Candidate("few_shot_lost", service, $"Prompts of {service} became shorter: examples or instructions are gone.", -1.3)
                 .Supports(1.8, tokens?.Evidence)
                 .Supports(3, fewer ? facts.Example(span => span.GenAi.Operation is "chat" or "completion", _ => $"A model call of a bad trace; prompts hold {Findings.Sentences.Number(facts.PromptsBad!.Examples)} examples, in good traces {Findings.Sentences.Number(facts.PromptsGood!.Examples)}.") : null)
-                .Supports(0.5, facts.Fell(FeatureTable.JsonShare)?.Evidence)
+                .Supports(0.5, (facts.Fell(FeatureTable.JsonShare) ?? facts.Worse(FeatureTable.ErrorRate))?.Evidence)
                 .Contradicts(2.5, lost ? call : null);
             foreach (var score in facts.BadScores.Where(score => score.HasWord("format")).Take(1))
             {
@@ -160,7 +160,7 @@ internal static class PromptCauses
         return facts.Bad.SelectMany(static trace => trace.Spans)
             .Where(span => TraceFacts.Carries(span, prompt.Attribute, prompt.Value))
             .Select(span => span.GenAi.PromptName is { Length: > 0 } name ? name
-                : span.Attributes.FirstOrDefault(attribute => attribute.Key.StartsWith(stem, StringComparison.Ordinal) && attribute.Key[stem.Length..] is "name" or "id" or "key" or "template")?.Value)
+                : span.Attributes.FirstOrDefault(attribute => attribute.Key.StartsWith(stem, StringComparison.Ordinal) && attribute.Key[stem.Length..].ToLowerInvariant() is "name" or "id" or "key" or "template")?.Value)
             .FirstOrDefault(static name => name is { Length: > 0 });
     }
 

@@ -31,7 +31,9 @@ internal static class RetrievalCauses
         var empty = facts.Of(FeatureTable.RetrievalEmpty) is { IsBad: true } nothing ? nothing : null;
         var thinned = empty is null ? null : Thinned(facts);
         var told = empty is not null && facts.Change("config", "deploy", "index") is { } settings && settings.Change.Detail.ContainsAny(SettingWords) ? settings : ((Telemetry.Changes.ChangeEvent Change, double Nearness)?)null;
-        if (documents is { IsAbnormal: true } || parameters is not null || thinned is not null || told is not null)
+        // A setting that was changed, whatever its words say, may be a cut-off that some queries no longer reach.
+        var set = told is null && empty is { After: < PartlyMax } && facts.Change("config") is { Nearness: > CaseFacts.NearMin } config ? config : ((Telemetry.Changes.ChangeEvent Change, double Nearness)?)null;
+        if (documents is { IsAbnormal: true } || parameters is not null || thinned is not null || told is not null || set is not null)
         {
             var candidate = new Candidate(
                 "retriever_parameters_changed", DataSources.Resized(facts, parameters),
@@ -45,6 +47,11 @@ internal static class RetrievalCauses
                 .Supports(2.5 * (told?.Nearness ?? 0), told is { } changed ? facts.Cite(changed.Change) : null)
                 .Supports(1, facts.IsSteady(FeatureTable.RetrievalTopScore) ? facts.Of(FeatureTable.RetrievalTopScore)!.Evidence : null)
                 .Contradicts(top is { } && top.After < 0.9 * top.Before ? 1.5 : 0.5, top?.Evidence);
+            if (set is not null)
+            {
+                candidate.Supports(1.5, empty?.Evidence);
+            }
+
             if (told is null && facts.Change("config", "deploy") is { } change)
             {
                 candidate.Supports(1.5 * change.Nearness, facts.Cite(change.Change));
@@ -61,6 +68,7 @@ internal static class RetrievalCauses
                 .Supports(3.5, empty?.Evidence)
                 .Contradicts(1.5, thinned)
                 .Contradicts(2 * (told?.Nearness ?? 0), told is { } raised ? facts.Cite(raised.Change) : null)
+                .Contradicts(0.4 * (set?.Nearness ?? 0), set is { } altered ? facts.Cite(altered.Change) : null)
                 .Supports(3, errors is { IsBad: true } ? errors.Evidence : null)
                 .Supports(0.5, facts.Example(span => span.GenAi is { Operation: "retrieval", DocumentCount: 0 }, _ => "A retrieval without a single document."))
                 .Supports(0.5, facts.Example(
@@ -83,6 +91,10 @@ internal static class RetrievalCauses
 
             yield return candidate;
         }
+        else if (Recut(facts, documents) is { } recut)
+        {
+            yield return recut;
+        }
 
         if (Reranker(facts, source) is { } reranker)
         {
@@ -90,7 +102,7 @@ internal static class RetrievalCauses
         }
     }
 
-    private static readonly string[] SettingWords = ["score", "threshold", "cut-off", "cutoff", "top-k", "top_k", "topk", "top k", "similarity"];
+    private static readonly string[] SettingWords = ["score", "threshold", "cut-off", "cutoff", "top-k", "top_k", "topk", "top k", "similarity", "cut off", "relevance", "distance", "passages", "results"];
 
     /// <summary>A cut-off that is higher leaves some queries nothing and others less; a source that is gone leaves nothing or all.</summary>
     private static Evidence? Thinned(CaseFacts facts)
@@ -111,8 +123,32 @@ internal static class RetrievalCauses
             : null;
     }
 
+    /// <summary>A source that answers more than that part of the queries is there.</summary>
+    private const double PartlyMax = 0.7;
+
     /// <summary>Fewer that found anything are no comparison.</summary>
     private const int ThinnedMin = 5;
+
+    /// <summary>Prompts of another length with as many documents in them, where no span says how long a document is.</summary>
+    private static Candidate? Recut(CaseFacts facts, Shift? documents)
+    {
+        if (facts.Of(FeatureTable.ChunkLength) is { IsKnown: true } || documents is { IsAbnormal: true } || facts.IsBad(FeatureTable.RetrievalEmpty)
+            || facts.Of(FeatureTable.InputTokens) is not { IsAbnormal: true } tokens || !facts.Bad.Any(static trace => trace.Spans.Exists(static span => span.GenAi.Operation is "retrieval")))
+        {
+            return null;
+        }
+
+        var cut = DataSources.Recut(facts);
+        var candidate = new Candidate(
+            "chunking_changed", cut, $"Prompts of {facts.Finding.Service} are {(tokens.Rose ? "longer" : "shorter")} with as many documents in them: {cut} may have been cut anew.", -0.8)
+            .Supports(1.6, tokens.Evidence)
+            .Contradicts(1.5, Aged(facts));
+        return facts.Change("index", "config") is { } change
+            ? candidate.Supports((change.Change.Detail.ContainsAny(CutWords) ? 2.5 : change.Change.Type is "index" ? 1.2 : 0.4) * change.Nearness, facts.Cite(change.Change))
+            : candidate;
+    }
+
+    private static readonly string[] CutWords = ["chunk", "passage", "overlap", "splitter"];
 
     private static Candidate? Reranker(CaseFacts facts, string source)
     {
@@ -130,7 +166,8 @@ internal static class RetrievalCauses
         return new Candidate("reranker_failed", name, $"The reranker of {facts.Finding.Service} {(missing is not null ? "is gone" : errors is not null ? "fails" : "became slow")}.", -0.3)
             .Supports(4, errors?.Evidence ?? slow?.Evidence ?? missing?.Evidence)
             .Supports(0.5, errors is null ? null : facts.Example(span => IsRerank(span) && span.Status == Telemetry.Spans.SpanStatus.Error, span => $"A failed rerank: {span.StatusMessage}."))
-            .Supports(0.5, errors is not null ? slow?.Evidence : null);
+            .Supports(0.5, errors is not null ? slow?.Evidence : null)
+            .Contradicts(2.5, errors is null && slow is null ? facts.Worse(FeatureTable.Blocked)?.Evidence : null);      // what is blocked goes no further
     }
 
     private static Candidate IndexStale(CaseFacts facts, Shift top, Shift? documents, string source, Distinction? embedding, Distinction? parameters, Evidence? weak)
@@ -146,12 +183,13 @@ internal static class RetrievalCauses
             .Contradicts(1, parameters is null ? null : facts.Cite(parameters))
             .Contradicts(1, documents is { IsAbnormal: true } ? documents.Evidence : null)
             .Contradicts(Aged(facts) is null ? 2 : 0.5, facts.Of(FeatureTable.ChunkLength) is { IsAbnormal: true } chunks ? chunks.Evidence : null)
+            .Contradicts(2, InputCauses.NewTopics(facts))
             .Contradicts(2, facts.Inputs is { AreNew: true, NewExample: { } asked } ? new Evidence("span", $"{asked.TraceId}/{asked.SpanId}", $"The bad requests ask other things than before: {asked.GenAi.InputPreview}") : null);
         candidate.Supports(2.5, Aged(facts)).Contradicts(1.5, AsFresh(facts));
         if (facts.Change("data", "index") is { } change)
         {
             // An index that was embedded anew is as fresh as can be.
-            _ = SaysEmbedded(change.Change) ? candidate.Contradicts(2 * change.Nearness, facts.Cite(change.Change)) : candidate.Supports(1.8 * change.Nearness, facts.Cite(change.Change));
+            _ = SaysEmbedded(change.Change) || change.Change.Detail.ContainsAny(CutWords) ? candidate.Contradicts(2 * change.Nearness, facts.Cite(change.Change)) : candidate.Supports(1.8 * change.Nearness, facts.Cite(change.Change));
         }
 
         return Otherwise(facts, candidate);
@@ -220,15 +258,18 @@ internal static class RetrievalCauses
         {
             // Embedding spans name their model: were it another one, it would be seen. What the index was built with, no span says; but where
             // its documents are as fresh as ever and every query finds less, it is not the documents.
-            var everywhere = AsFresh(facts) is null ? null : EveryQuery(facts);
-            candidate.Supports(1.5, everywhere)
+            var everywhere = Aged(facts) is null ? EveryQuery(facts) : null;
+            candidate.Supports(AsFresh(facts) is null ? 0.7 : 1.5, everywhere)
                 .Lacks(everywhere is null && facts.Bad.Any(trace => trace.Spans.Exists(span => span.GenAi is { Operation: "embeddings", ModelRequested.Length: > 0 })) ? 2 : 0.5);
         }
 
-        return told is { } recorded ? candidate.Supports(3 * recorded.Nearness, facts.Cite(recorded.Change)) : candidate;
+        // What lowers all scores and is brought by a setting or another model, not by documents, is how queries are embedded.
+        return told is { } recorded ? candidate.Supports(3 * recorded.Nearness, facts.Cite(recorded.Change))
+            : embedding is null && facts.Change("config", "model", "index") is { } other ? candidate.Supports(1.2 * other.Nearness, facts.Cite(other.Change))
+            : candidate;
     }
 
-    private static bool SaysEmbedded(Telemetry.Changes.ChangeEvent change) => change.Detail.ContainsAny("embed", "vectoriz", "vectoris");
+    private static bool SaysEmbedded(Telemetry.Changes.ChangeEvent change) => change.Detail.ContainsAny("embed", "vectori", "encoder", "minilm", "bge-", "gte-", "e5-");
 
     /// <summary>What speaks against any cause in retrieval: a later stage that changed by itself.</summary>
     private static Candidate Otherwise(CaseFacts facts, Candidate candidate)

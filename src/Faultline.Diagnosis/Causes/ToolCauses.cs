@@ -8,7 +8,10 @@ namespace Faultline.Diagnosis.Causes;
 /// <summary>What can be wrong with tools.</summary>
 internal static class ToolCauses
 {
-    private static readonly string[] ArgumentWords = ["argument", "parameter", "schema", "validation", "invalid_", "invalid input", "unexpected field", "unknown field", "missing required", "required property", "bad request", "400", "422"];
+    private static readonly string[] ArgumentWords = ["argument", "parameter", "schema", "validation", "invalid_", "invalid input", "unexpected field", "unknown field", "missing required", "required property", "bad request", "badrequest", "invalidarg", "invalidparam", "unprocessable", "typeerror", "400", "422", "-32602"];
+
+    /// <summary>What is said of something that is not there, or does not answer.</summary>
+    private static readonly string[] DownWords = ["timeout", "timed out", "time-out", "unavailable", "refused", "unreachable", "reset by", "econn", "no route", "internal server", "internal error", "502", "503", "504", "is down"];
 
     public static IEnumerable<Candidate> Of(CaseFacts facts)
     {
@@ -76,26 +79,28 @@ internal static class ToolCauses
         bool IsFailure(SpanSummary span) => span is { Status: SpanStatus.Error, GenAi.Operation: "tool" } && string.Equals(span.GenAi.Tool, errors.Dimension, StringComparison.Ordinal);
         var failures = facts.Bad.SelectMany(trace => trace.Spans).Where(IsFailure).ToList();
         var refused = failures.Count(SaysArguments) > failures.Count / 2;
+        var down = !refused && failures.Count(static span => Says(span, DownWords)) > failures.Count / 2;
         var example = facts.Example(IsFailure, span => $"A failed call of {span.GenAi.Tool}: {span.StatusMessage}");
         var argument = facts.Example(span => IsFailure(span) && SaysArguments(span), span => $"{span.GenAi.Tool} refuses its arguments: {span.StatusMessage}");
         yield return new Candidate("tool_unavailable", errors.Dimension, $"The tool {errors.Dimension} fails in {errors.Service}.", -0.5)
             .Supports(3.5, errors.Evidence)
-            .Supports(0.8, refused ? null : example)
+            .Supports(down ? 0.8 : 0, refused ? null : example)
             .Contradicts(2.8, refused ? argument : null);
-        if (refused)
+        if (down)
         {
-            var candidate = new Candidate("tool_schema_changed", errors.Dimension, $"{errors.Dimension} no longer takes the arguments that {errors.Service} sends.", -0.5)
-                .Supports(2.5, errors.Evidence)
-                .Supports(2.2, argument);
-            if (facts.Change("deploy", "prompt", "config") is { } change)
-            {
-                candidate.Supports(0.5 * change.Nearness, facts.Cite(change.Change));
-            }
-
-            yield return candidate;
+            yield break;
         }
+
+        // Where a failure does not say in words we know what it is, a release or another prompt at the onset says as much.
+        var change = facts.Change("deploy", "prompt", "config");
+        var candidate = new Candidate("tool_schema_changed", errors.Dimension, $"{errors.Dimension} no longer takes the arguments that {errors.Service} sends.", -0.5)
+            .Supports(2.5, errors.Evidence)
+            .Supports(refused ? 2.2 : 0, refused ? argument : example);
+        yield return change is { } brought ? candidate.Supports((refused ? 0.5 : 1.5) * brought.Nearness, facts.Cite(brought.Change)) : candidate;
     }
 
-    private static bool SaysArguments(SpanSummary span) =>
-        span.StatusMessage.ContainsAny(ArgumentWords) || span.Attributes.Any(attribute => attribute.Key is "error.type" or "exception.type" or "exception.message" && attribute.Value.ContainsAny(ArgumentWords));
+    private static bool SaysArguments(SpanSummary span) => Says(span, ArgumentWords);
+
+    private static bool Says(SpanSummary span, string[] words) =>
+        span.StatusMessage.ContainsAny(words) || span.Attributes.Any(attribute => attribute.Key is "error.type" or "exception.type" or "exception.message" && attribute.Value.ContainsAny(words));
 }

@@ -105,8 +105,9 @@ internal sealed record CaseFacts
         var onset = OnsetAt.ToUnixTimeMilliseconds() * 1_000_000;
         var value = (distinction.Attribute, distinction.Value);
         int before = 0, having = 0, since = 0, havingSince = 0;
-        foreach (var trace in Bad.Concat(Good))
+        foreach (var trace in Bad.Concat(Good).Where(trace => trace.Values().Any(one => string.Equals(one.Attribute, distinction.Attribute, StringComparison.Ordinal))))
         {
+            // Of requests that say nothing of it, because they needed no model or no search, none has the one value or the other.
             var has = trace.Values().Contains(value) ? 1 : 0;
             if (trace.StartUnixNanos < onset)
             {
@@ -119,8 +120,11 @@ internal sealed record CaseFacts
         }
 
         var usual = having / (double)Math.Max(1, before);
-        return before == 0 || since == 0 || usual < UsualMin || (havingSince / (double)since) - usual >= (distinction.ShareOfBad - usual) / 2;
+        return before == 0 || since == 0 || usual < UsualMin || (havingSince / (double)since) - usual >= Math.Max(GainMin, (distinction.ShareOfBad - usual) / 2);
     }
+
+    /// <summary>Requests that have it more often by less than this have it as often.</summary>
+    private const double GainMin = 0.1;
 
     /// <summary>A value that so many requests had before is nothing new.</summary>
     private const double UsualMin = 0.25;

@@ -73,57 +73,11 @@ internal sealed partial record InputFacts(
             mostlyNew < 0 ? null : badInputs[mostlyNew].Span, instructed, Median(Characters(badInputs)), Median(Characters(goodInputs)),
             badInputs.MaxBy(static input => input.Span.GenAi.InputPreview.Length)?.Span, SourceOf(bad, [.. good.Where(trace => trace.StartUnixNanos < onsetUnixNanos)]))
         {
-            Phrase = PhraseOf(badInputs, goodInputs),
+            Phrase = SharedPhrase.Of([.. badInputs.Select(static input => input.Span)], [.. goodInputs.Select(static input => input.Span)], static span => span.GenAi.InputPreview),
             InstructedBy = instructing.Count < InstructingMin ? null
                 : instructing.SelectMany(static input => input.Trace.Values()).Where(static value => AttributeNames.IsTenant(value.Attribute)).Select(static value => value.Value)
                     .Commonest((int)Math.Ceiling(InstructingOfOne * instructing.Count)),
         };
-    }
-
-    /// <summary>Words in a row that people do not hit upon by chance.</summary>
-    private const int PhraseWords = 6;
-
-    private static (string, double, SpanSummary)? PhraseOf(List<Input> bad, List<Input> good)
-    {
-        static HashSet<string> Phrases(Input input)
-        {
-            List<string> words = [];
-            foreach (var match in Word().EnumerateMatches(input.Span.GenAi.InputPreview))
-            {
-                words.Add(input.Span.GenAi.InputPreview.Substring(match.Index, match.Length).ToLowerInvariant());
-            }
-
-            HashSet<string> phrases = new(StringComparer.Ordinal);
-            for (var i = 0; i + PhraseWords <= words.Count; i++)
-            {
-                phrases.Add(string.Join(' ', words.GetRange(i, PhraseWords)));
-            }
-
-            return phrases;
-        }
-
-        Dictionary<string, (int Bad, int Good, SpanSummary? Example)> counts = new(StringComparer.Ordinal);
-        foreach (var input in bad)
-        {
-            foreach (var phrase in Phrases(input))
-            {
-                var known = counts.GetValueOrDefault(phrase);
-                counts[phrase] = (known.Bad + 1, 0, known.Example ?? input.Span);
-            }
-        }
-
-        foreach (var phrase in good.SelectMany(Phrases))
-        {
-            if (counts.TryGetValue(phrase, out var known))
-            {
-                counts[phrase] = known with { Good = known.Good + 1 };
-            }
-        }
-
-        return counts
-            .Where(one => one.Value.Good <= good.Count / 50 && BubbleUp.IsMore(one.Value.Bad / (double)bad.Count, bad.Count, one.Value.Good / (double)good.Count, good.Count))
-            .OrderByDescending(static one => one.Value.Bad).ThenBy(static one => one.Key, StringComparer.Ordinal)
-            .Select(one => ((string, double, SpanSummary)?)(one.Key, one.Value.Bad / (double)bad.Count, one.Value.Example!)).FirstOrDefault();
     }
 
     private static (string, double, double, SpanSummary)? SourceOf(IReadOnlyList<TraceFacts> bad, IReadOnlyList<TraceFacts> good)

@@ -11,7 +11,7 @@ namespace Faultline.Diagnosis.Facts;
 internal sealed record MetricShift(Labels Labels, double Before, double After, double Z, DateTimeOffset From, DateTimeOffset To)
 {
     /// <summary>Names of what has a limit that can be reached: what work waits for, and what it waits in.</summary>
-    public const string Names = "(?i).*(gpu|vram|kv_?cache|queue|waiting|pending|backlog|saturat|utili[sz]ation|throttl|in_?flight|concurren|pool|worker|thread|cpu|mem|cache_hit|hit_rat).*";
+    public const string Names = "(?i).*(gpu|vram|accelerator|cuda|kv_?cache|queue|waiting|pending|backlog|saturat|utili[sz]ation|throttl|in_?flight|concurren|pool|worker|thread|cpu|mem|cache_hit|hit_rat).*";
 
     private const int ValuesBeforeMin = 8;
     private const int ValuesAfterMin = 2;
@@ -82,6 +82,16 @@ internal sealed record MetricShift(Labels Labels, double Before, double After, d
         var now = RobustStatistics.Median([.. after]);
         var spread = Math.Max(RobustStatistics.ScaledMad([.. before], usual), Math.Max(0.03 * Math.Abs(usual), 1e-9));
         var z = (now - usual) / spread;
-        return Math.Abs(z) >= ZMin && Math.Abs(now - usual) >= RelativeMin * Math.Abs(usual) ? new MetricShift(series.Labels, usual, now, z, from, to) : null;
+        return Math.Abs(z) >= ZMin && (Math.Abs(now - usual) >= RelativeMin * Math.Abs(usual) || IsAtLimit(before, after, usual, now)) ? new MetricShift(series.Labels, usual, now, z, from, to) : null;
     }
+
+    /// <summary>Of a part of something whole, little of which is left: from 80 to 97 % used is not a fifth more, it is the end of it.</summary>
+    private static bool IsAtLimit(List<double> before, List<double> after, double usual, double now)
+    {
+        var most = Math.Max(before.Max(), after.Max());
+        var whole = most <= 1 ? 1 : most <= 100 ? 100 : double.PositiveInfinity;
+        return usual > whole / 2 && now >= AtLimit * whole && whole - now <= (whole - usual) / 2;
+    }
+
+    private const double AtLimit = 0.93;
 }

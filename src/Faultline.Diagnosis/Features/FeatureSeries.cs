@@ -61,7 +61,7 @@ internal sealed class FeatureSeries
     public bool IsOurs { get; set; }
 
     /// <summary>What its thresholds are multiplied by: what our evaluators see of an answer is in other series too, and their noise is wider than an application's.</summary>
-    public double Evidence => (Whole ?? this).IsOurs ? OursEvidence : 1;
+    public double Evidence => (Whole ?? this).IsOurs ? OursEvidence : Feature.Evidence;
 
     /// <summary>What is usual for all requests; null for a segment's.</summary>
     private Baseline? Baseline { get; }

@@ -179,6 +179,20 @@ public sealed class CauseTests
         KnownFacts With(string? name) => new KnownFacts { FailureClass = FailureClass.PROMPT_REGRESSION, Spans = (_, bad) => Spans(name, bad) }.Moved(Relevance, 0.87, 0.6);
         Assert.Equal(("prompt_template_regressed", "billing-answer"), (With("billing-answer").Conclude().Hypotheses[0].Cause, With("billing-answer").Conclude().Hypotheses[0].Target));
         Assert.Equal(KnownFacts.Service, With(null).Conclude().Hypotheses[0].Target);
+
+        var inOneWord = new KnownFacts
+        {
+            FailureClass = FailureClass.PROMPT_REGRESSION,
+            Spans = static (_, bad) => [Call() with { Attributes = [KnownFacts.Attribute("app.metadata.promptVersion", bad ? "8" : "7"), KnownFacts.Attribute("app.metadata.promptName", "billing-answer")] }],
+        }.Moved(Relevance, 0.87, 0.6).Conclude();
+        Assert.Equal("billing-answer", inOneWord.Hypotheses[0].Target);
+    }
+
+    [Fact]
+    public void More_requests_that_need_the_model_have_lost_the_cache_that_answered_them()
+    {
+        var verdict = new KnownFacts { FailureClass = FailureClass.LATENCY_REGRESS, Spans = static (_, _) => [Call()] }.Moved(FeatureTable.ReachesModel, 0.5, 0.95).Conclude();
+        Assert.True(verdict.Hypotheses[0] is { Cause: "cache_lost", Confidence: > 0.5 }, Said(verdict));
     }
 
     [Fact]
@@ -198,7 +212,7 @@ public sealed class CauseTests
     public void What_the_first_cause_is_mistaken_for_is_listed_behind_it_with_little_weight()
     {
         var verdict = new KnownFacts { FailureClass = FailureClass.LATENCY_REGRESS, Spans = static (_, _) => [Call()] }
-            .Moved(FeatureTable.ModelLatency, 1, 4, "gpt-4o").Moved(FeatureTable.FirstToken, 0.5, 3, "gpt-4o").Moved(FeatureTable.CachedInput, 0.6, 0.6).Moved(FeatureTable.Wait, 0.1, 0.1).Conclude();
+            .Moved(FeatureTable.ModelLatency, 1, 4, "gpt-4o").Moved(FeatureTable.FirstToken, 0.5, 3, "gpt-4o").Moved(FeatureTable.CachedInput, 0.6, 0.6).Moved(FeatureTable.Wait, 0.1, 0.1).Moved(FeatureTable.InputTokens, 100, 100).Conclude();
         Assert.True(verdict.Hypotheses is [{ Cause: "provider_degraded" }, { Cause: "rate_limited", Confidence: < 0.05 }, { Cause: "cache_lost", Confidence: < 0.05 }, ..], Said(verdict));
         Assert.All(verdict.Hypotheses, static one => Assert.NotEmpty(one.For));
         Assert.Contains(verdict.Hypotheses[2].Against, static evidence => evidence.Text.Contains("input tokens from the cache", StringComparison.Ordinal));
@@ -347,5 +361,212 @@ public sealed class CauseTests
     {
         var verdict = new KnownFacts { Spans = static (_, _) => [Call()] }.Moved(FeatureTable.NewInput, 0, 0.87).Moved(Relevance, 0.8, 0.55).Conclude();
         Assert.True(verdict.Hypotheses[0] is { Cause: "input_language_or_topic_shifted", Confidence: > 0.5 }, Said(verdict));
+    }
+
+    /// <summary>Place among the causes that are named, from 0 on.</summary>
+    private static int Rank(Verdict verdict, string cause) =>
+        verdict.Hypotheses.Where(static one => one.Cause is not "unknown").Select(static one => one.Cause).ToList().IndexOf(cause) is >= 0 and var rank ? rank : int.MaxValue;
+
+    [Fact]
+    public void A_tool_that_fails_in_words_nobody_knows_may_refuse_what_another_prompt_sends()
+    {
+        static KnownFacts Failing(string words) => new KnownFacts
+        {
+            FailureClass = FailureClass.AGENT_LOOP,
+            Spans = (_, bad) => [Call(), KnownFacts.Span("look up", KnownFacts.Nothing with { Operation = "tool", Tool = "look_up" }) with { Status = bad ? SpanStatus.Error : SpanStatus.Unset, StatusMessage = bad ? words : "" }],
+        }.Moved(FeatureTable.ToolErrorRate, 0, 0.9, "look_up").Changed("prompt", "shorter wording");
+
+        var unsaid = Failing("Kunde inte tolkas").Conclude();
+        Assert.True(Rank(unsaid, "tool_schema_changed") < 2 && Rank(unsaid, "tool_unavailable") < 2 && unsaid.Hypotheses[0].Confidence < 0.9, Said(unsaid));
+        var down = Failing("504 upstream timed out").Conclude();
+        Assert.True(down.Hypotheses[0] is { Cause: "tool_unavailable", Confidence: > 0.9 }, Said(down));
+    }
+
+    [Fact]
+    public void Empty_retrievals_and_a_setting_that_was_changed_in_other_words_may_be_a_cut_off()
+    {
+        static KnownFacts Empty(double share) => new KnownFacts { Spans = (i, bad) => [Retrieval("guides", 0.8, bad && i % 2 == 0 ? 0 : 5), Call()] }
+            .Moved(FeatureTable.RetrievalEmpty, 0, share).Changed("config", "stricter answers for guests");
+        var some = Empty(0.5).Conclude();
+        Assert.True(Rank(some, "retriever_parameters_changed") < 2 && Rank(some, "data_source_unavailable") < 2 && some.Hypotheses[0].Confidence < 0.9, Said(some));
+
+        // Nothing is found any more: no cut-off does that.
+        Assert.True(Empty(1).Conclude().Hypotheses[0] is { Cause: "data_source_unavailable", Confidence: > 0.9 });
+    }
+
+    [Fact]
+    public void Scores_that_fall_with_a_setting_rather_than_with_documents_may_be_of_another_embedding()
+    {
+        static Verdict After(string type) => new KnownFacts { Spans = static (_, bad) => [Retrieval("guides", bad ? 0.6 : 0.8, 4), Call()] }
+            .Moved(FeatureTable.RetrievalTopScore, 0.8, 0.6).Changed(type, "as agreed on Monday").Conclude();
+        static double Of(Verdict verdict, string cause) => verdict.Hypotheses.Single(one => one.Cause == cause).Confidence;
+        Assert.True(Of(After("config"), "embedding_model_changed") > 0.3, Said(After("config")));
+        Assert.True(Of(After("data"), "embedding_model_changed") < 0.1, Said(After("data")));
+    }
+
+    [Fact]
+    public void Answers_in_set_words_may_refuse_in_a_language_nobody_reads()
+    {
+        static KnownFacts Answering(Func<int, string> bad) => new KnownFacts
+        {
+            FailureClass = FailureClass.COHERENCE_DEGRADATION,
+            Spans = (i, isBad) => [Call(isBad && i % 2 == 0 ? bad(i) : $"Kliniken i stad {i} har öppet till klockan {i}")],
+        }.Moved(Relevance, 0.87, 0.6);
+        var refusing = Answering(static _ => "Tyvärr kan jag inte hjälpa till med den frågan").Conclude();
+        Assert.True(Rank(refusing, "refusals_risen") == 0 && refusing.Hypotheses.Single(static one => one.Cause is "refusals_risen").Target is "gpt-4o", Said(refusing));
+        Assert.Contains(refusing.Hypotheses.Single(static one => one.Cause is "refusals_risen").For, static evidence => evidence.Text.Contains("“inte hjälpa till med den frågan”", StringComparison.Ordinal));
+        var other = Answering(static i => $"{(char)('a' + (i % 26))}lpha {i}").Conclude();
+        Assert.DoesNotContain(other.Hypotheses, static one => one.Cause is "refusals_risen" && one.Confidence > 0.1);
+    }
+
+    [Fact]
+    public void Three_causes_are_told_behind_any_that_leads_those_first_that_explain_what_got_worse()
+    {
+        // Refusals lead; what leaves a model nothing to answer with is behind them, though no list names it.
+        var verdict = new KnownFacts { FailureClass = FailureClass.COHERENCE_DEGRADATION, Spans = static (i, bad) => [Retrieval("guides", 0, 4), Call(bad && i % 2 == 0 ? "I am sorry, but I can't help with that." : "It opens at nine.")] }
+            .Moved(FeatureTable.Refusals, 0, 0.5).Moved(Relevance, 0.87, 0.5, isOurs: true).Changed("data", "spring catalogue is out").Conclude();
+        Assert.Equal("refusals_risen", verdict.Hypotheses[0].Cause);
+        Assert.True(verdict.Hypotheses.Count >= 3 && Rank(verdict, "index_stale") < 3, Said(verdict));
+    }
+
+    [Fact]
+    public void What_the_finding_tells_is_enough_to_say_what_it_may_be()
+    {
+        // Everything is as before over all windows since the onset; the detector saw it all the same.
+        var verdict = new KnownFacts { FailureClass = FailureClass.LATENCY_REGRESS, Spans = static (_, _) => [Call()], Noticed = [KnownFacts.Symptom(FeatureTable.ModelLatency, 1, 4, "gpt-4o")] }
+            .Moved(FeatureTable.Wait, 0.1, 0.1).Conclude();
+        Assert.True(verdict.UnableBecause is not null && Rank(verdict, "provider_degraded") < 3 && verdict.Hypotheses.All(static one => one is { Cause: not "unknown", Confidence: < 0.5 }), Said(verdict));
+    }
+
+    [Fact]
+    public void Calls_of_a_model_that_fail_and_do_not_say_why_may_be_refused_for_their_rate()
+    {
+        static Verdict Failing(string words) => new KnownFacts
+        {
+            FailureClass = FailureClass.LATENCY_REGRESS,
+            Spans = (_, bad) => [Call() with { Status = bad ? SpanStatus.Error : SpanStatus.Unset, StatusMessage = bad ? words : "" }],
+        }.Moved(FeatureTable.ModelErrorRate, 0, 0.5, "gpt-4o").Changed("config", "budget plan of the quarter").Conclude();
+        var unsaid = Failing("");
+        Assert.True(Rank(unsaid, "rate_limited") < 2 && unsaid.Hypotheses[0].Confidence < 0.9 && unsaid.Hypotheses.Single(static one => one.Cause is "rate_limited").Confidence > 0.1, Said(unsaid));
+        var said = Failing("overloaded_error");
+        Assert.True(said.Hypotheses[0] is { Cause: "provider_degraded", Confidence: > 0.85 }, Said(said));
+    }
+
+    [Fact]
+    public void A_record_that_many_recall_is_no_fault_where_answers_are_as_good_as_ever()
+    {
+        static KnownFacts Recalling() => new KnownFacts
+        {
+            FailureClass = FailureClass.TOKEN_EXPLOSION,
+            Spans = static (i, bad) => [Call(), KnownFacts.Span("recall", KnownFacts.Nothing with { Operation = "memory", DataSource = "facts", OutputPreview = bad ? """[{"id":"m-1"}]""" : $$"""[{"id":"m-{{i + 10}}"}]""" })],
+        }.Moved(FeatureTable.InputTokens, 100, 300);
+        Assert.DoesNotContain(Recalling().Moved(Relevance, 0.87, 0.87).Conclude().Hypotheses, static one => one is { Cause: "memory_poisoned", Confidence: > 0.8 });
+        Assert.True(Recalling().Moved(Relevance, 0.87, 0.5).Conclude().Hypotheses[0] is { Cause: "memory_poisoned", Confidence: > 0.8 });
+    }
+
+    [Fact]
+    public void Every_query_that_finds_less_speaks_for_another_embedding_though_no_document_says_how_old_it_is()
+    {
+        static double Of(Func<int, bool> isWorse)
+        {
+            var verdict = new KnownFacts { Spans = (i, bad) => [Retrieval("guides", bad && isWorse(i) ? 0.6 : 0.8 + (0.001 * i), 4), Call()] }.Moved(FeatureTable.RetrievalTopScore, 0.81, 0.68).Conclude();
+            return verdict.Hypotheses.Single(static one => one.Cause is "embedding_model_changed").Confidence;
+        }
+
+        Assert.True(Of(static _ => true) > 2 * Of(static i => i % 3 > 0));
+    }
+
+    [Fact]
+    public void What_somebody_must_have_done_is_told_behind_what_comes_by_itself_where_nobody_is_known_to_have_done_anything()
+    {
+        static KnownFacts Worse() => new KnownFacts { Spans = static (_, _) => [KnownFacts.Span("search", KnownFacts.Nothing with { Operation = "retrieval", DataSource = "guides", DocumentCount = 4 }), Call()] }.Moved(Relevance, 0.87, 0.6).Moved(FeatureTable.RetrievalEmpty, 0, 0);
+        var alone = Worse().Conclude();
+        Assert.True(Rank(alone, "index_stale") < Rank(alone, "chunking_changed") && Rank(alone, "index_stale") < Rank(alone, "embedding_model_changed"), Said(alone));
+        var indexed = Worse().Changed("index", "built anew on Sunday").Conclude();
+        Assert.True(Rank(indexed, "chunking_changed") < 4, Said(indexed));
+    }
+
+    [Fact]
+    public void A_release_that_no_span_names_may_be_behind_a_service_that_fails()
+    {
+        var verdict = new KnownFacts { FailureClass = FailureClass.LATENCY_REGRESS, Spans = static (_, bad) => [KnownFacts.Span("POST /chat") with { Status = bad ? SpanStatus.Error : SpanStatus.Unset }, Call()] }.Moved(FeatureTable.ErrorRate, 0, 0.7)
+            .Moved(FeatureTable.ModelErrorRate, 0.001, 0.001, "gpt-4o").Moved(FeatureTable.JsonShare, 0.9, 0.9).Conclude();
+        Assert.True(verdict.UnableBecause is not null && Rank(verdict, "deploy_regressed") < 3, Said(verdict));
+    }
+
+    [Fact]
+    public void Prompts_of_another_length_with_as_many_documents_may_be_of_an_index_that_was_cut_anew()
+    {
+        static KnownFacts Longer() => new KnownFacts { FailureClass = FailureClass.TOKEN_EXPLOSION, Spans = static (_, bad) => [Retrieval("guides", bad ? 0.75 : 0.8, 4), Call()] }
+            .Moved(FeatureTable.RetrievalTopScore, 0.8, 0.72).Moved(FeatureTable.RetrievalDocuments, 4, 4).Moved(FeatureTable.InputTokens, 240, 1100);
+        var told = Longer().Changed("index", "guides rebuilt, chunk size changed").Conclude();
+        Assert.True(told.Hypotheses[0] is { Cause: "chunking_changed", Target: "guides", Confidence: > 0.7 }, Said(told));
+        Assert.True(Rank(Longer().Conclude(), "chunking_changed") < 3, Said(Longer().Conclude()));
+
+        // How long a document is, is told, and is as ever.
+        var measured = Longer().Moved(FeatureTable.ChunkLength, 300, 300).Conclude();
+        Assert.DoesNotContain(measured.Hypotheses, static one => one is { Cause: "chunking_changed", Confidence: > 0.05 });
+    }
+
+    [Fact]
+    public void A_release_that_fails_by_itself_has_lost_no_cache()
+    {
+        static SpanSummary Root(bool bad) => KnownFacts.Span("POST /chat") with { ParentSpanId = default, Release = bad ? "1.5.2" : "1.5.1", Status = bad ? SpanStatus.Error : SpanStatus.Unset, StatusMessage = bad ? "Object reference not set" : "" };
+        static KnownFacts Of(bool fails) => new KnownFacts { FailureClass = FailureClass.LATENCY_REGRESS, Spans = (_, bad) => [Root(bad && fails) with { Release = bad ? "1.5.2" : "1.5.1" }, Call() with { ParentSpanId = new SpanId(1) }] }
+            .Moved(FeatureTable.ErrorRate, 0, fails ? 0.6 : 0).Moved(FeatureTable.CachedInput, 0.43, 0).Changed("deploy", "1.5.2");
+        var crashes = Of(true).Conclude();
+        Assert.True(crashes.Hypotheses[0].Cause is "deploy_regressed", Said(crashes));
+        Assert.Contains(crashes.Hypotheses[0].For, static evidence => evidence.Text.Contains("nothing that was called for them does", StringComparison.Ordinal));
+        Assert.Equal("cache_lost", Of(false).Conclude().Hypotheses[0].Cause);
+    }
+
+    [Fact]
+    public void Requests_that_take_longer_than_they_wait_after_a_deploy_are_the_releases_where_no_span_names_it()
+    {
+        static KnownFacts Waiting(double latency) => new KnownFacts { FailureClass = FailureClass.LATENCY_REGRESS, Spans = static (_, _) => [Call()] }
+            .Moved(FeatureTable.Wait, 0.004, 1).Moved(FeatureTable.LatencyP50, 0.85, latency).Moved(FeatureTable.Calls, 1, 1);
+        var works = Waiting(4.7).Changed("deploy", "bot 1.23.0").Conclude();
+        Assert.True(works.Hypotheses[0].Cause is "deploy_regressed", Said(works));
+        Assert.Equal("queueing", Waiting(1.85).Changed("deploy", "bot 1.23.0", 50).Conclude().Hypotheses[0].Cause);
+        Assert.Equal("queueing", Waiting(4.7).Conclude().Hypotheses[0].Cause);
+    }
+
+    [Fact]
+    public void What_is_blocked_is_not_reranked_and_its_reranker_has_not_failed()
+    {
+        var verdict = new KnownFacts { FailureClass = FailureClass.COHERENCE_DEGRADATION, Spans = static (_, _) => [KnownFacts.Span("rerank", KnownFacts.Nothing with { Operation = "rerank" }), Call()] }
+            .Moved(FeatureTable.Blocked, 0, 0.55, "content-safety").Moved(FeatureTable.StageMissing, 0, 0.58, "rerank").Conclude();
+        Assert.True(verdict.Hypotheses[0] is { Cause: "guardrail_overblocking", Confidence: > 0.8 }, Said(verdict));
+    }
+
+    [Fact]
+    public void More_requests_that_reach_the_model_do_not_make_it_another_model()
+    {
+        // Of the requests that need the model all ask the same one, before and since; more of them need it.
+        static IEnumerable<SpanSummary> Spans(int i, bool bad) => bad || i % 2 == 0 ? [KnownFacts.Span("POST /chat"), Call()] : [KnownFacts.Span("POST /chat")];
+        var verdict = new KnownFacts { FailureClass = FailureClass.LATENCY_REGRESS, Spans = Spans }.Moved(FeatureTable.ReachesModel, 0.5, 0.95).Changed("config", "cache cluster 563").Conclude();
+        Assert.True(verdict.Hypotheses[0].Cause is "cache_lost", Said(verdict));
+        Assert.DoesNotContain(verdict.Hypotheses, static one => one is { Cause: "model_replaced", Confidence: > 0.05 });
+    }
+
+    [Fact]
+    public void Answers_that_cannot_be_read_follow_from_prompts_that_lack_their_examples()
+    {
+        static SpanSummary Step(bool bad) => KnownFacts.Span("parse") with { Status = bad ? SpanStatus.Error : SpanStatus.Unset, StatusMessage = bad ? "the output is not the JSON that was asked for" : "" };
+        static KnownFacts Unread() => new KnownFacts { FailureClass = FailureClass.COHERENCE_DEGRADATION, Spans = static (_, bad) => [Call(), Step(bad)] }.Moved(FeatureTable.ErrorRate, 0, 0.5);
+        Assert.True(Unread().Conclude().Hypotheses[0] is { Cause: "output_format_broken", Confidence: > 0.8 });
+        var shorter = Unread().Moved(FeatureTable.InputTokens, 200, 130).Conclude();
+        Assert.True(Rank(shorter, "few_shot_lost") < 2 && shorter.Hypotheses.Single(static one => one.Cause is "few_shot_lost").Confidence > 0.2, Said(shorter));
+    }
+
+    [Fact]
+    public void Prompts_about_something_new_are_another_topic_and_no_old_index()
+    {
+        var drifted = KnownFacts.Symptom(FeatureTable.NewInput, 0, 1) with { Feature = "prompt_drift", Words = "prompts of bot are 0.16 from the usual ones" };
+        static KnownFacts Asked(params Symptom[] also) => new KnownFacts { Spans = static (_, bad) => [Retrieval("guides", bad ? 0.6 : 0.8, 4), Call()], Noticed = [KnownFacts.Symptom(FeatureTable.RetrievalTopScore, 0.8, 0.6), .. also] }
+            .Moved(FeatureTable.RetrievalTopScore, 0.8, 0.6);
+        Assert.Equal("index_stale", Asked().Conclude().Hypotheses[0].Cause);
+        var other = Asked(drifted).Conclude();
+        Assert.True(other.Hypotheses[0].Cause is "input_language_or_topic_shifted", Said(other));
     }
 }

@@ -51,6 +51,12 @@ internal sealed class KnownFacts
         return this;
     }
 
+    /// <summary>What the detector saw; null: the first of what moved for the worse.</summary>
+    public IReadOnlyList<Symptom>? Noticed { get; init; }
+
+    public static Symptom Symptom(Feature feature, double before, double after, string dimension = "") =>
+        Shift.Between(Service, "", feature, dimension, [new StoredWindow(0, before, 10), new StoredWindow(1, before, 10)], [new StoredWindow(2, after, 10)], Onset.AddHours(-1), Onset.AddMinutes(4)).Figure;
+
     /// <summary>What the critic says of bad traces.</summary>
     public IReadOnlyList<RunFault> Runs { get; init; } = [];
 
@@ -78,7 +84,7 @@ internal sealed class KnownFacts
                 FailureClass = FailureClass,
                 OnsetAt = Onset,
                 DetectedAt = Onset.AddMinutes(2),
-                Symptoms = [.. _shifts.Where(static shift => shift.IsBad).Take(1).Select(static shift => shift.Figure)],
+                Symptoms = Noticed ?? [.. _shifts.Where(static shift => shift.IsBad).Take(1).Select(static shift => shift.Figure)],
                 BadTraces = [],
                 GoodTraces = [],
                 VerificationQuery = "",

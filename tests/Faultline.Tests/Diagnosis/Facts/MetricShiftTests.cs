@@ -34,6 +34,16 @@ public sealed class MetricShiftTests
     public void A_metric_that_began_at_the_onset_has_no_before_and_says_nothing() =>
         Assert.Empty(MetricShift.Among([Series("gpu_utilization_ratio", minute => minute < 0 ? double.NaN : 0.97)], Onset.AddHours(-1), Onset, Onset.AddMinutes(5)));
 
+    [Fact]
+    public void What_had_a_fifth_left_and_has_nothing_left_is_at_its_limit()
+    {
+        IReadOnlyList<MetricShift> Of(double before, double after) =>
+            MetricShift.Among([Series("accelerator_utilization_percent", minute => minute < 0 ? before + (0.2 * (minute % 3)) : after)], Onset.AddHours(-1), Onset, Onset.AddMinutes(5));
+        Assert.Single(Of(80, 98));
+        Assert.Empty(Of(75, 90));       // as far, and a tenth is left
+        Assert.Empty(Of(95, 97));       // where it has always been
+    }
+
     private static SeriesData Series(string name, Func<int, double> value)
     {
         var minutes = Enumerable.Range(-60, 66).ToArray();

@@ -33,6 +33,13 @@ public sealed class ServiceFeaturesTests
         Assert.NotEqual(FeatureTable.Calls, FeatureTable.ErrorRate);
     }
 
+    [Fact]
+    public void A_cache_that_wanders_needs_more_to_be_lost_than_other_shares_to_rise()
+    {
+        static double EvidenceFor(Feature feature) => new FeatureSeries(0, "shop", "", feature, "").Evidence;
+        Assert.True(EvidenceFor(FeatureTable.ReachesModel) > EvidenceFor(FeatureTable.ErrorRate));
+    }
+
     [Theory]
     [InlineData("cache", "server.address=cache")]
     [InlineData("db", "server.address=cache", "peer.service=db")]
