@@ -387,14 +387,15 @@ public sealed class BatchWriter
 
             if (_journal is not null && unit.Segment is not null)
             {
-                batches.ForEach(pending => Encode(_journal, pending));
                 try
                 {
+                    batches.ForEach(pending => Encode(_journal, pending));
                     DiskGuard.RequireRoom(_engine, "requests are taken");
                     _journal.WriteTo(unit.Segment);
                 }
-                catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ClickHouseException)
+                catch (Exception exception)
                 {
+                    // A full disk, as a rule. Whatever it is, whoever waits must hear it.
                     _journal.Forget();
                     _log.NotJournaled(exception, batches.Count);
                     batches.ForEach(pending => pending.Failure ??= new WriteOutcome.TryLater(GroupCommit.EngineDelay, $"The store cannot write at the moment: {exception.Message}", StoreFailed: true));
@@ -473,6 +474,7 @@ public sealed class BatchWriter
     {
         while (_replay is { IsDone: false } && !_ends.Task.IsCompleted)
         {
+            _isStuck = true;
             await PauseAsync();
             try
             {
@@ -484,6 +486,7 @@ public sealed class BatchWriter
             }
         }
 
+        _isStuck = false;
         _replayed.SetResult();
     }
 
@@ -537,11 +540,11 @@ public sealed class BatchWriter
             _log.WaitsInJournal(todo.Count, ((WriteOutcome.TryLater)todo[0].Failure!).Reason);
             if (_ends.Task.IsCompleted)
             {
-                // The next start goes on with it.
-                foreach (var pending in todo)
+                // The next start goes on with it, and shows the readers what got in.
+                foreach (var pending in unit.Batches)
                 {
                     Drop(pending);
-                    pending.Stored.TrySetResult(new WriteOutcome.Durable());
+                    pending.Stored.TrySetResult(pending.Failure as WriteOutcome.Refused ?? (WriteOutcome)new WriteOutcome.Durable());
                 }
 
                 unit.Segment?.Dispose();

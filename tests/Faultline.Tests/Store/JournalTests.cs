@@ -268,8 +268,9 @@ public sealed class JournalTests : StoreTest, IDisposable
         var engine = new FaultyEngine(Engine);
         var store = await OpenAsync(engine, Journaled);
         engine.BeforeInsert = (_, _) => throw FaultyEngine.OutOfMemory();
-        await WriteAsync(store, Batch(new SpanSpec(Trace(1), Span(1))));
+        var waiting = store.Writer.StoreAsync(Batch(new SpanSpec(Trace(1), Span(1))));
         await store.Writer.StopAsync();
+        Assert.IsType<WriteOutcome.Durable>(await waiting);
         Assert.Single(Files);
 
         await OpenAsync(Engine, Journaled);
