@@ -2,6 +2,7 @@ using Faultline.ClickHouse;
 using Faultline.Store.Disk;
 using Faultline.Store.Schema;
 using Faultline.Store.Writes;
+using Faultline.Telemetry.Spans;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -10,6 +11,7 @@ namespace Faultline.Store;
 /// <summary>Our tables in a ClickHouse. Opened once; the parts below share its engine.</summary>
 public sealed class TelemetryStore
 {
+    private static readonly TimeSpan FlushPatience = TimeSpan.FromSeconds(2);
     private static readonly QueryLimits PingLimits = new(Time: TimeSpan.FromSeconds(5));
 
     private TelemetryStore(IClickHouse engine, DiskGuard disk, BatchWriter writer, TimeProvider time)
@@ -79,6 +81,26 @@ public sealed class TelemetryStore
         {
             log.PartsLieAside(parts, row.Text("example"));
         }
+    }
+
+    /// <summary>All spans of a trace, also of one that was acknowledged a moment ago: who has just sent it may ask for it at once.</summary>
+    public async Task<IReadOnlyList<Traces.StoredSpan>> SpansOfSentAsync(string project, TraceId trace, CancellationToken cancel = default)
+    {
+        if (await Traces.SpansOfAsync(project, trace, cancel) is { Count: > 0 } spans)
+        {
+            return spans;
+        }
+
+        try
+        {
+            await Writer.FlushAsync(cancel).WaitAsync(FlushPatience, cancel);
+        }
+        catch (TimeoutException)
+        {
+            // The store cannot write at the moment, which its log and metrics say; what is in the tables can be told all the same.
+        }
+
+        return await Traces.SpansOfAsync(project, trace, cancel);
     }
 
     /// <summary>Asks the store itself whether it answers: reads a row of a table of ours, within five seconds.</summary>

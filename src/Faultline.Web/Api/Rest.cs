@@ -135,7 +135,7 @@ internal static class Rest
             }
 
             var keep = await web.KeepOf(web.Project, id, http.RequestAborted);
-            return keep is null && (await web.Store.Traces.SpansOfAsync(web.Project, id, http.RequestAborted)).Count == 0
+            return keep is null && (await web.Store.SpansOfSentAsync(web.Project, id, http.RequestAborted)).Count == 0
                 ? NoTrace(traceId)
                 : Results.Json(new TraceRetention(keep?.Rule, keep?.Until, keep?.IsDecided ?? false, TraceRetention.Say(keep)), ApiJson.Options);
         }).Produces<TraceRetention>().ProducesProblem(404).WithSummary("Why a trace is kept, or when it goes").WithTags("traces");
@@ -169,7 +169,7 @@ internal static class Rest
                 return Problems.Invalid("trace_id", "A trace id is 32 hexadecimal digits.");
             }
 
-            var spans = await web.Store.Traces.SpansOfAsync(web.Project, id, http.RequestAborted);
+            var spans = await web.Store.SpansOfSentAsync(web.Project, id, http.RequestAborted);
             return spans.Count == 0 ? NoTrace(traceId) : answer(spans);
         });
 

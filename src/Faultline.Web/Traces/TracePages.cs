@@ -68,7 +68,7 @@ internal static class TracePages
             return Page.NotFound(http, web, "traces", "That is not a trace id", "A trace id is 32 hexadecimal digits.");
         }
 
-        var spans = await web.Store.Traces.SpansOfAsync(web.Project, trace, http.RequestAborted);
+        var spans = await web.Store.SpansOfSentAsync(web.Project, trace, http.RequestAborted);
         if (spans.Count == 0)
         {
             return Page.NotFound(http, web, "traces", "No such trace", "It has not arrived yet, was never sent to this server, was deleted, or is older than what is kept.");

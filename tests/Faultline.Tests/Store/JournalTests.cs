@@ -69,6 +69,16 @@ public sealed class JournalTests : StoreTest, IDisposable
     }
 
     [Fact]
+    public async Task Who_has_just_sent_a_trace_may_ask_for_it_at_once()
+    {
+        var store = await OpenAsync(Engine, Journaled with { InsertDelay = TimeSpan.FromHours(1) });
+        await WriteAsync(store, Batch(new SpanSpec(Trace(1), Span(1))));
+        Assert.Empty(await store.Traces.SpansOfAsync("default", Trace(1)));
+        Assert.Single(await store.SpansOfSentAsync("default", Trace(1)));
+        Assert.Empty(await store.SpansOfSentAsync("default", Trace(2)));
+    }
+
+    [Fact]
     public async Task Storing_returns_when_the_rows_can_be_read()
     {
         var store = await OpenAsync(Engine, Journaled);
