@@ -154,13 +154,14 @@ public sealed class ExcursionTests
         Assert.True(found <= 1, $"{found} of 10");
     }
 
+    /// <summary>By itself it is none; after a change two of twenty have a neighbour that says so, too.</summary>
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void One_wild_window_is_no_alarm_whatever_has_changed(bool changed)
+    [InlineData(false, 1)]
+    [InlineData(true, 2)]
+    public void One_wild_window_is_no_alarm_whatever_has_changed(bool changed, int atMost)
     {
         var found = Enumerable.Range(1, 20).Count(seed => RunLatency(1, seed, 12, changed, i => i == 2 ? 1000 : 1) is not null);
-        Assert.True(found <= 1, $"{found} of 20");
+        Assert.True(found <= atMost, $"{found} of 20");
     }
 
     /// <summary>What was never bad among thousands is believed to be so rare that two in a row tell; what is bad now and then takes three.</summary>
