@@ -32,7 +32,7 @@ internal static class DurabilityBench
                 {
                     foreach (var (durability, took) in millis)
                     {
-                        var one = await CommitAsync(engine, request, durability, sequence++);
+                        var one = await CommitAsync(engine, Path.Combine(data, "journal"), request, durability, sequence++);
                         if (round > 0)
                         {
                             took.Add(one.TotalMilliseconds);
@@ -52,9 +52,9 @@ internal static class DurabilityBench
         }
     }
 
-    private static async Task<TimeSpan> CommitAsync(EmbeddedClickHouse engine, SpanRequest request, Durability durability, ulong sequence)
+    private static async Task<TimeSpan> CommitAsync(EmbeddedClickHouse engine, string journal, SpanRequest request, Durability durability, ulong sequence)
     {
-        var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(TimeSpan.Zero, Durability: durability), TimeProvider.System);
+        var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(TimeSpan.Zero, Durability: durability) { JournalDirectory = journal }, TimeProvider.System);
         var pipeline = new IngestPipeline(store.Writer, new IngestOptions(TimeSpan.FromDays(365)), new IngestFigures(), TimeProvider.System);
         var body = new byte[request.Length];
         request.Fill(body, 1, sequence, (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100);
