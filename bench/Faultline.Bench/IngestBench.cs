@@ -7,6 +7,7 @@ using Faultline.Interop;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
 
 namespace Faultline.Bench;
@@ -21,13 +22,15 @@ internal static class IngestBench
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(30);
 
     /// <param name="connections">Clients that send at the same time, a request each.</param>
-    public static async Task<int> RunAsync(string shape, int seconds, int connections, bool json)
+    /// <param name="protocol">http or grpc.</param>
+    public static async Task<int> RunAsync(string shape, int seconds, int connections, string protocol, bool json)
     {
         var data = Directory.CreateTempSubdirectory("faultline-bench-").FullName;
         try
         {
-            Task<JsonElement> LoadOf(Uri endpoint, int rate, ulong run) => LoadAsync(endpoint, shape, seconds, connections, rate, run);
-            var limit = await DropEverythingAsync(endpoint => LoadOf(endpoint, rate: 0, run: 0));
+            Task<JsonElement> LoadOf(Uri endpoint, int rate, ulong run) => LoadAsync(endpoint, shape, seconds, connections, rate, run, protocol);
+            var limit = await DropEverythingAsync(protocol, endpoint => LoadOf(endpoint, rate: 0, run: 0));
+            var door = "otlp_" + protocol;
 
             await using var cold = await FaultlineProcess.StartAsync(dataDirectory: data);
             await Task.Delay(Settling);
@@ -38,12 +41,12 @@ internal static class IngestBench
             var toMetric = await SpanToMetricAsync(cold);
 
             // The first load after a start pays for the compilation of what it runs.
-            var first = await LoadOf(cold.Door("otlp_http"), rate: 0, run: 1);
-            var full = await LoadOf(cold.Door("otlp_http"), rate: 0, run: 2);
+            var first = await LoadOf(cold.Door(door), rate: 0, run: 1);
+            var full = await LoadOf(cold.Door(door), rate: 0, run: 2);
 
             // Half of the load means half of the load: without the merges that the full one left behind.
             await Task.Delay(Settling);
-            var half = await LoadOf(cold.Door("otlp_http"), rate: (int)(full.GetProperty("spans_per_second").GetDouble() / 2), run: 3);
+            var half = await LoadOf(cold.Door(door), rate: (int)(full.GetProperty("spans_per_second").GetDouble() / 2), run: 3);
             var loadedBytes = cold.ResidentBytes();
             var peakBytes = cold.PeakResidentBytes();
             await cold.StopAsync();
@@ -60,6 +63,7 @@ internal static class IngestBench
             var (stored, distinct) = await CountAsync(data);
             var figures = new
             {
+                protocol,
                 connections,
                 first_spans_per_second = first.GetProperty("spans_per_second").GetDouble(),
                 spans_per_second = full.GetProperty("spans_per_second").GetDouble(),
@@ -107,13 +111,13 @@ internal static class IngestBench
     }
 
     /// <summary>The limit: a server that reads every byte and does nothing with it.</summary>
-    private static async Task<JsonElement> DropEverythingAsync(Func<Uri, Task<JsonElement>> load)
+    private static async Task<JsonElement> DropEverythingAsync(string protocol, Func<Uri, Task<JsonElement>> load)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(System.Net.IPAddress.Loopback, 0));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(System.Net.IPAddress.Loopback, 0, door => door.Protocols = protocol == "grpc" ? HttpProtocols.Http2 : HttpProtocols.Http1));
         await using var app = builder.Build();
-        app.MapPost("/v1/traces", async (HttpContext context) =>
+        app.MapPost("/{**path}", async (HttpContext context) =>
         {
             while (true)
             {
@@ -124,16 +128,22 @@ internal static class IngestBench
                     break;
                 }
             }
+
+            if (protocol == "grpc")
+            {
+                context.Response.ContentType = "application/grpc";
+                context.Response.AppendTrailer("grpc-status", "0");
+            }
         });
         await app.StartAsync();
         return await load(new Uri(app.Urls.First()));
     }
 
-    public static async Task<JsonElement> LoadAsync(Uri endpoint, string shape, int seconds, int connections, int rate, ulong run)
+    public static async Task<JsonElement> LoadAsync(Uri endpoint, string shape, int seconds, int connections, int rate, ulong run, string protocol = "http")
     {
         var start = new ProcessStartInfo("dotnet", [
             FaultlineProcess.Built("bench/Faultline.Load", "Faultline.Load.dll"), "--endpoint", endpoint.ToString(), "--shape", shape,
-            "--seconds", seconds.ToString(CultureInfo.InvariantCulture), "--connections", connections.ToString(CultureInfo.InvariantCulture), "--rate", rate.ToString(CultureInfo.InvariantCulture), "--run", (run + 1).ToString(CultureInfo.InvariantCulture),
+            "--seconds", seconds.ToString(CultureInfo.InvariantCulture), "--connections", connections.ToString(CultureInfo.InvariantCulture), "--rate", rate.ToString(CultureInfo.InvariantCulture), "--run", (run + 1).ToString(CultureInfo.InvariantCulture), "--protocol", protocol,
         ])
         { RedirectStandardOutput = true };
         using var process = Process.Start(start)!;

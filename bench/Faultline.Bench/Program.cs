@@ -10,9 +10,9 @@ var json = args.Contains("--json", StringComparer.Ordinal);
 switch (name)
 {
     case "ingest":
-        return await IngestBench.RunAsync("plain", seconds, Number("--connections", 16), json);
+        return await IngestBench.RunAsync("plain", seconds, Number("--connections", 16), Text("--protocol", "http"), json);
     case "ingest-genai":
-        return await IngestBench.RunAsync("genai", seconds, Number("--connections", 16), json);
+        return await IngestBench.RunAsync("genai", seconds, Number("--connections", 16), Text("--protocol", "http"), json);
     case "stages":
         return await StagesBench.RunAsync(args.Contains("--genai", StringComparer.Ordinal));
     case "fuzz":
@@ -52,6 +52,6 @@ switch (name)
     case "evaluators":
         return await EvaluatorBench.RunAsync(args.ElementAtOrDefault(1) ?? ".", json);
     default:
-        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai [--connections N], stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], full-disk [--inserts N] [--seed S], durability, deletes [--spans N] [--deletes N], cardinality [--values N], merges [--rate N] [--rows N] [--genai] [--alter SQL], soak [--memory 1GiB], forward [--outage SECONDS] [--rate N], redaction [--shape plain|genai] [--connections N], quiet-month, locate, healthy-days [--seeds N] [--first SEED] [--rate R], entities [--services N] [--minutes N] [--days N] [--rate PER_MINUTE], evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
+        Console.Error.WriteLine("bench/run NAME [--seconds N] [--json], where NAME is ingest, ingest-genai [--connections N] [--protocol http|grpc], stages [--genai], fuzz [--inputs N] [--seed S], crash [--kills N] [--seed S] [--power] [--full-disk MIB], full-disk [--inserts N] [--seed S], durability, deletes [--spans N] [--deletes N], cardinality [--values N], merges [--rate N] [--rows N] [--genai] [--alter SQL], soak [--memory 1GiB], forward [--outage SECONDS] [--rate N], redaction [--shape plain|genai] [--connections N], quiet-month, locate, healthy-days [--seeds N] [--first SEED] [--rate R], entities [--services N] [--minutes N] [--days N] [--rate PER_MINUTE], evaluators DIR, topics WORLD..., groundedness-features DIR (cases.jsonl of faultline bench groundedness) or diagnosis [--worlds N] [--days D] [--seed S] [--dev DIR --held-out DIR [--no-play]].");
         return 2;
 }

@@ -3,7 +3,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Net.Http.Headers;
 using System.Text.Json;
 using Faultline.Load;
 
@@ -16,7 +15,8 @@ for (var i = 0; i + 1 < args.Length; i += 2)
 string Text(string name, string otherwise) => options.GetValueOrDefault(name, otherwise);
 int Number(string name, int otherwise) => int.Parse(Text(name, otherwise.ToString(CultureInfo.InvariantCulture)), CultureInfo.InvariantCulture);
 
-var endpoint = new Uri(new Uri(Text("endpoint", "http://127.0.0.1:4318")), "/v1/traces");
+var isGrpc = string.Equals(Text("protocol", "http"), "grpc", StringComparison.Ordinal);
+var endpoint = new Uri(Text("endpoint", isGrpc ? "http://127.0.0.1:4317" : "http://127.0.0.1:4318"));
 if (!endpoint.IsLoopback)
 {
     Console.Error.WriteLine($"{endpoint}: load is sent to this machine only.");
@@ -30,9 +30,6 @@ var spansPerSecond = Number("rate", 0);
 var run = ulong.Parse(Text("run", DateTime.UtcNow.Ticks.ToString(CultureInfo.InvariantCulture)), CultureInfo.InvariantCulture);
 var request = new SpanRequest(spansPerRequest, string.Equals(Text("shape", "plain"), "genai", StringComparison.Ordinal), Text("service", "load"));
 
-using var http = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = connections }) { Timeout = TimeSpan.FromSeconds(60) };
-http.DefaultRequestHeaders.Add("X-API-Key", Text("api-key", "placeholder_api_key"));
-
 var latencies = new ConcurrentBag<double>();
 var sequence = -1L;
 long acknowledged = 0, refused = 0, failed = 0;
@@ -40,7 +37,7 @@ var watch = Stopwatch.StartNew();
 
 async Task SendAsync()
 {
-    var buffer = new byte[request.Length];
+    using var sender = new Sender(endpoint, isGrpc, Text("api-key", "placeholder_api_key"), request.Length);
     while (watch.Elapsed.TotalSeconds < seconds)
     {
         var mine = Interlocked.Increment(ref sequence);
@@ -58,16 +55,13 @@ async Task SendAsync()
             }
         }
 
-        request.Fill(buffer, run, (ulong)mine, (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100);
+        request.Fill(sender.Message, run, (ulong)mine, (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100);
         while (true)
         {
             var sent = Stopwatch.GetTimestamp();
-            using var content = new ByteArrayContent(buffer);
-            content.Headers.ContentType = new MediaTypeHeaderValue("application/x-protobuf");
             try
             {
-                using var response = await http.PostAsync(endpoint, content);
-                if (response.IsSuccessStatusCode)
+                if (await sender.SendAsync() is not { } retryAfter)
                 {
                     latencies.Add(Stopwatch.GetElapsedTime(sent).TotalMilliseconds);
                     Interlocked.Add(ref acknowledged, request.Spans);
@@ -75,7 +69,7 @@ async Task SendAsync()
                 }
 
                 Interlocked.Add(ref refused, request.Spans);
-                await Task.Delay(response.Headers.RetryAfter?.Delta ?? TimeSpan.FromMilliseconds(200));
+                await Task.Delay(retryAfter);
             }
             catch (HttpRequestException)
             {

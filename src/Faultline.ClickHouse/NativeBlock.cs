@@ -104,7 +104,7 @@ public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
         var encoded = new byte[values.Count][];
         for (var index = 0; index < encoded.Length; index++)
         {
-            encoded[index] = WithLength(values[index]);
+            encoded[index] = TextBytes(values[index]);
         }
         foreach (var index in indexes)
         {
@@ -156,7 +156,7 @@ public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
 
     public NativeBlock StringConstant(string name, string value)
     {
-        var encoded = WithLength(value);
+        var encoded = TextBytes(value);
         StartColumn(name, "String");
         var target = Take(checked(encoded.Length * RowCount));
         if (encoded.Length == 1)
@@ -338,7 +338,8 @@ public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
         RequireEnds(column, valueEnds, values.Length);
     }
 
-    private static byte[] WithLength(string value)
+    /// <summary>A text as it stands in a column: its length in front, in base 128.</summary>
+    public static byte[] TextBytes(string value)
     {
         var textLength = Encoding.UTF8.GetByteCount(value);
         Span<byte> prefix = stackalloc byte[10];
@@ -362,8 +363,8 @@ public sealed class NativeBlock(int rowCount, byte[]? buffer = null)
 
     private void StartColumn(string name, string type)
     {
-        WriteBytes(WithLength(name));
-        WriteBytes(WithLength(type));
+        WriteBytes(TextBytes(name));
+        WriteBytes(TextBytes(type));
         _columnNames.Add(name);
     }
 

@@ -26,8 +26,8 @@ public sealed class TelemetryStore
         Topics = new Topics.TopicStore(engine, time);
         // What is being copied must not be deleted meanwhile.
         var turn = new Turn();
-        Retention = new Tiers.RetentionStore(engine, turn, time);
-        Deletions = new Deletions.DeletionStore(engine, turn, time, writer.FlushAsync, () =>
+        Retention = new Tiers.RetentionStore(engine, turn, time, writer.Aside);
+        Deletions = new Deletions.DeletionStore(engine, turn, time, writer.Aside, writer.FlushAsync, () =>
         {
             writer.ForgetWrittenSeries();
             Samples.ForgetLabels();

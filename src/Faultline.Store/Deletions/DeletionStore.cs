@@ -1,6 +1,7 @@
 using System.Globalization;
 using Faultline.ClickHouse;
 using Faultline.Store.Writes;
+using Faultline.Store.Writes.Journal;
 using Faultline.Telemetry.Spans;
 
 namespace Faultline.Store.Deletions;
@@ -15,6 +16,9 @@ public sealed class DeletionStore
 {
     /// <summary>Whole days for which late arrivals of deleted traces are deleted too.</summary>
     public const int LateDays = 2;
+
+    /// <summary>Stands among the tables for requests that were set aside; they are counted, not their rows.</summary>
+    public const string SetAsideRequests = "set_aside_requests";
 
     private const int ProofTries = 5;
 
@@ -32,15 +36,18 @@ public sealed class DeletionStore
     private readonly TimeProvider _time;
     private readonly Action _seriesDeleted;
     private readonly Func<CancellationToken, Task> _flush;
+    private readonly AsideRequests? _aside;
     private long _sweptTo;
 
+    /// <param name="aside">What the engine would not take; null where nothing is kept apart.</param>
     /// <param name="flush">Returns when what was acknowledged before is in the tables.</param>
     /// <param name="seriesDeleted">Called when rows of <c>metric_series</c> are gone, so that those still in use are written again.</param>
-    internal DeletionStore(IClickHouse engine, Turn turn, TimeProvider time, Func<CancellationToken, Task> flush, Action seriesDeleted)
+    internal DeletionStore(IClickHouse engine, Turn turn, TimeProvider time, AsideRequests? aside, Func<CancellationToken, Task> flush, Action seriesDeleted)
     {
         _engine = engine;
         _turn = turn;
         _time = time;
+        _aside = aside;
         _flush = flush;
         _seriesDeleted = seriesDeleted;
     }
@@ -56,7 +63,7 @@ public sealed class DeletionStore
                 rows[table] = await NumberAsync($"SELECT count() AS n FROM {table} WHERE {condition}", parameters, cancel);
             }
 
-            return rows;
+            return WithAside(rows, await FindAsideAsync(cancel, scope));
         }
 
         foreach (var table in TraceTables)
@@ -75,10 +82,10 @@ public sealed class DeletionStore
                 """, others, cancel);
         }
 
-        return rows;
+        return WithAside(rows, await FindAsideAsync(cancel, scope));
     }
 
-    /// <summary>Rows of spans and logs that are in both scopes.</summary>
+    /// <summary>Rows of spans, logs and scores that are in both scopes, and requests set aside that may be.</summary>
     public async Task<long> OverlapAsync(DeletionScope one, DeletionScope other, CancellationToken cancel = default)
     {
         var rows = 0L;
@@ -88,7 +95,7 @@ public sealed class DeletionStore
             rows += await NumberAsync($"SELECT count() AS n FROM {table} WHERE ({one.Condition("one_", parameters)}) AND ({other.Condition("other_", parameters)})", parameters, cancel);
         }
 
-        return rows;
+        return rows + (await FindAsideAsync(cancel, one, other)).Count;
     }
 
     /// <summary>Deletes, and counts what is left. Answers by the deletions' ids.</summary>
@@ -115,8 +122,59 @@ public sealed class DeletionStore
             answers[id] = await DeleteWholeAsync(scope, cancel);
         }
 
+        return DeleteAside(deletions, answers);
+    }
+
+    private Dictionary<string, DeletedRows> DeleteAside(IReadOnlyList<(string Id, DeletionScope Scope)> deletions, Dictionary<string, DeletedRows> answers)
+    {
+        if (_aside is not { Count: > 0 } aside)
+        {
+            return answers;
+        }
+
+        IReadOnlyList<string> Find((string Id, DeletionScope Scope) one) => aside.Find((one.Scope, answers[one.Id].Traces));
+        var found = deletions.ToDictionary(one => one.Id, Find, StringComparer.Ordinal);
+        AsideRequests.Delete(found.Values.SelectMany(paths => paths).Distinct(StringComparer.Ordinal));
+        foreach (var one in deletions.Where(one => found[one.Id].Count > 0))
+        {
+            var rows = answers[one.Id];
+            answers[one.Id] = rows with { Found = WithAside(rows.Found, found[one.Id]), Left = WithAside(rows.Left, Find(one), always: true) };
+        }
+
         return answers;
     }
+
+    private async Task<IReadOnlyList<string>> FindAsideAsync(CancellationToken cancel, params DeletionScope[] scopes)
+    {
+        if (_aside is not { Count: > 0 } aside)
+        {
+            return [];
+        }
+
+        List<(DeletionScope Scope, IReadOnlyCollection<TraceId> Traces)> known = [];
+        foreach (var scope in scopes)
+        {
+            known.Add((scope, await TracesOfAsync(scope, cancel)));
+        }
+
+        return aside.Find(known);
+    }
+
+    /// <summary>Traces of a user or a session; of other scopes none but those they name.</summary>
+    private async Task<IReadOnlyCollection<TraceId>> TracesOfAsync(DeletionScope scope, CancellationToken cancel)
+    {
+        if (scope.Kind is not (ScopeKind.User or ScopeKind.Session))
+        {
+            return [];
+        }
+
+        var parameters = new SqlParameters();
+        var traces = await _engine.QueryAsync($"SELECT trace_id FROM ({scope.TracesSql("of_", parameters)})", parameters, Limits, cancel);
+        return [.. traces.Rows.Select(row => Stored.Trace(row.Bytes("trace_id")))];
+    }
+
+    private static IReadOnlyDictionary<string, long> WithAside(IReadOnlyDictionary<string, long> rows, IReadOnlyList<string> aside, bool always = false) =>
+        aside.Count == 0 && !always ? rows : new SortedDictionary<string, long>(rows.ToDictionary(StringComparer.Ordinal), StringComparer.Ordinal) { [SetAsideRequests] = aside.Count };
 
     /// <summary>Deletes what has come since of traces that were deleted in the last days, and forgets older deletions.</summary>
     /// <returns>Rows.</returns>

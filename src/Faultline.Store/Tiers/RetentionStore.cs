@@ -1,6 +1,7 @@
 using System.Globalization;
 using Faultline.ClickHouse;
 using Faultline.Store.Deletions;
+using Faultline.Store.Writes.Journal;
 using Faultline.Telemetry;
 using Faultline.Telemetry.Spans;
 
@@ -45,12 +46,15 @@ public sealed class RetentionStore
     private readonly IClickHouse _engine;
     private readonly Turn _turn;
     private readonly TimeProvider _time;
+    private readonly AsideRequests? _aside;
 
-    internal RetentionStore(IClickHouse engine, Turn turn, TimeProvider time)
+    /// <param name="aside">What the engine would not take; null where nothing is kept apart.</param>
+    internal RetentionStore(IClickHouse engine, Turn turn, TimeProvider time, AsideRequests? aside)
     {
         _engine = engine;
         _turn = turn;
         _time = time;
+        _aside = aside;
     }
 
     /// <summary>Drops what a process that ended in the middle had copied.</summary>
@@ -70,8 +74,7 @@ public sealed class RetentionStore
             return [];
         }
 
-        // A day has left when its last row is as old as the window.
-        var first = DateOnly.FromDateTime((_time.GetUtcNow() - hot).UtcDateTime);
+        var first = FirstHotDay(hot);
         var days = await _engine.QueryAsync(
             """
             SELECT DISTINCT partition AS day FROM system.parts
@@ -133,6 +136,25 @@ public sealed class RetentionStore
 
         return dropped;
     }
+
+    /// <summary>Deletes requests that were set aside and have left the hot window; those of a project of which something is held stay.</summary>
+    /// <returns>Requests deleted.</returns>
+    /// <exception cref="IOException">A file could not be read or deleted.</exception>
+    public Task<int> DropAsideAsync(RetentionOptions options, IReadOnlyList<DeletionScope> held, CancellationToken cancel = default) =>
+        options.Hot is { } hot && _aside is { Count: > 0 } aside && !held.Any(scope => scope.Project is null)
+            ? _turn.RunAsync(() => Task.FromResult(DropAside(aside, DeletionScope.OfAge(new DateTimeOffset(FirstHotDay(hot), TimeOnly.MinValue, TimeSpan.Zero)), held)), cancel)
+            : Task.FromResult(0);
+
+    private static int DropAside(AsideRequests aside, DeletionScope left, IReadOnlyList<DeletionScope> held)
+    {
+        var kept = held.SelectMany(scope => aside.Find((DeletionScope.OfProject(scope.Project!), [])));
+        var gone = aside.Find((left, [])).Except(kept, StringComparer.Ordinal).ToList();
+        AsideRequests.Delete(gone);
+        return gone.Count;
+    }
+
+    /// <summary>A day has left when its last row is as old as the window.</summary>
+    private DateOnly FirstHotDay(TimeSpan hot) => DateOnly.FromDateTime((_time.GetUtcNow() - hot).UtcDateTime);
 
     /// <summary>Forgets decisions about traces that are gone.</summary>
     public async Task ForgetAsync(CancellationToken cancel = default)

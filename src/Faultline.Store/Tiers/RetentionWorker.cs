@@ -22,7 +22,7 @@ public sealed class RetentionWorker(RetentionStore days, RetentionOptions option
             {
                 await StepAsync(cancel);
             }
-            catch (ClickHouseException failed)
+            catch (Exception failed) when (failed is ClickHouseException or IOException)
             {
                 // Nothing is half done: the day is gone through again.
                 Figures.Failed();
@@ -51,6 +51,11 @@ public sealed class RetentionWorker(RetentionStore days, RetentionOptions option
             await days.ForgetAsync(cancel);
         }
 
+        if (await days.DropAsideAsync(options, pins().Held, cancel) is var aside and > 0)
+        {
+            log.AsideLeft(aside);
+        }
+
         // A project under hold stays whole, and days are dropped for all projects.
         var isHeld = pins().Held.Any(scope => scope.Kind is ScopeKind.Project or ScopeKind.Before);
         if (!isHeld && await days.DropMetricsAsync(options, cancel) is var samples and > 0)
@@ -71,6 +76,9 @@ internal static partial class RetentionLog
 
     [LoggerMessage(3603, LogLevel.Information, "{Samples} samples of metrics were older than retention.metrics and were dropped")]
     public static partial void SamplesLeft(this ILogger log, long samples);
+
+    [LoggerMessage(3604, LogLevel.Information, "{Requests} requests that were set aside have left the hot window and were deleted")]
+    public static partial void AsideLeft(this ILogger log, int requests);
 
     [LoggerMessage(3602, LogLevel.Warning, "A day that has left the hot window waits and is tried again: {Reason}")]
     public static partial void RetentionDelayed(this ILogger log, string reason);

@@ -62,11 +62,8 @@ public sealed class BatchWriter
     /// <summary>A group is closed when it has this many bytes: rows of some kilobytes gain nothing from larger inserts, and wait longer for them.</summary>
     public const long GroupBytesMax = 24L << 20;
 
-    // One that is inserted, one that is full, and one that fills.
-    private const int UnitsMax = 3;
+    internal static readonly TimeSpan FullDelay = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan FullDelay = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan ClockAheadMax = TimeSpan.FromHours(1);
 
     private readonly Lock _gate = new();
@@ -80,26 +77,19 @@ public sealed class BatchWriter
     private readonly ReaderFeed _feed;
     private readonly Channel<PendingBatch> _queue;
     private readonly RequestJournal? _journal;
-    private readonly JournalReplay? _replay;
-    private readonly TaskCompletionSource _replayed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Lock _unitGate = new();
-    private readonly LinkedList<InsertUnit> _units = [];
-    private readonly Channel<bool> _woken = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-    private readonly TaskCompletionSource _ends = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly WaitingBatches _waiting = new();
+    private readonly InsertQueue _inserts;
+    private readonly TableInserter _inserter;
     private readonly Task _taking;
     private readonly Task _inserting;
-    private InsertUnit? _flushed;
-    private volatile bool _isStuck;
     private bool _stopping;
     private long _newestReceived;
-    private int _waitingBatches;
-    private long _waitingBytes;
     private long _refused;
     private long _repeated;
 
     private BatchWriter(IClickHouse engine, DiskGuard disk, WriterOptions options, TimeProvider time, ILogger log, RecentRequests recent, long newestReceived, RequestJournal? journal, JournalReplay? replay)
     {
-        (_engine, _journal, _replay) = (engine, journal, replay);
+        (_engine, _journal) = (engine, journal);
         _newestReceived = newestReceived;
         NewestStoredAtStart = newestReceived;
         _options = options;
@@ -108,10 +98,12 @@ public sealed class BatchWriter
         _recent = recent;
         _commit = new GroupCommit(engine, disk, time, log);
         _stored = new StoredBatches(engine);
-        _feed = new ReaderFeed(Readers, log, Release);
+        _feed = new ReaderFeed(Readers, log, _waiting.Release);
+        _inserts = new InsertQueue(options, time);
+        _inserter = new TableInserter(_inserts, _commit, journal, replay, _feed, _waiting, pending => Settle(pending, pending.Failure ?? new WriteOutcome.Durable()), time, log);
         _queue = Channel.CreateBounded<PendingBatch>(new BoundedChannelOptions(WaitingBatchesMax) { SingleReader = true });
         _taking = Task.Run(TakeGroupsAsync);
-        _inserting = Task.Run(InsertUnitsAsync);
+        _inserting = Task.Run(_inserter.RunAsync);
     }
 
     /// <summary>Readers that see every batch after its commit. Set before the first write.</summary>
@@ -120,10 +112,13 @@ public sealed class BatchWriter
     /// <summary>The newest <see cref="TelemetryBatch.ReceivedUnixNanos"/> that earlier processes stored; 0 when there is none.</summary>
     public long NewestStoredAtStart { get; }
 
+    /// <summary>Null without a journal.</summary>
+    internal AsideRequests? Aside => _journal?.Aside;
+
     /// <summary>Batches and bytes waiting now, and totals since start, for the internals' metrics.</summary>
     public WriterFigures Figures => new(
-        Volatile.Read(ref _waitingBatches),
-        Interlocked.Read(ref _waitingBytes),
+        _waiting.Count,
+        _waiting.Bytes,
         _commit.Commits,
         _commit.CommittedRows,
         _commit.Failures,
@@ -132,8 +127,8 @@ public sealed class BatchWriter
         _commit.LastCommit,
         _feed.Failures,
         _feed.WaitingBatches,
-        JournalBytes,
-        _journal?.Aside ?? 0);
+        _inserts.JournalBytes,
+        _journal?.Aside.Count ?? 0);
 
     /// <summary>Reads which requests were committed last, then takes batches.</summary>
     internal static async Task<BatchWriter> StartAsync(IClickHouse engine, DiskGuard disk, WriterOptions options, TimeProvider time, ILogger log, CancellationToken cancel)
@@ -150,9 +145,9 @@ public sealed class BatchWriter
             journal = RequestJournal.Open(directory, options.Durability, time);
             replay = new JournalReplay(journal, engine, disk, log);
             journaled = await replay.RememberAsync(recent, cancel);
-            if (journal.Aside > 0)
+            if (journal.Aside.Count > 0)
             {
-                log.RequestsLieAside(journal.Aside, directory);
+                log.RequestsLieAside(journal.Aside.Count, directory);
             }
 
             try
@@ -195,16 +190,8 @@ public sealed class BatchWriter
     /// <summary>Returns when everything that was acknowledged before can be read: at once, unless the store cannot write.</summary>
     public async Task FlushAsync(CancellationToken cancel = default)
     {
-        await _replayed.Task.WaitAsync(cancel);
-        Task[] units;
-        lock (_unitGate)
-        {
-            _flushed = _units.Last?.Value;
-            units = [.. _units.Select(unit => unit.Done.Task)];
-        }
-
-        _woken.Writer.TryWrite(true);
-        await Task.WhenAll(units).WaitAsync(cancel);
+        await _inserter.Replayed.WaitAsync(cancel);
+        await _inserts.FlushAsync(cancel);
     }
 
     private (Task<WriteOutcome> Outcome, PendingBatch? Pending) Take(TelemetryBatch batch, CancellationToken cancel)
@@ -246,17 +233,16 @@ public sealed class BatchWriter
 
             // Whole microseconds, which a double holds, and no two alike: commits have this order.
             batch.ReceivedUnixNanos = Math.Max(batch.ReceivedUnixNanos - (batch.ReceivedUnixNanos % 1000), _newestReceived + 1000);
-            var waiting = Interlocked.Read(ref _waitingBytes);
+            var waiting = _waiting.Bytes;
             pending = new PendingBatch(batch, bytes, record, _time.GetTimestamp());
             if ((waiting > 0 && waiting + bytes > _options.QueueBytesMax) || !_queue.Writer.TryWrite(pending))
             {
                 Interlocked.Increment(ref _refused);
                 return Settled(new WriteOutcome.TryLater(
-                    FullDelay, $"{waiting >> 20} MiB in {Volatile.Read(ref _waitingBatches)} batches wait for the store already; at most {_options.QueueBytesMax >> 20} MiB may."));
+                    FullDelay, $"{waiting >> 20} MiB in {_waiting.Count} batches wait for the store already; at most {_options.QueueBytesMax >> 20} MiB may."));
             }
 
-            Interlocked.Add(ref _waitingBytes, bytes);
-            Interlocked.Increment(ref _waitingBatches);
+            _waiting.Add(pending);
             _newestReceived = batch.ReceivedUnixNanos;
             record.Running = pending.Outcome.Task;
         }
@@ -279,26 +265,14 @@ public sealed class BatchWriter
         }
 
         await _taking.WaitAsync(cancel);
-        _ends.TrySetResult();
-        _woken.Writer.TryWrite(true);
+        _inserts.End();
         await _inserting.WaitAsync(cancel);
         await _feed.StopAsync().WaitAsync(cancel);
     }
 
-    private long JournalBytes
-    {
-        get
-        {
-            lock (_unitGate)
-            {
-                return _units.Sum(unit => unit.Segment?.Length ?? 0);
-            }
-        }
-    }
-
     private async IAsyncEnumerable<TelemetryBatch> StoredAfterAsync(long receivedUnixNanos)
     {
-        await _replayed.Task;
+        await _inserter.Replayed;
         await foreach (var batch in _stored.ReadAsync(receivedUnixNanos, NewestStoredAtStart))
         {
             yield return batch;
@@ -313,40 +287,29 @@ public sealed class BatchWriter
         var group = new List<PendingBatch>();
         while (await _queue.Reader.WaitToReadAsync())
         {
-            await KeepPaceAsync();
+            await _inserts.KeepPaceAsync();
             await CollectAsync(group);
 
             // A group may stand across midnight; an insert may not.
             foreach (var day in group.GroupBy(pending => Days.Of(pending.Batch.ReceivedUnixNanos)).OrderBy(day => day.Key).ToList())
             {
                 List<PendingBatch> batches = [.. day];
-                Settle(batches, Journal(day.Key, batches));
+                var failed = _inserts.Add(day.Key, batches, () => new InsertUnit(day.Key, _journal?.Begin(), _time.GetTimestamp()), unit => Journal(unit, batches));
+                foreach (var pending in failed)
+                {
+                    Settle(pending, pending.Failure!);
+                }
+
+                if (_journal is not null)
+                {
+                    foreach (var pending in batches.Except(failed))
+                    {
+                        Settle(pending, new WriteOutcome.Durable());
+                    }
+                }
             }
 
             group.Clear();
-        }
-    }
-
-    /// <summary>
-    /// Where inserts fall behind, acknowledgements wait for them: senders that come faster than the store takes are slowed down first, and told to try later only
-    /// when the queue is full. Where the store cannot write at all, the journal takes what the queue's bytes allow.
-    /// </summary>
-    private async Task KeepPaceAsync()
-    {
-        while (true)
-        {
-            Task oldest;
-            lock (_unitGate)
-            {
-                if (_units.Count < UnitsMax || _isStuck)
-                {
-                    return;
-                }
-
-                oldest = _units.First!.Value.Done.Task;
-            }
-
-            await Task.WhenAny(oldest, Task.Delay(LookAgainAfter, _time));
         }
     }
 
@@ -372,53 +335,27 @@ public sealed class BatchWriter
         }
     }
 
-    /// <summary>Hands batches on to be inserted; with a journal, when they are in it.</summary>
-    /// <returns>Whether they are durable by now. Those that failed have a <see cref="PendingBatch.Failure"/> and are not handed on.</returns>
-    private bool Journal(ushort day, List<PendingBatch> batches)
+    /// <summary>With a journal, writes batches to the unit's file. Those that failed have a <see cref="PendingBatch.Failure"/>.</summary>
+    private void Journal(InsertUnit unit, List<PendingBatch> batches)
     {
-        lock (_unitGate)
+        if (_journal is null || unit.Segment is null)
         {
-            var (rows, bytes) = (batches.Sum(pending => pending.Batch.Count), batches.Sum(pending => pending.Bytes));
-            var unit = _units.Last?.Value;
-            if (unit is null || unit.IsTaken || unit.Day != day || unit.Rows + rows > _options.GroupRowsMax || unit.Bytes + bytes > GroupBytesMax)
-            {
-                unit = new InsertUnit(day, _journal?.Begin(), _time.GetTimestamp());
-            }
-
-            if (_journal is not null && unit.Segment is not null)
-            {
-                try
-                {
-                    batches.ForEach(pending => Encode(_journal, pending));
-                    DiskGuard.RequireRoom(_engine, "requests are taken");
-                    _journal.WriteTo(unit.Segment);
-                }
-                catch (Exception exception)
-                {
-                    // A full disk, as a rule. Whatever it is, whoever waits must hear it.
-                    _journal.Forget();
-                    _log.NotJournaled(exception, batches.Count);
-                    batches.ForEach(pending => pending.Failure ??= new WriteOutcome.TryLater(GroupCommit.EngineDelay, $"The store cannot write at the moment: {exception.Message}", StoreFailed: true));
-                }
-            }
-
-            foreach (var pending in batches.Where(pending => pending.Failure is null))
-            {
-                unit.Add(pending);
-            }
-
-            if (unit.Batches.Count == 0)
-            {
-                unit.Segment?.Abandon();
-            }
-            else if (_units.Last?.Value != unit)
-            {
-                _units.AddLast(unit);
-            }
+            return;
         }
 
-        _woken.Writer.TryWrite(true);
-        return _journal is not null;
+        try
+        {
+            batches.ForEach(pending => Encode(_journal, pending));
+            DiskGuard.RequireRoom(_engine, "requests are taken");
+            _journal.WriteTo(unit.Segment);
+        }
+        catch (Exception exception)
+        {
+            // A full disk, as a rule. Whatever it is, whoever waits must hear it.
+            _journal.Forget();
+            _log.NotJournaled(exception, batches.Count);
+            batches.ForEach(pending => pending.Failure ??= new WriteOutcome.TryLater(GroupCommit.EngineDelay, $"The store cannot write at the moment: {exception.Message}", StoreFailed: true));
+        }
     }
 
     private void Encode(RequestJournal journal, PendingBatch pending)
@@ -434,221 +371,22 @@ public sealed class BatchWriter
         }
     }
 
-    /// <summary>Tells the senders of batches that are durable, or failed.</summary>
-    private void Settle(List<PendingBatch> batches, bool areDurable)
+    /// <summary>Tells the sender what became of its batch.</summary>
+    private void Settle(PendingBatch pending, WriteOutcome outcome)
     {
-        foreach (var pending in batches.Where(pending => areDurable || pending.Failure is not null))
+        lock (_gate)
         {
-            var outcome = pending.Failure ?? new WriteOutcome.Durable();
-            lock (_gate)
-            {
-                pending.Record.IsComplete = outcome is WriteOutcome.Durable;
-                _recent.Settle(pending.Record);
-            }
-
-            if (outcome is not WriteOutcome.Durable)
-            {
-                Drop(pending);
-            }
-
-            pending.Outcome.TrySetResult(outcome);
+            pending.Record.IsComplete = outcome is WriteOutcome.Durable;
+            _recent.Settle(pending.Record);
         }
+
+        if (outcome is not WriteOutcome.Durable)
+        {
+            _waiting.Drop(pending);
+        }
+
+        pending.Outcome.TrySetResult(outcome);
     }
-
-    private async Task InsertUnitsAsync()
-    {
-        await ReplayAsync();
-        while (await NextUnitAsync() is { } unit)
-        {
-            await InsertAsync(unit);
-            lock (_unitGate)
-            {
-                _units.RemoveFirst();
-            }
-
-            unit.Done.SetResult();
-        }
-    }
-
-    private async Task ReplayAsync()
-    {
-        while (_replay is { IsDone: false } && !_ends.Task.IsCompleted)
-        {
-            _isStuck = true;
-            await PauseAsync();
-            try
-            {
-                await _replay.RunAsync(CancellationToken.None);
-            }
-            catch (Exception exception)
-            {
-                _log.ReplayDelayed(exception);
-            }
-        }
-
-        _isStuck = false;
-        _replayed.SetResult();
-    }
-
-    /// <summary>The oldest unit when it is to be inserted; null when the writer stops and none is left.</summary>
-    private async Task<InsertUnit?> NextUnitAsync()
-    {
-        while (true)
-        {
-            var wait = Timeout.InfiniteTimeSpan;
-            lock (_unitGate)
-            {
-                if (_units.First?.Value is { } first)
-                {
-                    wait = _options.InsertDelay - _time.GetElapsedTime(first.Since);
-                    if (_units.Count > 1 || wait <= TimeSpan.Zero || _flushed == first || _taking is { IsCompleted: true } || first.Rows >= _options.GroupRowsMax || first.Bytes >= GroupBytesMax)
-                    {
-                        first.IsTaken = true;
-                        return first;
-                    }
-                }
-                else if (_ends.Task.IsCompleted)
-                {
-                    return null;
-                }
-            }
-
-            var woken = _woken.Reader.WaitToReadAsync().AsTask();
-            await Task.WhenAny(woken, Task.Delay(wait, _time));
-            _woken.Reader.TryRead(out _);
-        }
-    }
-
-    private async Task InsertAsync(InsertUnit unit)
-    {
-        var todo = unit.Batches;
-        while (true)
-        {
-            await CommitAsync(unit.Day, todo);
-            if (_journal is null)
-            {
-                Settle(todo, areDurable: true);
-                break;
-            }
-
-            todo = todo.FindAll(pending => pending.Failure is WriteOutcome.TryLater);
-            if (todo.Count == 0)
-            {
-                break;
-            }
-
-            _log.WaitsInJournal(todo.Count, ((WriteOutcome.TryLater)todo[0].Failure!).Reason);
-            if (_ends.Task.IsCompleted)
-            {
-                // The next start goes on with it, and shows the readers what got in.
-                foreach (var pending in unit.Batches)
-                {
-                    Drop(pending);
-                    pending.Stored.TrySetResult(pending.Failure as WriteOutcome.Refused ?? (WriteOutcome)new WriteOutcome.Durable());
-                }
-
-                unit.Segment?.Dispose();
-                return;
-            }
-
-            _isStuck = true;
-            await PauseAsync();
-            todo.ForEach(static pending => pending.Failure = null);
-        }
-
-        _isStuck = false;
-        await EndAsync(unit);
-        foreach (var pending in unit.Batches.Where(pending => pending.Failure is null))
-        {
-            Interlocked.Decrement(ref _waitingBatches);
-            await _feed.PostAsync(pending);
-            pending.Stored.TrySetResult(new WriteOutcome.Durable());
-        }
-    }
-
-    private async Task CommitAsync(ushort day, List<PendingBatch> group)
-    {
-        try
-        {
-            await _commit.CommitAsync(day, group);
-        }
-        catch (Exception exception)
-        {
-            // Every expected fault is handled in there. Whoever waits must hear something all the same.
-            _log.GroupBroken(exception, group.Count);
-            foreach (var pending in group)
-            {
-                pending.Failure ??= new WriteOutcome.TryLater(FullDelay, "The store failed; see its log.", StoreFailed: true);
-                pending.Record.Doubtful |= GroupCommit.TablesOf(pending.Batch) & ~pending.Record.Stored;
-            }
-        }
-    }
-
-    /// <summary>Deletes the unit's file, having kept what was acknowledged and the engine will never take where an operator finds it.</summary>
-    private async Task EndAsync(InsertUnit unit)
-    {
-        if (_journal is null || unit.Segment is null)
-        {
-            return;
-        }
-
-        var refused = unit.Batches.FindAll(static pending => pending.Failure is WriteOutcome.Refused);
-        try
-        {
-            var records = refused.Count == 0 ? [] : (await unit.Segment.ReadAsync(CancellationToken.None)).Records;
-            foreach (var pending in refused)
-            {
-                var path = _journal.SetAside(records.First(record => record.ReceivedUnixNanos == pending.Batch.ReceivedUnixNanos));
-                _log.BatchSetAside(pending.Batch.Count, pending.Batch.Project, path, ((WriteOutcome.Refused)pending.Failure!).Reason);
-            }
-
-            unit.Segment.Delete();
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            // The next start does it: it finds out which of its requests are in the tables.
-            _log.JournalFileKept(exception, unit.Segment.Path);
-            unit.Segment.Dispose();
-        }
-
-        foreach (var pending in refused)
-        {
-            Drop(pending);
-            pending.Stored.TrySetResult(pending.Failure!);
-        }
-    }
-
-    private async Task PauseAsync() => await Task.WhenAny(Task.Delay(GroupCommit.EngineDelay, _time), _ends.Task);
-
-    /// <summary>No reader sees it.</summary>
-    private void Drop(PendingBatch pending)
-    {
-        Interlocked.Decrement(ref _waitingBatches);
-        Release(pending);
-    }
-
-    private void Release(PendingBatch pending) => Interlocked.Add(ref _waitingBytes, -pending.Bytes);
-}
-
-/// <summary>A batch between <see cref="BatchWriter.WriteAsync"/> and its outcome.</summary>
-internal sealed class PendingBatch(TelemetryBatch batch, long bytes, RequestRecord record, long since)
-{
-    public TelemetryBatch Batch { get; } = batch;
-
-    public long Bytes { get; } = bytes;
-
-    public RequestRecord Record { get; } = record;
-
-    /// <summary>Timestamp of the writer's clock.</summary>
-    public long Since { get; } = since;
-
-    /// <summary>Why it could not be committed, or null.</summary>
-    public WriteOutcome? Failure { get; set; }
-
-    public TaskCompletionSource<WriteOutcome> Outcome { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    /// <summary>Whether its rows are in the tables.</summary>
-    public TaskCompletionSource<WriteOutcome> Stored { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 }
 
 /// <summary>Counts since the process began, and what waits now.</summary>

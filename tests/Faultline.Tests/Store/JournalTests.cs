@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Faultline.ClickHouse;
 using Faultline.Store;
 using Faultline.Store.Deletions;
+using Faultline.Store.Tiers;
 using Faultline.Store.Writes;
 using Faultline.Store.Writes.Journal;
 using Faultline.Telemetry;
@@ -273,6 +274,22 @@ public sealed class JournalTests : StoreTest, IDisposable
     }
 
     [Fact]
+    public async Task Requests_that_the_engine_refuses_at_once_are_acknowledged_and_every_one_is_set_aside()
+    {
+        var engine = new FaultyEngine(Engine);
+        var store = await OpenAsync(engine, Journaled with { GroupDelay = TimeSpan.Zero, InsertDelay = TimeSpan.Zero });
+        engine.BeforeInsert = (_, _) => throw new ClickHouseException(469, "no such row", "INSERT");
+        for (var i = 1; i <= 300; i++)
+        {
+            Assert.IsType<WriteOutcome.Durable>(await store.Writer.WriteAsync(Batch(new SpanSpec(Trace((UInt128)i), Span(1)))));
+        }
+
+        await store.Writer.FlushAsync();
+        Assert.Equal(300, Aside.Length);
+        Assert.Equal((0, 0), (store.Writer.Figures.WaitingBatches, store.Writer.Figures.WaitingBytes));
+    }
+
+    [Fact]
     public async Task A_stop_while_the_engine_cannot_write_leaves_the_journal_to_the_next_start()
     {
         var engine = new FaultyEngine(Engine);
@@ -323,6 +340,91 @@ public sealed class JournalTests : StoreTest, IDisposable
         await store.Deletions.DeleteAsync([("one", DeletionScope.OfTraces("default", Trace(1)))]);
         await store.Writer.FlushAsync();
         Assert.Equal(1, await CountAsync("spans"));
+    }
+
+    [Fact]
+    public async Task A_deletion_reaches_requests_that_were_set_aside_and_counts_them()
+    {
+        var store = await OpenAsync(Engine, Journaled);
+        await Engine.ExecuteAsync("ALTER TABLE spans ADD CONSTRAINT no_poison CHECK name != 'poison'");
+        static SpanSpec Poison(ulong trace, string user) => new(Trace(trace), Span(1)) { Name = "poison", User = user };
+        await SetAsideAsync(Batch("default", NewHash(), Poison(1, "u-1")));
+        await SetAsideAsync(Batch("default", NewHash(), Poison(2, "u-12")));
+        await SetAsideAsync(Batch("default", NewHash(), Poison(3, "u-3")));
+        await SetAsideAsync(Batch("other", NewHash(), Poison(1, "u-1")));
+        Assert.Equal(4, store.Writer.Figures.SetAside);
+
+        // A text with its length in front: u-1 is not u-12.
+        var byUser = DeletionScope.OfUser("default", "u-1");
+        Assert.Equal(1, (await store.Deletions.CountAsync(byUser))[DeletionStore.SetAsideRequests]);
+        Assert.Equal(1, await store.Deletions.OverlapAsync(byUser, DeletionScope.OfTraces("default", Trace(1))));
+        Assert.Equal(0, await store.Deletions.OverlapAsync(byUser, DeletionScope.OfTraces("default", Trace(2))));
+        var answers = await store.Deletions.DeleteAsync([("user", byUser), ("trace", DeletionScope.OfTraces("default", Trace(2))), ("nobody", DeletionScope.OfUser("default", "u-4"))]);
+        Assert.Equal((1, 0), (answers["user"].Found[DeletionStore.SetAsideRequests], answers["user"].Left[DeletionStore.SetAsideRequests]));
+        Assert.Equal((1, 0), (answers["trace"].Found[DeletionStore.SetAsideRequests], answers["trace"].Left[DeletionStore.SetAsideRequests]));
+        Assert.DoesNotContain(DeletionStore.SetAsideRequests, answers["nobody"].Found.Keys);
+        Assert.Equal(2, Aside.Length);
+
+        await store.Deletions.DeleteAsync([("project", DeletionScope.OfProject("other"))]);
+        Assert.Contains("u-3", System.Text.Encoding.UTF8.GetString(await File.ReadAllBytesAsync(Assert.Single(Aside))), StringComparison.Ordinal);
+        await store.Deletions.DeleteAsync([("age", DeletionScope.OfAge(TimeProvider.System.GetUtcNow().AddDays(1)))]);
+        Assert.Empty(Aside);
+        Assert.Equal(0, store.Writer.Figures.SetAside);
+
+        async Task SetAsideAsync(TelemetryBatch batch) => Assert.IsType<WriteOutcome.Refused>(await store.Writer.StoreAsync(batch));
+    }
+
+    /// <summary>A user's trace that is in the tables, and more of it in a request that is not.</summary>
+    [Fact]
+    public async Task A_users_deletion_reaches_a_request_set_aside_that_names_only_the_trace()
+    {
+        var store = await OpenAsync(Engine, Journaled);
+        await Engine.ExecuteAsync("ALTER TABLE spans ADD CONSTRAINT no_poison CHECK name != 'poison'");
+        Assert.IsType<WriteOutcome.Durable>(await store.Writer.StoreAsync(Batch(new SpanSpec(Trace(1), Span(1)) { User = "u-1" })));
+        Assert.IsType<WriteOutcome.Refused>(await store.Writer.StoreAsync(Batch(new SpanSpec(Trace(1), Span(2)) { Name = "poison" })));
+        var byUser = DeletionScope.OfUser("default", "u-1");
+        Assert.Equal(1, (await store.Deletions.CountAsync(byUser))[DeletionStore.SetAsideRequests]);
+        await store.Deletions.DeleteAsync([("user", byUser)]);
+        Assert.Empty(Aside);
+    }
+
+    [Fact]
+    public async Task A_damaged_file_that_names_a_trace_goes_with_it()
+    {
+        await AcknowledgeOnlyAsync(Batch(new SpanSpec(Trace(1), Span(1))), Batch(new SpanSpec(Trace(2), Span(1))));
+        var file = Assert.Single(Files);
+        var bytes = await File.ReadAllBytesAsync(file);
+        bytes[^100] ^= 0x40;
+        await File.WriteAllBytesAsync(file, bytes);
+        var store = await OpenAsync(Engine, Journaled);
+        await store.Deletions.DeleteAsync([("one", DeletionScope.OfTraces("default", Trace(3)))]);
+        Assert.Single(Aside);
+        await store.Deletions.DeleteAsync([("one", DeletionScope.OfTraces("default", Trace(2)))]);
+        Assert.Empty(Aside);
+    }
+
+    [Fact]
+    public async Task What_was_set_aside_goes_when_it_leaves_the_hot_window_unless_something_of_its_project_is_held()
+    {
+        var clock = new SetClock { Now = TimeProvider.System.GetUtcNow() };
+        var store = await TelemetryStore.OpenAsync(Engine, Journaled, clock);
+        await Engine.ExecuteAsync("ALTER TABLE spans ADD CONSTRAINT no_poison CHECK name != 'poison'");
+        foreach (var project in (string[])["default", "held"])
+        {
+            var batch = Batch(project, NewHash(), new SpanSpec(Trace(1), Span(1)) { Name = "poison" });
+            batch.ReceivedUnixNanos = DeletionScope.Nanos(clock.Now);
+            Assert.IsType<WriteOutcome.Refused>(await store.Writer.StoreAsync(batch));
+        }
+
+        var options = new RetentionOptions(TimeSpan.FromDays(3), []);
+        IReadOnlyList<DeletionScope> held = [DeletionScope.OfUser("held", "u-1")];
+        clock.Now = clock.Now.AddDays(3);
+        Assert.Equal(0, await store.Retention.DropAsideAsync(options, held));
+        clock.Now = clock.Now.AddDays(1);
+        Assert.Equal(0, await store.Retention.DropAsideAsync(options, [DeletionScope.OfAge(clock.Now)]));
+        Assert.Equal(1, await store.Retention.DropAsideAsync(options, held));
+        Assert.Equal(1, await store.Retention.DropAsideAsync(options, []));
+        Assert.Empty(Aside);
     }
 
     [Fact]

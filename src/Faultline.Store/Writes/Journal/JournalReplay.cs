@@ -55,7 +55,7 @@ internal sealed class JournalReplay(RequestJournal journal, IClickHouse engine, 
             log.Replayed(records.Count, records.Sum(record => record.Blocks.Sum(block => (long)block.Block.RowCount)), segment.Path);
             if (tail.IsDamage)
             {
-                log.JournalDamaged(tail.Bytes, journal.SetAside(segment));
+                log.JournalDamaged(tail.Bytes, journal.Aside.Keep(segment));
             }
             else
             {
@@ -95,7 +95,7 @@ internal sealed class JournalReplay(RequestJournal journal, IClickHouse engine, 
         }
         catch (Exception exception) when (GroupCommit.IsFaultOfTheData(exception))
         {
-            log.RequestSetAside(exception, missing[0].Project, table, journal.SetAside(missing[0]));
+            log.RequestSetAside(exception, missing[0].Project, table, journal.Aside.Keep(missing[0]));
             return;
         }
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Faultline.Store.Schema;
 using Faultline.Telemetry;
 
@@ -10,7 +9,7 @@ namespace Faultline.Store.Writes.Journal;
 /// </summary>
 /// <remarks>
 /// What is here has been redacted. A file usually lives for a fraction of a second: its pages are still in memory when it is deleted, and the disk never sees them. Files of an earlier
-/// process are put into the tables at the next start (<see cref="JournalReplay"/>). What the engine will never take is kept in <c>aside</c>, under a name of its own.
+/// process are put into the tables at the next start (<see cref="JournalReplay"/>). What the engine will never take is kept apart (<see cref="AsideRequests"/>).
 /// </remarks>
 internal sealed class RequestJournal
 {
@@ -19,25 +18,21 @@ internal sealed class RequestJournal
     private readonly (Tables Table, IRows Rows)[] _tables;
     private readonly FixedRows<byte> _records = new();
     private long _number;
-    private long _aside;
 
     private RequestJournal(string directory, Durability durability, TimeProvider time)
     {
         (_directory, _synced) = (directory, durability == Durability.Power);
         _tables = GroupCommit.RowsOfTables(time);
-        Directory.CreateDirectory(AsideDirectory);
+        Aside = new AsideRequests(Path.Combine(directory, "aside"));
         Leftover = [.. JournalSegment.Find(directory)];
         _number = Leftover.Count == 0 ? 0 : Leftover.Max(segment => segment.Number);
-        _aside = Directory.EnumerateFiles(AsideDirectory).LongCount();
     }
 
     /// <summary>What earlier processes left, oldest first.</summary>
     public IReadOnlyList<JournalSegment> Leftover { get; }
 
-    /// <summary>Requests that were set aside, by this process and earlier ones.</summary>
-    public long Aside => Interlocked.Read(ref _aside);
-
-    private string AsideDirectory => Path.Combine(_directory, "aside");
+    /// <summary>What the engine will never take.</summary>
+    public AsideRequests Aside { get; }
 
     public static RequestJournal Open(string directory, Durability durability, TimeProvider time)
     {
@@ -79,27 +74,6 @@ internal sealed class RequestJournal
         {
             _records.Clear();
         }
-    }
-
-    /// <summary>Keeps a request that the engine will never take, in a file of its own.</summary>
-    /// <returns>Its path.</returns>
-    public string SetAside(JournalRecord record)
-    {
-        var path = Path.Combine(AsideDirectory, string.Create(CultureInfo.InvariantCulture, $"{record.ReceivedUnixNanos}-{record.RequestHash:x32}"));
-        File.WriteAllBytes(path, record.Bytes.Span);
-        Interlocked.Increment(ref _aside);
-        return path;
-    }
-
-    /// <summary>Keeps a file of an earlier process that cannot be read to its end.</summary>
-    /// <inheritdoc cref="SetAside(JournalRecord)"/>
-    public string SetAside(JournalSegment segment)
-    {
-        segment.Dispose();
-        var path = Path.Combine(AsideDirectory, Path.GetFileName(segment.Path));
-        File.Move(segment.Path, path, overwrite: true);
-        Interlocked.Increment(ref _aside);
-        return path;
     }
 
     private IEnumerable<TableBlock> BlocksOf(TelemetryBatch batch)

@@ -293,12 +293,4 @@ public sealed class RetentionTests : StoreTest
     private static DateTimeOffset At(int day) => DateTimeOffset.UnixEpoch.AddTicks((Noon + (day * Day)) / 100);
 
     private static DateOnly Date(int day) => DateOnly.FromDateTime(At(day).UtcDateTime);
-
-    /// <summary>Only the date is set: waiting is real.</summary>
-    private sealed class SetClock : TimeProvider
-    {
-        public DateTimeOffset Now { get; set; }
-
-        public override DateTimeOffset GetUtcNow() => Now;
-    }
 }
