@@ -113,8 +113,8 @@ internal sealed class SpanRequest
 
     private static IEnumerable<(string Key, string Value)> GenAiAttributes(int index)
     {
-        var question = $"Question {index}: " + string.Concat(Enumerable.Repeat("How does the retention of hot and cold data interact with case-linked traces? ", 16));
-        var answer = $"Answer {index}: " + string.Concat(Enumerable.Repeat("Every span stays for the hot window, and what matters outlives it. ", 12));
+        var question = $"Question {index}: " + string.Concat(Enumerable.Repeat("How does the retention of hot and cold data interact with case-linked traces? ", 19));
+        var answer = $"Answer {index}: " + string.Concat(Enumerable.Repeat("Every span stays for the hot window, and what matters outlives it. ", 14));
         return
         [
             ("gen_ai.operation.name", "chat"),

@@ -12,6 +12,9 @@ public enum RefusalReason
     /// <summary>Over a limit of size; the same request will never be taken.</summary>
     TooLarge,
 
+    /// <summary>The body came too slowly.</summary>
+    TooSlow,
+
     /// <summary>A content type or encoding that is not taken.</summary>
     UnsupportedType,
 

@@ -83,6 +83,7 @@ public static class IngestMetrics
     {
         RefusalReason.Malformed => "malformed",
         RefusalReason.TooLarge => "too_large",
+        RefusalReason.TooSlow => "too_slow",
         RefusalReason.UnsupportedType => "unsupported_type",
         RefusalReason.Overloaded => "overloaded",
         RefusalReason.Unavailable => "unavailable",

@@ -23,7 +23,7 @@ internal static class ReceiverBoundary
         catch (BadHttpRequestException broken)
         {
             // The body ended early or came too slowly.
-            figures.Refused(signal, transport, RefusalReason.Malformed);
+            figures.Refused(signal, transport, broken.StatusCode == StatusCodes.Status408RequestTimeout ? RefusalReason.TooSlow : RefusalReason.Malformed);
             await AnswerAsync(http, () => refuse(broken.StatusCode, broken.Message));
         }
         catch (IOException)

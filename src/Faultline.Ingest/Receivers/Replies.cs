@@ -29,6 +29,8 @@ internal static class Replies
         ? $"The server holds {reading.Ceiling.Resident >> 20} MiB of memory; above {reading.Ceiling.RefusedBytes >> 20} MiB it takes requests one at a time (memory.bytes_max is {reading.Ceiling.BytesMax >> 20} MiB)."
         : $"{reading.Taken >> 20} MiB of requests are being read already; at most {reading.BytesMax >> 20} MiB may.";
 
+    public const string TooSlow = "The request took longer to arrive than ingest.read_timeout allows. Send smaller batches, or over a faster line.";
+
     /// <summary>An export response; empty where everything was accepted, as the specification says.</summary>
     public static byte[] Export(int rejected, string? reason)
     {

@@ -15,10 +15,12 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
     public const int RatioFreeBytes = 64 * 1024;
 
     private const int BufferBytesMin = 4096;
+    private const int BelievedPart = 64;
     private const int ZstdWindowBytesMax = 1 << Zstd.WindowLogMax;
 
     private byte[] _buffer = [];
     private int _length;
+    private int _declared;
 
     public ReadOnlyMemory<byte> Bytes => _buffer.AsMemory(0, _length);
 
@@ -33,8 +35,24 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
     }
 
     /// <summary>Reads the whole body.</summary>
+    /// <param name="declared">How long the body that begins so is said to be; null where that is not said.</param>
+    /// <param name="readMax">How long it may take.</param>
     /// <returns>Why it cannot be taken, or <see cref="BodyFault.None"/>.</returns>
-    public async Task<BodyFault> ReadAsync(PipeReader reader, int bytesMax, CancellationToken cancel)
+    public async Task<BodyFault> ReadAsync(PipeReader reader, DeclaredLength declared, int bytesMax, TimeSpan readMax, CancellationToken cancel)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        deadline.CancelAfter(readMax);
+        try
+        {
+            return await ReadAsync(reader, declared, bytesMax, deadline.Token);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return BodyFault.TooSlow;
+        }
+    }
+
+    private async Task<BodyFault> ReadAsync(PipeReader reader, DeclaredLength declared, int bytesMax, CancellationToken cancel)
     {
         if (!budget.MayBegin())
         {
@@ -55,6 +73,7 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
             }
 
             reader.AdvanceTo(read.Buffer.End);
+            _declared = (int)Math.Min(declared(Bytes.Span) ?? 0, bytesMax);
             if (fault != BodyFault.None || read.IsCompleted)
             {
                 return fault;
@@ -183,7 +202,9 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
 
     private BodyFault Grow(int bytesMin)
     {
-        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(bytesMin, Math.Max(BufferBytesMin, _buffer.Length * 2)));
+        // What a client says that it will send is believed when a part of it is there: doubling copies a large body twice.
+        var believed = bytesMin >= _declared / BelievedPart ? _declared : 0;
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(Math.Max(bytesMin, believed), Math.Max(BufferBytesMin, _buffer.Length * 2)));
         if (!budget.TryTake(larger.Length))
         {
             ArrayPool<byte>.Shared.Return(larger);
@@ -203,6 +224,9 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
     }
 }
 
+/// <summary>How many bytes a body is said to have that begins so.</summary>
+internal delegate long? DeclaredLength(ReadOnlySpan<byte> begun);
+
 /// <summary>Why a body cannot be taken.</summary>
 internal enum BodyFault
 {
@@ -214,4 +238,7 @@ internal enum BodyFault
 
     /// <summary>Too much is being read already; the same may be sent again.</summary>
     NoMemory,
+
+    /// <summary>It took too long to arrive.</summary>
+    TooSlow,
 }

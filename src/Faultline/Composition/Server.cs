@@ -199,7 +199,7 @@ internal sealed class Server : IAsyncDisposable
         var process = new ProcessMetrics(store.Writer, store.Disk, memory.QueueBytesMax, time);
         DeletionDesk? deletions = null;
         RetentionWorker? retention = null;
-        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), .. IngestMetrics.Families(pipeline.Reading), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. forwarder?.Families() ?? [], .. _tls?.Families() ?? [], .. _watch?.Families() ?? [], .. canary?.Figures.Families() ?? [],
+        IReadOnlyList<MetricFamily> Internals() => [.. process.Families(), .. IngestMetrics.Families(figures, auth), .. IngestMetrics.Families(pipeline.Reading), IngestMetrics.Family(pipeline.Redacted), .. derived.Internals(), .. seen.Families(), .. evaluation.Figures.Families(), .. models.Families(), .. evaluation.Judge?.Agreement.Families() ?? [], .. forwarder?.Families() ?? [], .. _doors.Families(), .. _tls?.Families() ?? [], .. _watch?.Families() ?? [], .. canary?.Figures.Families() ?? [],
             .. deletions is null ? [] : DeletionMetrics.Families(deletions), .. retention is null ? [] : RetentionMetrics.Families(retention.Figures)];
         var promQl = new PromQlEngine(store.Samples.SelectAsync);
         var scrape = new SelfScrape(derived, Internals, store.Samples, Settings.ScrapeInterval, time, _logs.CreateLogger("Faultline.Metrics"));
@@ -228,12 +228,12 @@ internal sealed class Server : IAsyncDisposable
         await OpenDoorAsync("listen.otlp_grpc", Settings.OtlpGrpc, HttpProtocols.Http2, app =>
         {
             app.UseGateway(auth, doorLog);
-            app.MapOtlpGrpc(pipeline, Settings.MessageBytesMax);
+            app.MapOtlpGrpc(pipeline, Settings.MessageBytesMax, Settings.ReadTimeout);
         }, cancel);
         await OpenDoorAsync("listen.otlp_http", Settings.OtlpHttp, HttpProtocols.Http1AndHttp2, app =>
         {
             app.UseGateway(auth, doorLog);
-            app.MapOtlpHttp(pipeline, Settings.MessageBytesMax);
+            app.MapOtlpHttp(pipeline, Settings.MessageBytesMax, Settings.ReadTimeout);
         }, cancel);
         await OpenDoorAsync("listen.prometheus", Settings.Prometheus, HttpProtocols.Http1AndHttp2, app =>
         {
@@ -395,7 +395,7 @@ internal sealed class Server : IAsyncDisposable
 
     private async Task OpenDoorAsync(string key, ListenAddress address, HttpProtocols protocols, Action<WebApplication> map, CancellationToken cancel)
     {
-        var app = Doors.NewBuilder(address, protocols, TlsOf(key)).Build();
+        var app = Doors.NewBuilder(address, protocols, ConnectionsOf(key), TlsOf(key)).Build();
         map(app);
         await _doors.OpenAsync(key, address, app, cancel);
     }
@@ -417,7 +417,7 @@ internal sealed class Server : IAsyncDisposable
             Time = time,
             DataProtectionDirectory = Path.Combine(Settings.DataDirectory, "keys"),
         };
-        var builder = Doors.NewBuilder(Settings.Ui, HttpProtocols.Http1AndHttp2, TlsOf("listen.ui"));
+        var builder = Doors.NewBuilder(Settings.Ui, HttpProtocols.Http1AndHttp2, ConnectionsOf("listen.ui"), TlsOf("listen.ui"));
         builder.WebHost.UseStaticWebAssets();
         builder.Services.AddFaultlineWeb(web);
         var app = builder.Build();
@@ -426,6 +426,8 @@ internal sealed class Server : IAsyncDisposable
         await _doors.OpenAsync("listen.ui", Settings.Ui, app, cancel);
         LoginLink = web.Login.Link(Url("listen.ui"));
     }
+
+    private ConnectionLimit ConnectionsOf(string key) => _doors.Connections[key] = new ConnectionLimit(Settings.ConnectionsMax);
 
     private DoorTls? TlsOf(string key) => _tls is not null && Settings.Tls.Covers(key) ? new DoorTls(_tls, Settings.Tls.IsMutual(key)) : null;
 

@@ -49,6 +49,12 @@ public sealed record FaultlineSettings
 
     public int MessageBytesMax { get; init; } = 32 << 20;
 
+    /// <summary>Of one listener.</summary>
+    public int ConnectionsMax { get; init; } = 2048;
+
+    /// <summary>Twice as long as an exporter waits by default is enough for any client that is still there.</summary>
+    public TimeSpan ReadTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
     public TimeSpan CommitDelay { get; init; } = TimeSpan.FromMilliseconds(5);
 
     public TimeSpan InsertDelay { get; init; } = TimeSpan.FromMilliseconds(250);

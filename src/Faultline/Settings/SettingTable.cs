@@ -33,6 +33,7 @@ internal static class SettingTable
         new("listen.derived", "Metrics derived from traces.", (s, v) => s with { Derived = Listen(v) }),
         new("listen.health", "Health.", (s, v) => s with { Health = Listen(v) }),
         new("listen.ui", "Pages and REST.", (s, v) => s with { Ui = Listen(v) }),
+        new("listen.connections_max", "Most open connections of one listener; one more is closed at once.", (s, v) => s with { ConnectionsMax = Count(v) }),
         new("tls.certificate", "PEM file with the server's certificate and those above it; read again on change and SIGHUP.", (s, v) => s with { Tls = s.Tls with { Certificate = One(v) } }),
         new("tls.key", "PEM file with its private key.", (s, v) => s with { Tls = s.Tls with { Key = One(v) } }),
         new("tls.client_ca", "PEM file with the authorities of clients' certificates; makes clients show one.", (s, v) => s with { Tls = s.Tls with { ClientCa = One(v) } }),
@@ -43,6 +44,7 @@ internal static class SettingTable
         new("gateway.basic_credentials", "user:password, several.", (s, v) => s with { BasicCredentials = v }, IsList: true),
         new("ingest.max_age", "Older spans are refused, e.g. 365d.", (s, v) => s with { IngestMaxAge = Duration(v) }),
         new("ingest.message_bytes_max", "Largest request after decompression, e.g. 32MiB.", (s, v) => s with { MessageBytesMax = checked((int)Bytes(v)) }),
+        new("ingest.read_timeout", "How long a request may take to arrive, e.g. 60s.", (s, v) => s with { ReadTimeout = ReadTimeout(v) }),
         new("ingest.commit_delay", "How long a request waits for company before it is written to the journal and acknowledged, e.g. 5ms.", (s, v) => s with { CommitDelay = Duration(v) }),
         new("ingest.insert_delay", "How long acknowledged requests wait in the journal for company before they can be read, e.g. 250ms.", (s, v) => s with { InsertDelay = Duration(v) }),
         new("ingest.queue_bytes_max", "Most bytes waiting for a commit; more is answered with 'try later'.", (s, v) => s with { QueueBytesMax = Bytes(v) }),
@@ -132,6 +134,12 @@ internal static class SettingTable
 
         throw new FormatException($"'{text}' is not a duration (for example 25ms, 10s, 15m, 12h, 365d)");
     }
+
+    private static TimeSpan ReadTimeout(IReadOnlyList<string> values) =>
+        Duration(values) is var time && time >= TimeSpan.FromSeconds(1) && time <= TimeSpan.FromHours(1) ? time : throw new FormatException($"'{One(values)}' is not between 1s and 1h");
+
+    private static int Count(IReadOnlyList<string> values) =>
+        int.TryParse(One(values), NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count > 0 ? count : throw new FormatException($"'{One(values)}' is not a number above 0");
 
     internal static long Bytes(IReadOnlyList<string> values)
     {

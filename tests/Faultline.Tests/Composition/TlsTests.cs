@@ -113,7 +113,7 @@ public sealed class TlsTests : IAsyncLifetime, IDisposable
 
     private async Task<Uri> DoorAsync(TlsFiles files, bool isMutual, HttpProtocols protocols)
     {
-        var app = Doors.NewBuilder(new ListenAddress(IPAddress.Loopback, 0), protocols, new DoorTls(files, isMutual)).Build();
+        var app = Doors.NewBuilder(new ListenAddress(IPAddress.Loopback, 0), protocols, new ConnectionLimit(100), new DoorTls(files, isMutual)).Build();
         app.Run(http => Microsoft.AspNetCore.Http.HttpResponseWritingExtensions.WriteAsync(http.Response, http.Request.Protocol == "HTTP/2" ? "HTTP/2.0" : http.Request.Protocol));
         await _doors.OpenAsync("listen.test", new ListenAddress(IPAddress.Loopback, 0), app, CancellationToken.None);
         return new Uri("https://" + _doors.Addresses["listen.test"]);

@@ -37,12 +37,12 @@ public sealed class ReceiverTests : IAsyncLifetime
         _httpDoor = await Door.OpenAsync(HttpProtocols.Http1, app =>
         {
             app.UseGateway(auth, NullLogger.Instance);
-            app.MapOtlpHttp(pipeline, MessageBytesMax);
+            app.MapOtlpHttp(pipeline, MessageBytesMax, TimeSpan.FromMinutes(1));
         });
         _grpcDoor = await Door.OpenAsync(HttpProtocols.Http2, app =>
         {
             app.UseGateway(auth, NullLogger.Instance);
-            app.MapOtlpGrpc(pipeline, MessageBytesMax);
+            app.MapOtlpGrpc(pipeline, MessageBytesMax, TimeSpan.FromMinutes(1));
         });
     }
 

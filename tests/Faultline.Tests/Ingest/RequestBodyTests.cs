@@ -7,6 +7,9 @@ namespace Faultline.Tests.Ingest;
 
 public sealed class RequestBodyTests
 {
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+    private static readonly DeclaredLength Undeclared = _ => null;
+
     private readonly BytesBudget _budget = new(64 << 20);
 
     [Fact]
@@ -82,14 +85,56 @@ public sealed class RequestBodyTests
         var budget = new BytesBudget(100_000);
         using (var first = new RequestBody(budget))
         {
-            Assert.Equal(BodyFault.None, await first.ReadAsync(PipeReader.Create(new MemoryStream(new byte[50_000])), 1 << 20, CancellationToken.None));
+            Assert.Equal(BodyFault.None, await first.ReadAsync(PipeReader.Create(new MemoryStream(new byte[50_000])), Undeclared, 1 << 20, Minute, CancellationToken.None));
             using var second = new RequestBody(budget);
-            Assert.Equal(BodyFault.NoMemory, await second.ReadAsync(PipeReader.Create(new MemoryStream(new byte[90_000])), 1 << 20, CancellationToken.None));
+            Assert.Equal(BodyFault.NoMemory, await second.ReadAsync(PipeReader.Create(new MemoryStream(new byte[90_000])), Undeclared, 1 << 20, Minute, CancellationToken.None));
         }
 
         Assert.Equal(0, budget.Taken);
         using var third = new RequestBody(budget);
-        Assert.Equal(BodyFault.None, await third.ReadAsync(PipeReader.Create(new MemoryStream(new byte[50_000])), 1 << 20, CancellationToken.None));
+        Assert.Equal(BodyFault.None, await third.ReadAsync(PipeReader.Create(new MemoryStream(new byte[50_000])), Undeclared, 1 << 20, Minute, CancellationToken.None));
+    }
+
+    /// <summary>Room for what a client says that it will send is taken when a part of it is there, and then at once.</summary>
+    [Fact]
+    public async Task A_declared_length_is_believed_when_a_part_of_it_has_come()
+    {
+        const int Declared = 8 << 20;
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
+        using var body = new RequestBody(_budget);
+        var reading = body.ReadAsync(pipe.Reader, _ => Declared, 32 << 20, Minute, CancellationToken.None);
+        await pipe.Writer.WriteAsync(new byte[100]);
+        await Task.Delay(50);
+        Assert.InRange(_budget.Taken, 1, 16_384);
+
+        await pipe.Writer.WriteAsync(new byte[Declared / 32]);
+        await Store.Eventually.TrueAsync(() => _budget.Taken >= Declared);
+        Assert.Equal(Declared, _budget.Taken);
+        await pipe.Writer.WriteAsync(new byte[Declared - 100 - (Declared / 32)]);
+        await pipe.Writer.CompleteAsync();
+        Assert.Equal(BodyFault.None, await reading);
+        Assert.Equal((Declared, Declared), (body.Bytes.Length, (int)_budget.Taken));
+    }
+
+    [Fact]
+    public async Task More_than_the_limit_is_never_believed()
+    {
+        using var body = new RequestBody(_budget);
+        Assert.Equal(BodyFault.TooLarge, await body.ReadAsync(PipeReader.Create(new MemoryStream(new byte[100_000])), _ => long.MaxValue, 90_000, Minute, CancellationToken.None));
+        Assert.InRange(_budget.Taken, 1, 256 * 1024);
+    }
+
+    [Fact]
+    public async Task A_body_that_does_not_come_in_time_is_given_up_and_its_room_with_it()
+    {
+        var pipe = new Pipe();
+        using (var body = new RequestBody(_budget))
+        {
+            await pipe.Writer.WriteAsync(new byte[100]);
+            Assert.Equal(BodyFault.TooSlow, await body.ReadAsync(pipe.Reader, Undeclared, 1 << 20, TimeSpan.FromMilliseconds(50), CancellationToken.None));
+        }
+
+        Assert.Equal(0, _budget.Taken);
     }
 
     // Half noise, so that it neither stays as it is nor shrinks like a bomb. The seed is fixed: these are examples, not a search.

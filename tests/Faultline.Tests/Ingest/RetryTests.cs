@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using Faultline.Ingest.Gateway;
 using Faultline.Ingest.Pipeline;
@@ -37,6 +38,67 @@ public sealed class RetryTests : StoreTest
             byte[] scope = [0x12, (byte)span.Length, .. span];
             byte[] resource = [0x12, (byte)scope.Length, .. scope];
             return [0x0a, (byte)resource.Length, .. resource];
+        }
+    }
+
+    /// <summary>Who declares a request and then sends nothing holds a place for as long as is allowed, and no longer.</summary>
+    [Fact]
+    public async Task A_request_that_does_not_arrive_in_time_is_408_and_DEADLINE_EXCEEDED_and_counted()
+    {
+        var store = await OpenAsync(Engine, Soon);
+        var figures = new IngestFigures();
+        var pipeline = new IngestPipeline(store.Writer, new IngestOptions(MaxAge), figures, TimeProvider.System);
+        await using var http = await Door.OpenAsync(HttpProtocols.Http1, app =>
+        {
+            app.UseGateway(Auth(), NullLogger.Instance);
+            app.MapOtlpHttp(pipeline, 1 << 20, TimeSpan.FromMilliseconds(200));
+        });
+        await using var grpc = await Door.OpenAsync(HttpProtocols.Http2, app =>
+        {
+            app.UseGateway(Auth(), NullLogger.Instance);
+            app.MapOtlpGrpc(pipeline, 1 << 20, TimeSpan.FromMilliseconds(200));
+        });
+
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(http.Address.Host, http.Address.Port);
+        await socket.SendAsync("POST /v1/traces HTTP/1.1\r\nHost: x\r\nX-API-Key: key\r\nContent-Type: application/x-protobuf\r\nContent-Length: 1000\r\n\r\nabc"u8.ToArray());
+        await using var stream = new NetworkStream(socket);
+        using var reader = new StreamReader(stream);
+        var answer = await reader.ReadToEndAsync();
+        Assert.StartsWith("HTTP/1.1 408", answer, StringComparison.Ordinal);
+        Assert.Contains("ingest.read_timeout", answer, StringComparison.Ordinal);
+
+        using var client = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(grpc.Address, TraceExport))
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new StalledContent(),
+        };
+        request.Headers.Add("x-api-key", "key");
+        using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        Assert.Equal("4", response.Headers.GetValues("grpc-status").Single());
+
+        Assert.Equal(2, figures.Refusals().Where(refusal => refusal.Reason == RefusalReason.TooSlow).Sum(refusal => refusal.Requests));
+        await Eventually.TrueAsync(() => pipeline.Reading.Taken == 0);
+    }
+
+    /// <summary>The beginning of a message, and nothing after it.</summary>
+    private sealed class StalledContent : HttpContent
+    {
+        public StalledContent() => Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            await stream.WriteAsync(new byte[] { 0, 0, 0, 3, 0, 1 });
+            await stream.FlushAsync();
+            await Task.Delay(TimeSpan.FromSeconds(30));
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
         }
     }
 
@@ -200,7 +262,7 @@ public sealed class RetryTests : StoreTest
         await using var door = await Door.OpenAsync(HttpProtocols.Http1, app =>
         {
             app.UseGateway(Auth(), NullLogger.Instance);
-            app.MapOtlpHttp(pipeline, 1 << 20);
+            app.MapOtlpHttp(pipeline, 1 << 20, TimeSpan.FromMinutes(1));
         });
         using var client = new HttpClient();
         using var content = new ByteArrayContent(body ?? Request);
@@ -215,7 +277,7 @@ public sealed class RetryTests : StoreTest
         await using var door = await Door.OpenAsync(HttpProtocols.Http2, app =>
         {
             app.UseGateway(Auth(), NullLogger.Instance);
-            app.MapOtlpGrpc(pipeline, 1 << 20);
+            app.MapOtlpGrpc(pipeline, 1 << 20, TimeSpan.FromMinutes(1));
         });
         return await GrpcCall.SendAsync(door.Address, TraceExport, body, "key", encoding, timeout, contentType);
     }

@@ -21,7 +21,7 @@ public static class OtlpGrpc
     private const string Transport = "grpc";
     private static readonly TimeSpan BusyDelay = TimeSpan.FromSeconds(1);
 
-    public static void MapOtlpGrpc(this IEndpointRouteBuilder routes, IngestPipeline pipeline, int messageBytesMax)
+    public static void MapOtlpGrpc(this IEndpointRouteBuilder routes, IngestPipeline pipeline, int messageBytesMax, TimeSpan readMax)
     {
         Map("trace.v1.TraceService", Signal.Traces);
         Map("metrics.v1.MetricsService", Signal.Metrics);
@@ -39,7 +39,7 @@ public static class OtlpGrpc
                 pipeline.Figures,
                 signal,
                 Transport,
-                () => ReceiveAsync(http, pipeline, signal, messageBytesMax),
+                () => ReceiveAsync(http, pipeline, signal, messageBytesMax, readMax),
                 (status, message) =>
                 {
                     GrpcReply.Refuse(http, status == StatusCodes.Status500InternalServerError ? RpcCode.Internal : RpcCode.InvalidArgument, message);
@@ -47,7 +47,7 @@ public static class OtlpGrpc
                 }));
     }
 
-    private static async Task ReceiveAsync(HttpContext http, IngestPipeline pipeline, Signal signal, int messageBytesMax)
+    private static async Task ReceiveAsync(HttpContext http, IngestPipeline pipeline, Signal signal, int messageBytesMax, TimeSpan readMax)
     {
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
         {
@@ -70,7 +70,7 @@ public static class OtlpGrpc
 
         try
         {
-            await AdmitAsync(http, pipeline, signal, messageBytesMax, deadline.Token);
+            await AdmitAsync(http, pipeline, signal, messageBytesMax, readMax, deadline.Token);
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !http.RequestAborted.IsCancellationRequested && !http.Response.HasStarted)
         {
@@ -80,11 +80,11 @@ public static class OtlpGrpc
         }
     }
 
-    private static async Task AdmitAsync(HttpContext http, IngestPipeline pipeline, Signal signal, int messageBytesMax, CancellationToken cancel)
+    private static async Task AdmitAsync(HttpContext http, IngestPipeline pipeline, Signal signal, int messageBytesMax, TimeSpan readMax, CancellationToken cancel)
     {
         using var raw = new RequestBody(pipeline.Reading);
         using var plain = new RequestBody(pipeline.Reading);
-        var fault = await raw.ReadAsync(http.Request.BodyReader, messageBytesMax + PrefixBytes, cancel);
+        var fault = await raw.ReadAsync(http.Request.BodyReader, FrameLength, messageBytesMax + PrefixBytes, readMax, cancel);
         if (fault != BodyFault.None)
         {
             Refuse(http, pipeline, signal, fault, messageBytesMax);
@@ -155,6 +155,9 @@ public static class OtlpGrpc
         return type.Equals(GrpcReply.ContentType, StringComparison.OrdinalIgnoreCase) || type.Equals("application/grpc+proto", StringComparison.OrdinalIgnoreCase);
     }
 
+    /// <summary>How long the message whose first bytes are these is said to be, in its frame.</summary>
+    private static long? FrameLength(ReadOnlySpan<byte> begun) => begun.Length < PrefixBytes ? null : PrefixBytes + (long)BinaryPrimitives.ReadUInt32BigEndian(begun[1..]);
+
     private static bool TryReadFrame(ReadOnlyMemory<byte> body, out bool compressed, out ReadOnlyMemory<byte> message)
     {
         compressed = false;
@@ -181,6 +184,10 @@ public static class OtlpGrpc
             case BodyFault.NotPacked:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Malformed);
                 GrpcReply.Refuse(http, RpcCode.InvalidArgument, "The message is not packed as grpc-encoding says, or it is not all of it.");
+                break;
+            case BodyFault.TooSlow:
+                pipeline.Figures.Refused(signal, Transport, RefusalReason.TooSlow);
+                GrpcReply.Refuse(http, RpcCode.DeadlineExceeded, Replies.TooSlow);
                 break;
             case BodyFault.NoMemory:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Overloaded);

@@ -19,7 +19,7 @@ public static class OtlpHttp
     private const string Transport = "http";
     private static readonly TimeSpan BusyDelay = TimeSpan.FromSeconds(1);
 
-    public static void MapOtlpHttp(this IEndpointRouteBuilder routes, IngestPipeline pipeline, int messageBytesMax)
+    public static void MapOtlpHttp(this IEndpointRouteBuilder routes, IngestPipeline pipeline, int messageBytesMax, TimeSpan readMax)
     {
         Map("/v1/traces", Signal.Traces);
         Map("/v1/metrics", Signal.Metrics);
@@ -30,11 +30,11 @@ public static class OtlpHttp
             pipeline.Figures,
             signal,
             Transport,
-            () => ReceiveAsync(http, pipeline, signal, messageBytesMax),
+            () => ReceiveAsync(http, pipeline, signal, messageBytesMax, readMax),
             (status, message) => RefuseAsync(http, IsJson(MediaType(http)), status, status == StatusCodes.Status500InternalServerError ? RpcCode.Internal : RpcCode.InvalidArgument, message)));
     }
 
-    private static async Task ReceiveAsync(HttpContext http, IngestPipeline pipeline, Signal signal, int messageBytesMax)
+    private static async Task ReceiveAsync(HttpContext http, IngestPipeline pipeline, Signal signal, int messageBytesMax, TimeSpan readMax)
     {
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
         {
@@ -62,7 +62,7 @@ public static class OtlpHttp
 
         using var raw = new RequestBody(pipeline.Reading);
         using var plain = new RequestBody(pipeline.Reading);
-        var fault = await raw.ReadAsync(http.Request.BodyReader, messageBytesMax, http.RequestAborted);
+        var fault = await raw.ReadAsync(http.Request.BodyReader, _ => http.Request.ContentLength, messageBytesMax, readMax, http.RequestAborted);
         if (fault == BodyFault.None && packing != Packing.None)
         {
             fault = plain.Unpack(packing, raw.Bytes, messageBytesMax);
@@ -91,6 +91,11 @@ public static class OtlpHttp
             case BodyFault.NotPacked:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Malformed);
                 await RefuseAsync(http, json, StatusCodes.Status400BadRequest, RpcCode.InvalidArgument, $"Content-Encoding says {http.Request.Headers.ContentEncoding}, but the body is not, or not all of it.");
+                break;
+            case BodyFault.TooSlow:
+                http.Response.Headers.Connection = "close";
+                pipeline.Figures.Refused(signal, Transport, RefusalReason.TooSlow);
+                await RefuseAsync(http, json, StatusCodes.Status408RequestTimeout, RpcCode.DeadlineExceeded, Replies.TooSlow);
                 break;
             case BodyFault.NoMemory:
                 pipeline.Figures.Refused(signal, Transport, RefusalReason.Overloaded);
