@@ -74,6 +74,12 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
 
     public bool Abnormal { get; private set; }
 
+    /// <summary>How far off the last judged window was whose hour is known of other days, in standard deviations of a window of its size, widened where neighbours are alike, up positive.</summary>
+    public double Standardised { get; private set; }
+
+    /// <summary>That window; <see cref="long.MinValue"/> before the first.</summary>
+    public long StandardisedIndex { get; private set; } = long.MinValue;
+
     /// <summary>First abnormal window.</summary>
     public long OnsetIndex => _fired?.OnsetIndex ?? 0;
 
@@ -125,6 +131,11 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
         var expected = Baseline.Expect(end, count);
         var deviation = feature.BadWhen == BadWhen.Falls ? expected.Centre - scaled : scaled - expected.Centre;
         var floor = feature.EffectFloor(expected.Centre);
+        if (expected.IsSeasonal)
+        {
+            (Standardised, StandardisedIndex) = ((scaled - expected.Centre) / expected.Spread, index);
+        }
+
         var window = new JudgedWindow(index, end, scaled, count, deviation, floor, expected.Spread, gap) { CentreError = expected.CentreError, Lasting = expected.Lasting };
         if (feature.Statistic == Statistic.Share)
         {

@@ -250,6 +250,11 @@ internal static class FeatureTable
         return Scores.Count < ScoresMax ? Scores.GetOrAdd(evaluation, feature) : feature;
     }
 
+    private static readonly HashSet<Feature> BadBothWays = [.. Fixed.Where(feature => feature.Of is not null).Select(feature => feature.Of!)];
+
+    /// <summary>Whether more of it is bad and less as well.</summary>
+    public static bool IsBadBothWays(Feature feature) => BadBothWays.Contains(feature);
+
     /// <summary>The feature and those that judge the same series in the other direction.</summary>
     public static IEnumerable<Feature> JudgedBy(Feature feature) => Fixed.Where(other => ReferenceEquals(other.Of, feature)).Prepend(feature);
 

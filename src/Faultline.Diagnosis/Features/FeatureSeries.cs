@@ -72,6 +72,9 @@ internal sealed class FeatureSeries
     /// <summary>Until which window a segment's series is stored.</summary>
     public long StoredUntil { get; private set; } = long.MinValue;
 
+    /// <summary>Its place among the features that are looked at together; null while it has none.</summary>
+    public int? JointColumn { get; set; }
+
     /// <summary>The window that a segment's series was last observed in.</summary>
     public Window? SlotOf { get; set; }
 

@@ -64,7 +64,7 @@ internal sealed class ProjectFeatures
             return null;
         }
 
-        known = new ServiceFeatures(service, environment);
+        known = new ServiceFeatures(service, environment, Project);
         _services.Add(known);
         _byName.Add((environment, service), known);
         return known;

@@ -1,4 +1,7 @@
+using System.Security.Cryptography;
+using System.Text;
 using Faultline.Diagnosis.Detectors;
+using Faultline.Diagnosis.Detectors.Joint;
 using Faultline.Diagnosis.Watchers;
 using Faultline.Telemetry.Spans;
 
@@ -14,10 +17,13 @@ internal interface IWindowSink
     void Store(FeatureSeries series, long window, double value, double count);
 
     void Turned(ServiceFeatures service, FeatureSeries series, Turn turn, long window);
+
+    /// <summary>All features of a service together.</summary>
+    void Turned(ServiceFeatures service, JointDeviation joint, Turn turn);
 }
 
 /// <summary>One service's features: its series, and the windows of event time that are still open or may yet be corrected.</summary>
-internal sealed class ServiceFeatures(string service, string environment)
+internal sealed class ServiceFeatures(string service, string environment, string project = "")
 {
     /// <summary>Series of one service; a model or tool name that is different every time cannot eat the memory.</summary>
     internal const int SeriesMax = 256;
@@ -53,6 +59,9 @@ internal sealed class ServiceFeatures(string service, string environment)
     public string Environment { get; } = environment;
 
     public IReadOnlyList<FeatureSeries> Series => _series;
+
+    /// <summary>All features together, with chances of its own: the same telemetry of the same service gives the same findings.</summary>
+    public JointDeviation Joint => field ??= new JointDeviation(BitConverter.ToUInt64(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', project, Environment, Service)))));
 
     /// <summary>Newest event time seen.</summary>
     public long NewestUnixNanos { get; private set; } = long.MinValue;
@@ -340,6 +349,11 @@ internal sealed class ServiceFeatures(string service, string environment)
                     sink.Turned(this, series, turn, window.Index);
                 }
             }
+        }
+
+        if (first && _series.Count >= JointDeviation.FeaturesMin && Joint.Step(window.Index, _series, learn) is not Turn.None and var together)
+        {
+            sink.Turned(this, Joint, together);
         }
 
         window.Pack();

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Faultline.Diagnosis.Detectors.Joint;
 using Faultline.Diagnosis.Features;
 using Faultline.Diagnosis.Watchers;
 using Faultline.Telemetry.Samples;
@@ -14,6 +15,9 @@ internal sealed class OpenFinding
     public const string Baseline = "baseline";
     public const string Loop = "agent_loop";
 
+    /// <summary>Features that are strange only together.</summary>
+    public const string Joint = "joint";
+
     /// <summary>Unix seconds of the onset while the finding is open, 0 from when it is over; what a restart continues from.</summary>
     public const string OnsetMetric = "faultline_finding_onset_seconds";
 
@@ -26,6 +30,7 @@ internal sealed class OpenFinding
     private const long PartGoneWindows = 3600 / FeatureWindows.LengthSeconds;
 
     private readonly List<(ServiceFeatures Service, FeatureSeries Series)> _symptoms = [];
+    private readonly List<(ServiceFeatures Service, JointDeviation Joint)> _together = [];
     private readonly List<TraceId> _loopTraces = [];
     private LoopingTrace? _loop;
     private int _loopToldAt;
@@ -63,9 +68,9 @@ internal sealed class OpenFinding
     /// <summary>An agent loop is part of it.</summary>
     public bool HasLoop => _loop is not null;
 
-    public bool HasSymptoms => _symptoms.Count > 0 || _loop is not null;
+    public bool HasSymptoms => _symptoms.Count > 0 || _loop is not null || _together.Count > 0;
 
-    public bool Concerns(ServiceFeatures service) => ReferenceEquals(Service, service) || _symptoms.Exists(symptom => ReferenceEquals(symptom.Service, service));
+    public bool Concerns(ServiceFeatures service) => ReferenceEquals(Service, service) || _symptoms.Exists(symptom => ReferenceEquals(symptom.Service, service)) || _together.Exists(one => ReferenceEquals(one.Service, service));
 
     /// <summary>The first 16 hexadecimal digits of SHA-256 over project, environment, service, trigger and the minute of the onset.</summary>
     public static string IdOf(string project, string environment, string service, string trigger, long onsetSeconds)
@@ -83,6 +88,16 @@ internal sealed class OpenFinding
         if (!_symptoms.Contains((service, series)))
         {
             _symptoms.Add((service, series));
+            Untold = true;
+        }
+    }
+
+    /// <summary>What features show by themselves, or a loop, is not told again of all together: it neither adds to the finding nor holds it open.</summary>
+    public void Add(ServiceFeatures service, JointDeviation joint)
+    {
+        if (_symptoms.Count == 0 && _loop is null && !_together.Contains((service, joint)))
+        {
+            _together.Add((service, joint));
             Untold = true;
         }
     }
@@ -160,7 +175,7 @@ internal sealed class OpenFinding
     {
         if (!HasSymptoms)
         {
-            return _quietWindows >= Detectors.Deviation.UsualToClear;
+            return _quietWindows >= Detectors.Deviation.UsualToClear && !(string.Equals(Trigger, Joint, StringComparison.Ordinal) && Service.Joint.IsLikely);
         }
 
         if (_loop is not null && _loopUsualRun < Detectors.Deviation.UsualToClear)
@@ -169,6 +184,21 @@ internal sealed class OpenFinding
         }
 
         var anyUsual = _loop is not null;
+        if (_symptoms.Count == 0)
+        {
+            foreach (var (_, joint) in _together)
+            {
+                if (!joint.Abnormal)
+                {
+                    anyUsual = true;
+                }
+                else if (window - joint.LastIndex <= SilentWindowsMax)
+                {
+                    return false;
+                }
+            }
+        }
+
         foreach (var (_, series) in _symptoms)
         {
             if (!series.Detector.Abnormal || (series.Segment is not null && window - series.Detector.LastIndex > PartGoneWindows))
@@ -212,6 +242,19 @@ internal sealed class OpenFinding
 
             title = $"{Who(loop)} repeats {Tool(loop)} with the same arguments";
             query = Verification.NoLoop(loop.Service, loop.Service.SeriesOf(FeatureTable.MaxToolRepeats, "")!, loop.Threshold);
+        }
+        else if (ordered.Count == 0)
+        {
+            var (service, joint) = _together[0];
+            var at = FeatureWindows.EndSeconds(joint.LastIndex);
+            symptoms.AddRange(joint.Telling.Select(one => Sentences.SymptomOf(service, one, at)));
+            foreach (var one in joint.Telling)
+            {
+                one.Series.Examples(joint.OnsetIndex, bad, good, TracesMax);
+            }
+
+            title = Sentences.Together(service, joint.Telling, symptoms, joint.Parted);
+            query = Verification.Back(service, joint.Telling);
         }
         else
         {

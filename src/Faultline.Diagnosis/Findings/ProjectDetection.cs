@@ -1,4 +1,5 @@
 using Faultline.Diagnosis.Detectors;
+using Faultline.Diagnosis.Detectors.Joint;
 using Faultline.Diagnosis.Features;
 using Faultline.Diagnosis.Rules;
 using Faultline.Diagnosis.Topics;
@@ -31,6 +32,7 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
     private readonly RuleWatch _rules = new(project, rules);
     private readonly List<FindingNews> _news = [];
     private readonly List<(ServiceFeatures Service, FeatureSeries Series)> _raised = [];
+    private readonly List<(ServiceFeatures Service, JointDeviation Joint)> _raisedTogether = [];
     private readonly WaitingSamples _samples = new();
 
     public ProjectFeatures Features { get; } = new(project);
@@ -85,6 +87,14 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
         }
 
         _raised.Clear();
+
+        // What a feature shows by itself in the same round comes first.
+        foreach (var (service, joint) in _raisedTogether)
+        {
+            Host(service, OpenFinding.Joint, FeatureWindows.StartSeconds(joint.OnsetIndex), FeatureWindows.EndSeconds(joint.LastIndex))?.Add(service, joint);
+        }
+
+        _raisedTogether.Clear();
         Tell();
         _rules.Tell(HostOf, _news, _samples.Batch);
     }
@@ -198,6 +208,14 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
         }
     }
 
+    void IWindowSink.Turned(ServiceFeatures service, JointDeviation joint, Turn turn)
+    {
+        if (turn == Turn.Raised)
+        {
+            _raisedTogether.Add((service, joint));
+        }
+    }
+
     /// <summary>What happens under a finding is not usual, for a day; a fault that nobody minds for longer becomes usual.</summary>
     private bool Learns(ServiceFeatures service, long window)
     {
@@ -212,15 +230,15 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
         return true;
     }
 
-    private void Take(ServiceFeatures service, FeatureSeries series)
-    {
-        var onset = FeatureWindows.StartSeconds(series.Detector.OnsetIndex);
-        var finding = _open.Find(open => open.Concerns(service) && !open.HasLoop)
+    private void Take(ServiceFeatures service, FeatureSeries series) =>
+        Host(service, OpenFinding.Baseline, FeatureWindows.StartSeconds(series.Detector.OnsetIndex), FeatureWindows.EndSeconds(series.Detector.LastIndex))?.Add(service, series);
+
+    /// <summary>The open finding that a symptom of a service belongs to, or a new one; null when there are too many.</summary>
+    private OpenFinding? Host(ServiceFeatures service, string trigger, long onset, long detected) =>
+        _open.Find(open => open.Concerns(service) && !open.HasLoop)
             ?? _open.Find(open => open.Concerns(service))
             ?? _open.Find(open => onset >= open.OnsetSeconds - TogetherSeconds && onset - open.OnsetSeconds <= SpreadSeconds && Features.Linked(open.Service, service))
-            ?? Open(service, OpenFinding.Baseline, onset, FeatureWindows.EndSeconds(series.Detector.LastIndex));
-        finding?.Add(service, series);
-    }
+            ?? Open(service, trigger, onset, detected);
 
     private void Take(Watchers.LoopingTrace loop)
     {
@@ -283,10 +301,21 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
         }
 
         var windows = 0L;
+        var togetherFrom = TogetherFrom(history);
         foreach (var (labels, samples) in history.Series)
         {
             windows += samples.Count;
-            Restore(labels, samples, abnormal);
+            Restore(labels, samples, abnormal, togetherFrom);
+        }
+
+        foreach (var (environment, service) in togetherFrom.Keys)
+        {
+            Features.Service(service, environment)?.Joint.Relearn();
+        }
+
+        foreach (var finding in _open.Where(finding => string.Equals(finding.Trigger, OpenFinding.Joint, StringComparison.Ordinal)))
+        {
+            finding.Service.Joint.Resume(FeatureWindows.IndexOf(finding.OnsetSeconds * 1_000_000_000));
         }
 
         foreach (var (labels, samples) in parts.Series)
@@ -311,6 +340,20 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
         return new RestoredFigures(history.Series.Count, windows, _open.Count);
     }
 
+    /// <summary>From which window on the features of a service are learnt together again: the last ones, as many as are remembered.</summary>
+    private static Dictionary<(string Environment, string Service), long> TogetherFrom(FeatureHistory history)
+    {
+        Dictionary<(string Environment, string Service), long> from = [];
+        foreach (var (labels, samples) in history.Series)
+        {
+            var key = (labels["environment"], labels["service_name"]);
+            var first = samples.Count > JointWindows.Max ? samples[^JointWindows.Max].Window : long.MinValue;
+            from[key] = Math.Max(first, from.GetValueOrDefault(key, long.MinValue));
+        }
+
+        return from;
+    }
+
     private void Restore(SeriesData stored, AbnormalPeriods abnormal)
     {
         var labels = stored.Labels;
@@ -320,7 +363,8 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
         }
     }
 
-    private void Restore(Labels labels, List<(long Window, double Value, double Count)> samples, AbnormalPeriods abnormal)
+    private void Restore(
+        Labels labels, List<(long Window, double Value, double Count)> samples, AbnormalPeriods abnormal, Dictionary<(string Environment, string Service), long> togetherFrom)
     {
         if (FeatureTable.Find(labels["feature"]) is not { } feature || Features.Service(labels["service_name"], labels["environment"]) is not { } service)
         {
@@ -331,7 +375,7 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
         {
             if (service.SeriesOf(judged, feature.Dimension is { } name ? labels[name] : "") is { } series)
             {
-                Restore(service, series, samples, abnormal);
+                Restore(service, series, samples, abnormal, togetherFrom.GetValueOrDefault((service.Environment, service.Service)));
             }
         }
     }
@@ -377,12 +421,17 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
         }
     }
 
-    private static void Restore(ServiceFeatures service, FeatureSeries series, List<(long Window, double Value, double Count)> samples, AbnormalPeriods abnormal)
+    private static void Restore(ServiceFeatures service, FeatureSeries series, List<(long Window, double Value, double Count)> samples, AbnormalPeriods abnormal, long togetherFrom)
     {
         foreach (var (window, value, count) in samples)
         {
             var learn = !abnormal.Contains(service.Environment, service.Service, FeatureWindows.EndSeconds(window));
             series.Detector.Step(window, value, count, learn);
+            if (learn && window >= togetherFrom && series.Detector.StandardisedIndex == window)
+            {
+                service.Joint.Recall(window, series);
+            }
+
             service.Restore(window);
         }
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Faultline.Diagnosis.Baselines;
 using Faultline.Diagnosis.Detectors;
+using Faultline.Diagnosis.Detectors.Joint;
 using Faultline.Diagnosis.Features;
 using Faultline.Telemetry.Samples;
 
@@ -79,6 +80,30 @@ internal static class Sentences
         {
             Part = series is { Segment: { } segment, Whole: { } whole } ? new SymptomPart(segment.Key, segment.Value, Selector(FeatureWindows.ValueMetric, service, whole)) : null,
         };
+    }
+
+    /// <summary>What a series shows that is strange only together with others.</summary>
+    /// <param name="now">Unix seconds that its usual value is told of.</param>
+    public static Symptom SymptomOf(ServiceFeatures service, TellingFeature telling, long now)
+    {
+        var series = telling.Series;
+        var rises = telling.Deviations > 0;
+        var feature = FeatureTable.JudgedBy(series.Feature).FirstOrDefault(judged => judged.BadWhen == (rises ? BadWhen.Rises : BadWhen.Falls)) ?? series.Feature;
+        var expected = series.Detector.Baseline.Expect(now, Math.Max(1, series.Detector.Baseline.UsualCount));
+        var (low, high) = Band(feature, expected);
+        var usual = feature.FromScale(expected.Centre);
+        var observed = feature.FromScale(expected.Centre + (telling.Deviations * expected.Spread));
+        observed = feature.Statistic == Statistic.Share ? Math.Clamp(observed, 0, 1) : observed;
+        return new Symptom(
+            feature.Name, Moved(feature, service.Service, series.Dimension, usual, observed), Selector(FeatureWindows.ValueMetric, service, series), usual, low, high, observed, feature.Unit);
+    }
+
+    /// <summary>"Median latency and output tokens a model call of support-bot parted: 1.4 s (usually 1.1 s), 96 tokens (usually 120 tokens)".</summary>
+    public static string Together(ServiceFeatures service, IReadOnlyList<TellingFeature> telling, IReadOnlyList<Symptom> symptoms, bool parted)
+    {
+        var names = telling.Select(one => one.Series.Dimension.Length == 0 ? one.Series.Feature.Words : $"{one.Series.Feature.Words} {one.Series.Dimension}").ToList();
+        var figures = telling.Select((one, i) => $"{Figure(one.Series.Feature, symptoms[i].Observed)} (usually {Figure(one.Series.Feature, symptoms[i].Usual)})");
+        return Capital($"{string.Join(", ", names.SkipLast(1))} and {names[^1]} of {service.Service} {(parted ? "parted" : "moved at once, each little")}: {string.Join(", ", figures)}");
     }
 
     /// <summary>Edges of the usual band in the feature's unit: three standard deviations, and never less than a change worth a word.</summary>

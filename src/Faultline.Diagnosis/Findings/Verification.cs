@@ -1,3 +1,4 @@
+using Faultline.Diagnosis.Detectors.Joint;
 using Faultline.Diagnosis.Features;
 
 namespace Faultline.Diagnosis.Findings;
@@ -11,6 +12,9 @@ internal static class Verification
     private const double ObservationsWanted = 6;
     private const int ObservationsMin = 3;
     private const int ObservationsMax = 30;
+
+    /// <summary>What is small beside a window's noise is seen over minutes only.</summary>
+    private const int TogetherSeconds = 300;
 
     /// <summary>Part of what was observed lately in such a range that must be there: traffic after a fix may be less.</summary>
     private const double ObservationsShare = 0.3;
@@ -26,6 +30,15 @@ internal static class Verification
         // Of what has a sample every five minutes only, two must be there.
         return Query("avg_over_time", falls ? ">" : "<", bound, ObservationsWanted, service, series, ReferenceEquals(series.Feature, FeatureTable.CallRate) ? 2 * Traffic.Seconds : 0);
     }
+
+    /// <summary>For features that were strange together: the two that told most are back, each by more than half of the way.</summary>
+    public static string Back(ServiceFeatures service, IReadOnlyList<TellingFeature> telling) => string.Join(" and on(service_name, environment) ", telling.Take(2).Select(one =>
+    {
+        var symptom = Sentences.SymptomOf(service, one, FeatureWindows.EndSeconds(one.Series.Detector.LastIndex));
+        var feature = one.Series.Feature;
+        var middle = feature.FromScale((feature.ToScale(symptom.Usual) + feature.ToScale(symptom.Observed)) / 2);
+        return $"({Query("avg_over_time", one.Deviations < 0 ? ">" : "<", middle, ObservationsWanted, service, one.Series, TogetherSeconds)})";
+    }));
 
     /// <summary>For a loop: no trace may come near the number of repeats that fired. Few traces are enough to say so, and looping ones end seldom.</summary>
     public static string NoLoop(ServiceFeatures service, FeatureSeries repeats, int threshold) =>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Faultline.Diagnosis.Detectors;
+using Faultline.Diagnosis.Detectors.Joint;
 using Faultline.Diagnosis.Features;
 using Faultline.Telemetry.Spans;
 using Faultline.Tests.GenAi;
@@ -141,6 +142,10 @@ public sealed class DialectFeatureTests
         }
 
         public void Turned(ServiceFeatures service, FeatureSeries series, Turn turn, long window)
+        {
+        }
+
+        public void Turned(ServiceFeatures service, JointDeviation joint, Turn turn)
         {
         }
     }
