@@ -14,7 +14,11 @@ internal static partial class AnswerWords
     internal const string DeclinedVerbs = "help|assist|comply|provide|fulfil|fulfill|answer|discuss|create|generate|share|support|engage|continue";
 
     /// <summary>The answer declines. A refusal says so at once, so its beginning is enough.</summary>
-    public static bool Refuses(ReadOnlySpan<char> beginning) => beginning.Length > 0 && Refusal().IsMatch(beginning);
+    public static bool Refuses(ReadOnlySpan<char> beginning) => beginning.ContainsAny(RefusalWords) && Refusal().IsMatch(beginning);
+
+    /// <summary>Without one of them nothing is a refusal: most answers have none, and need no look at their sentences.</summary>
+    private static readonly SearchValues<string> RefusalWords = SearchValues.Create(
+        ["sorry", "can't", "can’t", "cannot", "won't", "won’t", "not ", "unable", "decline", "refuse", "as an ai", "against "], StringComparison.OrdinalIgnoreCase);
 
     /// <summary>It holds what UTF-8 becomes when it is read as Latin-1 or Windows-1252, or characters that could not be read at all.</summary>
     public static bool IsGarbled(ReadOnlySpan<char> text) => text.ContainsAny(MisreadLetters) && Misread().IsMatch(text);

@@ -44,7 +44,7 @@ public static class IngestMetrics
     [
         MetricFamily.Gauge("faultline_reading_bytes", "Bytes of requests that are being read, decoded or committed.", MetricFamily.Of(reading.Taken)),
         MetricFamily.Gauge("faultline_reading_max_bytes", "How many that may be before senders are told to try later.", MetricFamily.Of(reading.BytesMax)),
-        MetricFamily.Gauge("faultline_memory_max_bytes", "What the process may hold (memory.bytes_max); above 70 % of it requests are taken one at a time. It holds process_resident_memory_bytes.", MetricFamily.Of(reading.Ceiling.BytesMax)),
+        MetricFamily.Gauge("faultline_memory_max_bytes", "What the process may hold (memory.bytes_max); above 65 % of it requests are taken one at a time. It holds process_resident_memory_bytes.", MetricFamily.Of(reading.Ceiling.BytesMax)),
         MetricFamily.Counter("faultline_memory_refused_requests", "Requests told to try later because the process held too much.", MetricFamily.Of(reading.Ceiling.Refusals)),
     ];
 

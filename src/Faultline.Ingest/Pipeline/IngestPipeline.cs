@@ -40,7 +40,7 @@ public sealed class IngestPipeline(BatchWriter writer, IngestOptions options, In
     public RedactionFigures Redacted => _redactor.Figures;
 
     /// <summary>What the receivers' buffers take of <see cref="IngestOptions.ReadingBytesMax"/>.</summary>
-    public BytesBudget Reading { get; } = new(options.ReadingBytesMax, options.Ceiling);
+    public BytesBudget Reading { get; } = new(options.ReadingBytesMax, options.Ceiling, () => writer.WaitingBytes);
 
     /// <summary>Forgets every text of earlier requests that is still in memory.</summary>
     public void Forget() => _redactor.Forget();

@@ -7,18 +7,21 @@ namespace Faultline.Ingest.Receivers;
 /// </remarks>
 /// <param name="bytesMax">Most bytes of resident memory.</param>
 /// <param name="resident">Bytes that are resident now.</param>
-/// <param name="relieve">Gives back what is free; called off the requests' path, not more often than every <see cref="ReliefInterval"/>.</param>
+/// <param name="relieve">Gives back what is free; called off the requests' path, not more often than every <see cref="UrgentReliefInterval"/>.</param>
 public sealed class MemoryCeiling(long bytesMax, Func<long> resident, Func<Task> relieve, TimeProvider time)
 {
     public static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(50);
 
     public static readonly TimeSpan ReliefInterval = TimeSpan.FromSeconds(5);
 
-    /// <summary>Above this share requests are refused. What has been let in takes a third more before it is done (bench/RESULTS.md).</summary>
-    public const double RefusedShare = 0.7;
+    /// <summary>The same while requests are refused: what one request at a time leaves behind in five seconds is a quarter of a small ceiling.</summary>
+    public static readonly TimeSpan UrgentReliefInterval = TimeSpan.FromSeconds(2);
+
+    /// <summary>Above this share requests are refused. What has been let in takes up to half as much again before it is done (bench/RESULTS.md).</summary>
+    public const double RefusedShare = 0.65;
 
     /// <summary>Above this share relief begins, so that it is done before anybody is refused.</summary>
-    public const double ReliefShare = 0.6;
+    public const double ReliefShare = 0.55;
 
     private readonly long _begun = time.GetTimestamp();
     private long _lookedTicks = -LookInterval.Ticks;
@@ -59,7 +62,7 @@ public sealed class MemoryCeiling(long bytesMax, Func<long> resident, Func<Task>
         }
 
         var held = Resident;
-        if (held > bytesMax * ReliefShare && Relief.IsCompleted && IsDue(ref _relievedTicks, now, ReliefInterval))
+        if (held > bytesMax * ReliefShare && Relief.IsCompleted && IsDue(ref _relievedTicks, now, held > RefusedBytes ? UrgentReliefInterval : ReliefInterval))
         {
             Volatile.Write(ref _relief, Task.Run(relieve));
         }

@@ -112,6 +112,9 @@ public sealed class BatchWriter
     /// <summary>The newest <see cref="TelemetryBatch.ReceivedUnixNanos"/> that earlier processes stored; 0 when there is none.</summary>
     public long NewestStoredAtStart { get; }
 
+    /// <summary>Bytes of batches that are not in the tables, or not yet seen by every reader.</summary>
+    public long WaitingBytes => _waiting.Bytes;
+
     /// <summary>Null without a journal.</summary>
     internal AsideRequests? Aside => _journal?.Aside;
 

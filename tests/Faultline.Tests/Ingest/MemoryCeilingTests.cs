@@ -15,9 +15,9 @@ public sealed class MemoryCeilingTests
     {
         var ceiling = Ceiling(1000);
 
-        _resident = 700;
+        _resident = 650;
         Assert.False(Ask(ceiling));
-        _resident = 701;
+        _resident = 651;
         Assert.True(Ask(ceiling));
         Assert.True(Ask(ceiling));
         await ceiling.Relief;
@@ -43,6 +43,19 @@ public sealed class MemoryCeilingTests
         Assert.False(Ask(ceiling));
         await ceiling.Relief;
         Assert.Equal((2, 0), (_reliefs, ceiling.Refusals));
+    }
+
+    [Fact]
+    public async Task While_requests_are_refused_relief_comes_more_often()
+    {
+        var ceiling = Ceiling(1000);
+        _resident = 900;
+        Ask(ceiling);
+        await ceiling.Relief;
+        _time.Ticks += MemoryCeiling.UrgentReliefInterval.Ticks;
+        Ask(ceiling);
+        await ceiling.Relief;
+        Assert.Equal(2, _reliefs);
     }
 
     [Fact]
@@ -72,6 +85,20 @@ public sealed class MemoryCeilingTests
         // What has begun may grow.
         Assert.True(budget.TryTake(200));
         budget.Release(300);
+        Assert.True(budget.MayBegin());
+    }
+
+    /// <summary>The journal acknowledges in milliseconds what the tables have much later: it is in memory all the while.</summary>
+    [Fact]
+    public void A_request_is_not_alone_while_acknowledged_ones_wait_for_the_tables()
+    {
+        var waiting = BytesBudget.AloneWaitingMax;
+        var budget = new BytesBudget(10_000, Ceiling(1000), () => waiting);
+        _resident = 5000;
+        Assert.True(budget.MayBegin());
+        waiting++;
+        Assert.False(budget.MayBegin());
+        waiting = 0;
         Assert.True(budget.MayBegin());
     }
 

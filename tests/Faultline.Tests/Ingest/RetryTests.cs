@@ -196,7 +196,7 @@ public sealed class RetryTests : StoreTest
 
         Assert.Equal(HttpStatusCode.OK, (await alone).Status);
         Assert.Equal((HttpStatusCode.TooManyRequests, "1"), (status, retryAfter));
-        Assert.Contains("holds 120 MiB of memory; above 70 MiB it takes requests one at a time (memory.bytes_max is 100 MiB)", message, StringComparison.Ordinal);
+        Assert.Contains("holds 120 MiB of memory; above 65 MiB it takes requests one at a time (memory.bytes_max is 100 MiB)", message, StringComparison.Ordinal);
         Assert.Equal("8", call.Status);
         Assert.Contains("google.rpc.RetryInfo", Details(call), StringComparison.Ordinal);
         Assert.Equal((2, 2), (ceiling.Refusals, figures.Refusals().Where(refusal => refusal.Reason == RefusalReason.Overloaded).Sum(refusal => refusal.Requests)));
