@@ -37,7 +37,8 @@ var watch = Stopwatch.StartNew();
 
 async Task SendAsync()
 {
-    using var sender = new Sender(endpoint, isGrpc, Text("api-key", "placeholder_api_key"), request.Length);
+    var key = Text("api-key", "placeholder_api_key");
+    using IClient client = isGrpc ? new OtlpGrpcClient(endpoint, key, request.Length) : new OtlpHttpClient(endpoint, key, request.Length);
     while (watch.Elapsed.TotalSeconds < seconds)
     {
         var mine = Interlocked.Increment(ref sequence);
@@ -55,13 +56,13 @@ async Task SendAsync()
             }
         }
 
-        request.Fill(sender.Message, run, (ulong)mine, (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100);
+        request.Fill(client.Message, run, (ulong)mine, (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100);
         while (true)
         {
             var sent = Stopwatch.GetTimestamp();
             try
             {
-                if (await sender.SendAsync() is not { } retryAfter)
+                if (await client.SendAsync() is not { } retryAfter)
                 {
                     latencies.Add(Stopwatch.GetElapsedTime(sent).TotalMilliseconds);
                     Interlocked.Add(ref acknowledged, request.Spans);
@@ -71,7 +72,7 @@ async Task SendAsync()
                 Interlocked.Add(ref refused, request.Spans);
                 await Task.Delay(retryAfter);
             }
-            catch (HttpRequestException)
+            catch (Exception exception) when (exception is HttpRequestException or IOException or System.Net.Sockets.SocketException)
             {
                 // The answer never came: the spans may or may not be there, so they count as neither.
                 Interlocked.Add(ref failed, request.Spans);
