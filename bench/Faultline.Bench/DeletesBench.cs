@@ -31,7 +31,8 @@ internal static class DeletesBench
         {
             var library = await EngineLibrary.EnsureAsync(FaultlineProcess.Built("src/Faultline", "native"), _ => { });
             await using var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(data, "clickhouse")));
-            var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(TimeSpan.FromMilliseconds(25)), TimeProvider.System);
+            var writing = new WriterOptions(TimeSpan.FromMilliseconds(5)) { JournalDirectory = Path.Combine(data, "journal"), InsertDelay = TimeSpan.FromMilliseconds(250) };
+            var store = await TelemetryStore.OpenAsync(engine, writing, TimeProvider.System);
             var watch = Stopwatch.StartNew();
             for (var from = 0; from < spans; from += RowsPerInsert)
             {

@@ -13,8 +13,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Faultline.Bench;
 
 /// <summary>
-/// Somebody else fills the disk in the middle of each insert, at a random microsecond, and makes room again: what was acknowledged is there when the store is
-/// opened the next time, once, and nothing else is.
+/// Somebody else fills the disk around each request, at a random microsecond between its arrival and the end of its insert, and makes room again: what was
+/// acknowledged is there when the store is opened the next time, once, and nothing else is.
 /// </summary>
 internal static class FullDiskBench
 {
@@ -22,7 +22,7 @@ internal static class FullDiskBench
     private const int SpansPerRequest = 30;
     private const long Room = 34L << 20;
 
-    /// <summary>The group's delay and an insert, on a machine that is not busy.</summary>
+    /// <summary>Both delays and an insert, on a machine that is not busy.</summary>
     private const int FullWithinMicros = 45_000;
 
     public static async Task<int> RunAsync(int inserts, int seed)
@@ -43,6 +43,8 @@ internal static class FullDiskBench
         }
 
         await using var again = await EmbeddedClickHouse.OpenAsync(options);
+        var store = await TelemetryStore.OpenAsync(again, Writing(disk.Path), TimeProvider.System, NullLogger.Instance);
+        await store.Writer.StopAsync();
         var stored = (await again.QueryAsync("SELECT lower(hex(request_hash)) AS request, count() AS rows FROM spans GROUP BY request")).Rows
             .ToDictionary(row => row.Text("request"), row => row.Int64("rows"), StringComparer.Ordinal);
         var wrong = expected.Count(one => stored.GetValueOrDefault(one.Key) != (one.Value ? SpansPerRequest : 0));
@@ -54,7 +56,7 @@ internal static class FullDiskBench
     private static async Task<long> InsertAsync(EmbeddedClickHouse engine, string directory, int inserts, Random random, Dictionary<string, bool> expected)
     {
         using var stop = new CancellationTokenSource();
-        var store = await TelemetryStore.OpenAsync(engine, new WriterOptions(TimeSpan.FromMilliseconds(20)), TimeProvider.System, NullLogger.Instance);
+        var store = await TelemetryStore.OpenAsync(engine, Writing(directory), TimeProvider.System, NullLogger.Instance);
         var watching = store.Disk.RunAsync(stop.Token);
         var pipeline = new IngestPipeline(store.Writer, new IngestOptions(TimeSpan.FromDays(365)), new IngestFigures(), TimeProvider.System);
         var request = new SpanRequest(SpansPerRequest, genAi: true, "full-disk");
@@ -78,6 +80,9 @@ internal static class FullDiskBench
         await store.Writer.StopAsync();
         return store.Disk.Damaged;
     }
+
+    private static WriterOptions Writing(string directory) =>
+        new(TimeSpan.FromMilliseconds(5)) { JournalDirectory = Path.Combine(directory, "journal"), InsertDelay = TimeSpan.FromMilliseconds(15) };
 
     private static void LeaveRoom(FileStream ballast, DriveInfo drive)
     {

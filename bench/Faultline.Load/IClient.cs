@@ -3,6 +3,9 @@ namespace Faultline.Load;
 /// <summary>One client: sends requests one after the other on a connection of its own.</summary>
 internal interface IClient : IDisposable
 {
+    /// <summary>How long to wait where the server does not say.</summary>
+    static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
+
     /// <summary>The request to send.</summary>
     Span<byte> Message { get; }
 

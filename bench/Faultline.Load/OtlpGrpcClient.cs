@@ -16,8 +16,6 @@ internal sealed class OtlpGrpcClient : IClient
     private const int FrameBytesMax = 16_384;
     private const int FramesAtOnce = 256;
 
-    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
-
     private readonly Socket _socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private readonly Uri _endpoint;
     private readonly byte[] _headers;
@@ -88,7 +86,7 @@ internal sealed class OtlpGrpcClient : IClient
             await ReadFrameAsync();
         }
 
-        return _taken == true ? null : RetryDelay;
+        return _taken == true ? null : IClient.RetryDelay;
     }
 
     public void Dispose() => _socket.Dispose();
@@ -96,13 +94,11 @@ internal sealed class OtlpGrpcClient : IClient
     private async Task ConnectAsync()
     {
         await _socket.ConnectAsync(_endpoint.Host, _endpoint.Port);
-        _stream = -1;
 
         // SETTINGS_HEADER_TABLE_SIZE (1) is 0.
         await WriteAsync([.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, .. FrameOf(Frame.Settings, 0, 0, [0, 1, 0, 0, 0, 0])]);
-        while (_initialStreamWindow == 65_535)
+        while (await ReadFrameAsync() != Frame.Settings)
         {
-            await ReadFrameAsync();
         }
     }
 
@@ -167,7 +163,8 @@ internal sealed class OtlpGrpcClient : IClient
         }
     }
 
-    private async Task ReadFrameAsync()
+    /// <returns>What it was.</returns>
+    private async Task<Frame> ReadFrameAsync()
     {
         await ReceiveAsync(FrameHeaderBytes);
         var header = _received.AsMemory(_receivedFrom, FrameHeaderBytes);
@@ -208,6 +205,8 @@ internal sealed class OtlpGrpcClient : IClient
             case Frame.GoAway:
                 throw new IOException("The server ended the connection.");
         }
+
+        return type;
     }
 
     private async Task ReceiveAsync(int bytes)

@@ -5,8 +5,6 @@ namespace Faultline.Load;
 /// <summary>OTLP/HTTP, protobuf.</summary>
 internal sealed class OtlpHttpClient : IClient
 {
-    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
-
     private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 1 }) { Timeout = TimeSpan.FromSeconds(60) };
     private readonly Uri _target;
     private readonly byte[] _buffer;
@@ -25,7 +23,7 @@ internal sealed class OtlpHttpClient : IClient
         using var content = new ByteArrayContent(_buffer);
         content.Headers.ContentType = new MediaTypeHeaderValue("application/x-protobuf");
         using var response = await _http.PostAsync(_target, content);
-        return response.IsSuccessStatusCode ? null : response.Headers.RetryAfter?.Delta ?? RetryDelay;
+        return response.IsSuccessStatusCode ? null : response.Headers.RetryAfter?.Delta ?? IClient.RetryDelay;
     }
 
     public void Dispose() => _http.Dispose();

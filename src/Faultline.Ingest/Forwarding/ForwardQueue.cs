@@ -79,6 +79,8 @@ internal sealed class ForwardQueue : IDisposable
         _cursor = QueueCursor.Open(Path.Combine(directory, "cursor"));
     }
 
+    private string AsideDirectory => Path.Combine(_directory, "aside");
+
     private long Now => _time.GetUtcNow().ToUnixTimeMilliseconds();
 
     /// <summary>Opens what an earlier process left; nothing that it finds in there stops it.</summary>
@@ -216,6 +218,19 @@ internal sealed class ForwardQueue : IDisposable
             }
 
             DeleteSent();
+        }
+    }
+
+    /// <summary>Deletes damaged parts that were set aside: nobody can tell whose they are, and the store has what they were copies of.</summary>
+    /// <exception cref="IOException">A file could not be deleted.</exception>
+    public void DropAside()
+    {
+        lock (_gate)
+        {
+            foreach (var file in AsideFiles())
+            {
+                File.Delete(file);
+            }
         }
     }
 
@@ -418,13 +433,12 @@ internal sealed class ForwardQueue : IDisposable
     /// <summary>Keeps damaged bytes where somebody can look at them, the newest few.</summary>
     private void SetAside(QueueSegment segment, long offset, long length)
     {
-        var folder = Path.Combine(_directory, "aside");
-        var path = Path.Combine(folder, $"{segment.Number:d16}-{offset}");
+        var path = Path.Combine(AsideDirectory, $"{segment.Number:d16}-{offset}");
         _setAside++;
         try
         {
-            Directory.CreateDirectory(folder);
-            foreach (var old in Directory.GetFiles(folder).Order(StringComparer.Ordinal).SkipLast(AsideFilesMax - 1))
+            Directory.CreateDirectory(AsideDirectory);
+            foreach (var old in AsideFiles().Order(StringComparer.Ordinal).SkipLast(AsideFilesMax - 1))
             {
                 File.Delete(old);
             }
@@ -440,6 +454,8 @@ internal sealed class ForwardQueue : IDisposable
 
         _log.QueueSetAside(segment.Path, length, offset, path);
     }
+
+    private string[] AsideFiles() => Directory.Exists(AsideDirectory) ? Directory.GetFiles(AsideDirectory) : [];
 
     private void Drop(ForwardDrop reason, long items) => _dropped[reason] += items;
 }

@@ -94,6 +94,9 @@ public sealed class Forwarder : IAsyncDisposable
         }
     }
 
+    /// <inheritdoc cref="ForwardQueue.DropAside"/>
+    public void DropAside() => _lanes.ForEach(lane => lane.Queue.DropAside());
+
     /// <summary>Until cancelled.</summary>
     public Task RunAsync(CancellationToken cancel) => Task.WhenAll(_lanes.Select(lane => lane.RunAsync(cancel)));
 

@@ -31,9 +31,16 @@ public static class GatewayMiddleware
                 return;
             }
 
-            http.Response.StatusCode = StatusCodes.Status401Unauthorized;
+            const string NoKey = "No valid key. Send it in the header X-API-Key, or as the password of Basic authentication.";
             http.Response.Headers.WWWAuthenticate = "Basic realm=\"faultline\", charset=\"UTF-8\"";
-            await http.Response.WriteAsync("No valid key. Send it in the header X-API-Key, or as the password of Basic authentication.\n", http.RequestAborted);
+            if (Receivers.Http.OtlpHttp.IsOtlp(http))
+            {
+                await Receivers.Http.OtlpHttp.RefuseAsync(http, StatusCodes.Status401Unauthorized, Receivers.RpcCode.Unauthenticated, NoKey);
+                return;
+            }
+
+            http.Response.StatusCode = StatusCodes.Status401Unauthorized;
+            await http.Response.WriteAsync(NoKey + "\n", http.RequestAborted);
         });
     }
 

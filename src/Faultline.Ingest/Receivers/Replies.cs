@@ -52,6 +52,7 @@ internal static class Replies
         return message.WrittenSpan.ToArray();
     }
 
+    /// <inheritdoc cref="Export"/>
     /// <param name="rejectedName">rejectedSpans, rejectedDataPoints or rejectedLogRecords.</param>
     public static byte[] ExportJson(string rejectedName, int rejected, string? reason)
     {
@@ -59,14 +60,14 @@ internal static class Replies
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
-            json.WriteStartObject("partialSuccess");
             if (rejected > 0 || reason is not null)
             {
+                json.WriteStartObject("partialSuccess");
                 json.WriteString(rejectedName, rejected.ToString(System.Globalization.CultureInfo.InvariantCulture));
                 json.WriteString("errorMessage", reason);
+                json.WriteEndObject();
             }
 
-            json.WriteEndObject();
             json.WriteEndObject();
         }
 

@@ -40,28 +40,23 @@ internal sealed class RequestBody(BytesBudget budget) : IDisposable
     /// <returns>Why it cannot be taken, or <see cref="BodyFault.None"/>.</returns>
     public async Task<BodyFault> ReadAsync(PipeReader reader, DeclaredLength declared, int bytesMax, TimeSpan readMax, CancellationToken cancel)
     {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        deadline.CancelAfter(readMax);
-        try
-        {
-            return await ReadAsync(reader, declared, bytesMax, deadline.Token);
-        }
-        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
-        {
-            return BodyFault.TooSlow;
-        }
-    }
-
-    private async Task<BodyFault> ReadAsync(PipeReader reader, DeclaredLength declared, int bytesMax, CancellationToken cancel)
-    {
         if (!budget.MayBegin())
         {
             return BodyFault.NoMemory;
         }
 
+        // Not by a token given to the read: Kestrel holds a read that ended so for one under way, and logs each as an error.
+        using var deadline = new CancellationTokenSource(readMax);
+        await using var late = deadline.Token.UnsafeRegister(static pending => ((PipeReader)pending!).CancelPendingRead(), reader);
         while (true)
         {
             var read = await reader.ReadAsync(cancel);
+            if (read.IsCanceled)
+            {
+                reader.AdvanceTo(read.Buffer.Start);
+                return BodyFault.TooSlow;
+            }
+
             var fault = BodyFault.None;
             foreach (var segment in read.Buffer)
             {

@@ -55,6 +55,12 @@ public sealed class DeletionStore
     /// <summary>How many rows a deletion would delete, by table; nothing is changed.</summary>
     public async Task<IReadOnlyDictionary<string, long>> CountAsync(DeletionScope scope, CancellationToken cancel = default)
     {
+        var rows = await CountRowsAsync(scope, cancel);
+        return await CountAsideAsync(cancel, scope) is var aside and > 0 ? WithAside(rows, aside) : rows;
+    }
+
+    private async Task<SortedDictionary<string, long>> CountRowsAsync(DeletionScope scope, CancellationToken cancel)
+    {
         var rows = new SortedDictionary<string, long>(StringComparer.Ordinal);
         if (!scope.IsOfTraces)
         {
@@ -63,7 +69,7 @@ public sealed class DeletionStore
                 rows[table] = await NumberAsync($"SELECT count() AS n FROM {table} WHERE {condition}", parameters, cancel);
             }
 
-            return WithAside(rows, await FindAsideAsync(cancel, scope));
+            return rows;
         }
 
         foreach (var table in TraceTables)
@@ -82,7 +88,7 @@ public sealed class DeletionStore
                 """, others, cancel);
         }
 
-        return WithAside(rows, await FindAsideAsync(cancel, scope));
+        return rows;
     }
 
     /// <summary>Rows of spans, logs and scores that are in both scopes, and requests set aside that may be.</summary>
@@ -95,7 +101,7 @@ public sealed class DeletionStore
             rows += await NumberAsync($"SELECT count() AS n FROM {table} WHERE ({one.Condition("one_", parameters)}) AND ({other.Condition("other_", parameters)})", parameters, cancel);
         }
 
-        return rows + (await FindAsideAsync(cancel, one, other)).Count;
+        return rows + await CountAsideAsync(cancel, one, other);
     }
 
     /// <summary>Deletes, and counts what is left. Answers by the deletions' ids.</summary>
@@ -132,23 +138,40 @@ public sealed class DeletionStore
             return answers;
         }
 
-        IReadOnlyList<string> Find((string Id, DeletionScope Scope) one) => aside.Find((one.Scope, answers[one.Id].Traces));
-        var found = deletions.ToDictionary(one => one.Id, Find, StringComparer.Ordinal);
-        AsideRequests.Delete(found.Values.SelectMany(paths => paths).Distinct(StringComparer.Ordinal));
-        foreach (var one in deletions.Where(one => found[one.Id].Count > 0))
+        var found = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var request in aside.Read())
         {
-            var rows = answers[one.Id];
-            answers[one.Id] = rows with { Found = WithAside(rows.Found, found[one.Id]), Left = WithAside(rows.Left, Find(one), always: true) };
+            var meant = deletions.Where(one => IsMeant(request, one)).ToList();
+            meant.ForEach(one => found[one.Id] = found.GetValueOrDefault(one.Id) + 1);
+            if (meant.Count > 0)
+            {
+                request.Delete();
+            }
+        }
+
+        var asked = deletions.Where(one => found.ContainsKey(one.Id)).ToList();
+        if (asked.Count == 0)
+        {
+            return answers;
+        }
+
+        var left = aside.Read().SelectMany(request => asked.Where(one => IsMeant(request, one))).ToLookup(one => one.Id, StringComparer.Ordinal);
+        foreach (var (id, _) in asked)
+        {
+            answers[id] = answers[id] with { Found = WithAside(answers[id].Found, found[id]), Left = WithAside(answers[id].Left, left[id].Count()) };
         }
 
         return answers;
+
+        bool IsMeant(AsideRequest request, (string Id, DeletionScope Scope) one) => request.MayBeAbout(one.Scope, answers[one.Id].Traces);
     }
 
-    private async Task<IReadOnlyList<string>> FindAsideAsync(CancellationToken cancel, params DeletionScope[] scopes)
+    /// <summary>Requests set aside that are, or may be, about all of these scopes.</summary>
+    private async Task<int> CountAsideAsync(CancellationToken cancel, params DeletionScope[] scopes)
     {
         if (_aside is not { Count: > 0 } aside)
         {
-            return [];
+            return 0;
         }
 
         List<(DeletionScope Scope, IReadOnlyCollection<TraceId> Traces)> known = [];
@@ -157,7 +180,7 @@ public sealed class DeletionStore
             known.Add((scope, await TracesOfAsync(scope, cancel)));
         }
 
-        return aside.Find(known);
+        return aside.Read().Count(request => known.TrueForAll(one => request.MayBeAbout(one.Scope, one.Traces)));
     }
 
     /// <summary>Traces of a user or a session; of other scopes none but those they name.</summary>
@@ -173,8 +196,8 @@ public sealed class DeletionStore
         return [.. traces.Rows.Select(row => Stored.Trace(row.Bytes("trace_id")))];
     }
 
-    private static IReadOnlyDictionary<string, long> WithAside(IReadOnlyDictionary<string, long> rows, IReadOnlyList<string> aside, bool always = false) =>
-        aside.Count == 0 && !always ? rows : new SortedDictionary<string, long>(rows.ToDictionary(StringComparer.Ordinal), StringComparer.Ordinal) { [SetAsideRequests] = aside.Count };
+    private static SortedDictionary<string, long> WithAside(IReadOnlyDictionary<string, long> rows, int aside) =>
+        new(rows.ToDictionary(StringComparer.Ordinal), StringComparer.Ordinal) { [SetAsideRequests] = aside };
 
     /// <summary>Deletes what has come since of traces that were deleted in the last days, and forgets older deletions.</summary>
     /// <returns>Rows.</returns>

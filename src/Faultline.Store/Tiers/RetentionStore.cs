@@ -147,10 +147,15 @@ public sealed class RetentionStore
 
     private static int DropAside(AsideRequests aside, DeletionScope left, IReadOnlyList<DeletionScope> held)
     {
-        var kept = held.SelectMany(scope => aside.Find((DeletionScope.OfProject(scope.Project!), [])));
-        var gone = aside.Find((left, [])).Except(kept, StringComparer.Ordinal).ToList();
-        AsideRequests.Delete(gone);
-        return gone.Count;
+        var projects = held.Select(scope => scope.Project!).Distinct(StringComparer.Ordinal).Select(DeletionScope.OfProject).ToList();
+        var gone = 0;
+        foreach (var request in aside.Read().Where(request => request.MayBeAbout(left, []) && !projects.Exists(project => request.MayBeAbout(project, []))))
+        {
+            request.Delete();
+            gone++;
+        }
+
+        return gone;
     }
 
     /// <summary>A day has left when its last row is as old as the window.</summary>

@@ -5,7 +5,7 @@ using Faultline.Telemetry.Spans;
 namespace Faultline.Telemetry.Otlp;
 
 /// <summary>
-/// A metrics request as it may go on: as it was sent, but for attributes that are redacted. Samples of Prometheus series, which metrics become
+/// A metrics request as it may go on: as it was sent, but for attributes and descriptions that are redacted. Samples of Prometheus series, which metrics become
 /// here, hold less than what was sent (exemplars, minima, exponential buckets), so the copy is made of the request itself.
 /// </summary>
 /// <remarks>Source: opentelemetry/proto/metrics/v1/metrics.proto. Fields that this version does not know are copied too.</remarks>
@@ -14,23 +14,24 @@ public static class MetricCopy
     private const uint Bytes = WireReader.Bytes;
 
     private static readonly Shape s_attribute = new();
+    private static readonly Shape s_text = new();
     private static readonly Shape s_exemplar = new((7, s_attribute));
     private static readonly Shape s_number = new((7, s_attribute), (5, s_exemplar)) { IsPoint = true };
     private static readonly Shape s_histogram = new((9, s_attribute), (8, s_exemplar)) { IsPoint = true };
     private static readonly Shape s_exponential = new((1, s_attribute), (11, s_exemplar)) { IsPoint = true };
     private static readonly Shape s_summary = new((7, s_attribute)) { IsPoint = true };
-    private static readonly Shape s_metric = new((5, new((1, s_number))), (7, new((1, s_number))), (9, new((1, s_histogram))), (10, new((1, s_exponential))), (11, new((1, s_summary))), (12, s_attribute));
+    private static readonly Shape s_metric = new((2, s_text), (5, new((1, s_number))), (7, new((1, s_number))), (9, new((1, s_histogram))), (10, new((1, s_exponential))), (11, new((1, s_summary))), (12, s_attribute));
     private static readonly Shape s_scope = new((1, new((3, s_attribute))), (2, s_metric));
     private static readonly Shape s_resource = new((1, new((1, s_attribute))), (2, s_scope));
 
-    /// <param name="Fields">Of a message: those that hold attributes, at any depth. None: the message is a <c>KeyValue</c>.</param>
-    private sealed record Shape(params (uint Field, Shape Inner)[] Fields)
+    /// <param name="fields">Of a message: those that hold attributes or texts, at any depth. None: it is a <c>KeyValue</c> or a text itself.</param>
+    private sealed class Shape(params (uint Field, Shape Inner)[] fields)
     {
         public bool IsPoint { get; init; }
 
         public Shape? Find(uint field)
         {
-            foreach (var (number, inner) in Fields)
+            foreach (var (number, inner) in fields)
             {
                 if (number == field)
                 {
@@ -48,7 +49,7 @@ public static class MetricCopy
     public static (byte[] Request, int Points) Make(ReadOnlySpan<byte> request, Redactor redactor, Func<ResourceColumns, int, bool>? isWanted = null)
     {
         using var into = new TranscodedRequest(Math.Max(256, request.Length + 64));
-        var copy = new Copy(redactor.ForAttributes(), into);
+        var copy = new Copy(redactor.ForCopies(), into);
         var session = new DecodeSession(new OtlpLimits { NowUnixNanos = 0 });
         var reader = new WireReader(request);
         var points = 0;
@@ -92,7 +93,7 @@ public static class MetricCopy
         return into.OpenLength();
     }
 
-    private sealed class Copy(Func<AttributeColumn, int, AttributeChange?> redact, TranscodedRequest into)
+    private sealed class Copy((Func<AttributeColumn, int, AttributeChange?> Attribute, Func<ReadOnlySpan<byte>, byte[]?> Text) redact, TranscodedRequest into)
     {
         private readonly DecodeSession _session = new(new OtlpLimits { NowUnixNanos = 0 });
         private readonly AttributeColumn _attribute = new();
@@ -112,7 +113,7 @@ public static class MetricCopy
                 {
                     var contents = reader.ReadBytes();
                     var before = into.Length;
-                    if (inner == s_attribute ? WriteAttribute(tag, contents) : WriteMessage(tag, contents, inner))
+                    if (inner == s_attribute ? WriteAttribute(tag, contents) : inner == s_text ? WriteText(tag, contents) : WriteMessage(tag, contents, inner))
                     {
                         isChanged = true;
                     }
@@ -143,6 +144,19 @@ public static class MetricCopy
             return isChanged;
         }
 
+        private bool WriteText(uint tag, ReadOnlySpan<byte> text)
+        {
+            if (redact.Text(text) is not { } changed)
+            {
+                return false;
+            }
+
+            var start = into.Open(tag);
+            changed.CopyTo(into.Append(changed.Length));
+            into.CloseLength(start);
+            return true;
+        }
+
         private bool WriteAttribute(uint tag, ReadOnlySpan<byte> keyValue)
         {
             _attribute.Truncate(0);
@@ -152,7 +166,7 @@ public static class MetricCopy
             }
 
             _attribute.EndRow();
-            if (redact(_attribute, 0) is not { } change)
+            if (redact.Attribute(_attribute, 0) is not { } change)
             {
                 return false;
             }

@@ -80,7 +80,25 @@ internal sealed class MetricPoints(string name, IReadOnlyList<KeyValuePair<strin
     }
 
     private static KeyValuePair<string, string> Le(double bound) =>
-        new("le", double.IsPositiveInfinity(bound) ? "+Inf" : bound.ToString("R", CultureInfo.InvariantCulture));
+        new("le", double.IsPositiveInfinity(bound) ? "+Inf" : LabelNumber(bound));
+
+    /// <summary>A bound or quantile as Prometheus's own OTLP receiver writes it: without an exponent. Bounds of exponential histograms may be beyond what anybody writes out, and keep one.</summary>
+    internal static string LabelNumber(double value)
+    {
+        var text = value.ToString("R", CultureInfo.InvariantCulture);
+        if (text.IndexOf('E', StringComparison.Ordinal) is not (> 0 and var exponent) || int.Parse(text.AsSpan(exponent + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) is not (>= -WrittenOutMax and <= WrittenOutMax and var power))
+        {
+            return text;
+        }
+
+        var sign = value < 0 ? "-" : "";
+        var mantissa = text[sign.Length..exponent];
+        var digits = mantissa.Replace(".", "", StringComparison.Ordinal);
+        var point = power + (mantissa.IndexOf('.', StringComparison.Ordinal) is > 0 and var at ? at : mantissa.Length);
+        return sign + (point <= 0 ? "0." + new string('0', -point) + digits : point >= digits.Length ? digits.PadRight(point, '0') : digits.Insert(point, "."));
+    }
+
+    private const int WrittenOutMax = 24;
 
     /// <summary>Adds a delta to its series' total and writes the total; call only when <see cref="IsDelta"/>.</summary>
     /// <param name="kind">Of the metric: a name that is two kinds of metric is two totals.</param>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Faultline.Telemetry.Samples;
 
 namespace Faultline.Telemetry.Otlp;
@@ -53,7 +52,7 @@ internal static class SummaryPoint
             double Or(double value) => isStale ? SampleBatch.StaleNaN : value;
             foreach (var (quantile, value) in quantiles.DistinctBy(entry => entry.Quantile))
             {
-                points.Add("", Or(value), time, labels, new("quantile", quantile.ToString("R", CultureInfo.InvariantCulture)));
+                points.Add("", Or(value), time, labels, new("quantile", MetricPoints.LabelNumber(quantile)));
             }
 
             points.Add("_count", Or(count), time, labels);

@@ -10,7 +10,7 @@ namespace Faultline.Telemetry.Redaction;
 
 /// <summary>
 /// Takes what is sensitive out of a batch, before anything else has seen it: names, status messages, attributes, bodies, events, links,
-/// resources, scopes, log bodies and metric labels. Keys, ids, metric names and bytes values are left as they are.
+/// resources, scopes, log bodies, metric labels and descriptions. Keys, ids, metric names and bytes values are left as they are.
 /// </summary>
 public sealed class Redactor
 {
@@ -103,10 +103,9 @@ public sealed class Redactor
         List<(int Row, byte[] Value)>? changes = null;
         for (var row = 0; row < column.Count; row++)
         {
-            var outcome = text.Redact(column[row], AttributeType.String);
-            if (outcome != TextOutcome.Untouched)
+            if (StandFor(column[row], text) is { } value)
             {
-                (changes ??= []).Add((row, outcome == TextOutcome.Changed ? text.Written.ToArray() : []));
+                (changes ??= []).Add((row, value));
             }
         }
 
@@ -170,19 +169,22 @@ public sealed class Redactor
     }
 
     /// <summary>
-    /// What becomes of an entry of attributes that are in no batch: a metric's, which go on as they were sent. Nothing is counted, as the same
+    /// What becomes of entries of attributes and of texts that are in no batch: a metric's, which go on as they were sent. Nothing is counted, as the same
     /// values are where they become labels. For one thread.
     /// </summary>
-    internal Func<AttributeColumn, int, AttributeChange?> ForAttributes()
+    /// <returns>Of a text what stands in its place; null: it may stay.</returns>
+    internal (Func<AttributeColumn, int, AttributeChange?> Attribute, Func<ReadOnlySpan<byte>, byte[]?> Text) ForCopies()
     {
         if (!_options.Enabled)
         {
-            return (_, _) => null;
+            return ((_, _) => null, _ => null);
         }
 
         var text = new TextRedactor(_options, _scanner, _patterns, _clean, new RedactionFigures(_options));
-        return (attributes, entry) =>
-            Change(attributes, entry, _attributes.Find(attributes.Keys[entry]) ?? _labels.Find(Encoding.UTF8.GetBytes(PrometheusName.Label(attributes.Keys.Text(entry)))), RedactionFigures.ByAttributeRule, text);
+        return (
+            (attributes, entry) =>
+                Change(attributes, entry, _attributes.Find(attributes.Keys[entry]) ?? _labels.Find(Encoding.UTF8.GetBytes(PrometheusName.Label(attributes.Keys.Text(entry)))), RedactionFigures.ByAttributeRule, text),
+            value => StandFor(value, text));
     }
 
     private AttributeChange? Change(AttributeColumn attributes, int entry, RedactionRule? byEvent, TextRedactor text)
@@ -219,6 +221,14 @@ public sealed class Redactor
         return rule.Mode == RedactionMode.Drop ? [] : text.Stand("redacted", value, rule.Mode).ToArray();
     }
 
+    /// <returns>Null: nothing was found.</returns>
+    private static byte[]? StandFor(ReadOnlySpan<byte> value, TextRedactor text) => text.Redact(value, AttributeType.String) switch
+    {
+        TextOutcome.Changed => text.Written.ToArray(),
+        TextOutcome.Dropped => [],
+        _ => null,
+    };
+
     private static AttributeType TypeAfter(TextOutcome outcome, AttributeType type) =>
         outcome == TextOutcome.Dropped ? AttributeType.Empty : type == AttributeType.Int ? AttributeType.String : type;
 
@@ -244,7 +254,17 @@ public sealed class Redactor
                 samples.Series[index] = Labels.Of(changed);
             }
         }
+
+        for (var index = 0; index < samples.Metadata.Count; index++)
+        {
+            if (Redacted(samples.Metadata[index].Help, text) is { } help)
+            {
+                samples.Metadata[index] = samples.Metadata[index] with { Help = help };
+            }
+        }
     }
+
+    private static string? Redacted(string value, TextRedactor text) => StandFor(Encoding.UTF8.GetBytes(value), text) is { } stand ? Encoding.UTF8.GetString(stand) : null;
 
     private string? RedactLabel(string name, string value, TextRedactor text)
     {
@@ -253,11 +273,6 @@ public sealed class Redactor
             return rule.Mode == RedactionMode.Keep ? null : Encoding.UTF8.GetString(StandFor(Encoding.UTF8.GetBytes(value), rule, RedactionFigures.ByAttributeRule, text));
         }
 
-        return text.Redact(Encoding.UTF8.GetBytes(value), AttributeType.String) switch
-        {
-            TextOutcome.Changed => Encoding.UTF8.GetString(text.Written),
-            TextOutcome.Dropped => "",
-            _ => null,
-        };
+        return Redacted(value, text);
     }
 }

@@ -2,6 +2,7 @@ using Faultline.Cases.Deletions;
 using Faultline.Diagnosis;
 using Faultline.Diagnosis.Changes;
 using Faultline.Diagnosis.Topics;
+using Faultline.Ingest.Forwarding;
 using Faultline.Ingest.Pipeline;
 using Faultline.Metrics.Derived;
 using Faultline.Metrics.Scrape;
@@ -9,12 +10,13 @@ using Faultline.Store.Deletions;
 
 namespace Faultline.Composition;
 
-/// <summary>How each part of the process forgets what is deleted.</summary>
+/// <summary>How each part of the process forgets what is deleted, in memory and beside the tables.</summary>
 internal static class MemoryDeletion
 {
-    public static ForgetInMemory Of(IngestPipeline pipeline, DerivedMetrics derived, SelfScrape scrape, Detection detection, SeenChanges seen) => async (what, cancel) =>
+    public static ForgetInMemory Of(IngestPipeline pipeline, Forwarder? forwarder, DerivedMetrics derived, SelfScrape scrape, Detection detection, SeenChanges seen) => async (what, cancel) =>
     {
         pipeline.Forget();
+        forwarder?.DropAside();
         switch (what)
         {
             case { Kind: ScopeKind.Project, Project: { } project }:

@@ -207,7 +207,7 @@ internal sealed class Server : IAsyncDisposable
         // What is deleted goes from memory too. Topics are forgotten by the loop that learns them.
         deletions = new DeletionDesk(
             cases, store.Deletions, HashKeyFile.Ensure(Settings.DataDirectory), time, _logs.CreateLogger<DeletionDesk>(),
-            MemoryDeletion.Of(pipeline, derived, scrape, detection, seen), MemoryDeletion.Of(topics, store.Deletions, time));
+            MemoryDeletion.Of(pipeline, forwarder, derived, scrape, detection, seen), MemoryDeletion.Of(topics, store.Deletions, time));
         retention = Settings.Retention is { Hot: null, Metrics: null } ? null : new RetentionWorker(store.Retention, Settings.Retention, () => CasePins.Of(cases, deletions), time, _logs.CreateLogger<RetentionWorker>());
 
         var prometheus = new PrometheusApi

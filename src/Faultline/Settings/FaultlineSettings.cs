@@ -52,7 +52,7 @@ public sealed record FaultlineSettings
     /// <summary>Of one listener.</summary>
     public int ConnectionsMax { get; init; } = 2048;
 
-    /// <summary>Twice as long as an exporter waits by default is enough for any client that is still there.</summary>
+    /// <summary>Six times what an exporter waits by default: enough for any client that is still there.</summary>
     public TimeSpan ReadTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
     public TimeSpan CommitDelay { get; init; } = TimeSpan.FromMilliseconds(5);

@@ -14,6 +14,9 @@ public static class SettingsReader
     /// <summary>Variables of ours that are no settings of the server.</summary>
     private static readonly string[] OtherVariables = ["FAULTLINE_SERVER", "FAULTLINE_TOKEN", "FAULTLINE_API_KEY", "FAULTLINE_ENGINE_LIBRARY", "FAULTLINE_LANGUAGE_PACKAGES"];
 
+    /// <summary>Of a collector's file, and nothing here.</summary>
+    private static readonly string[] CollectorParts = ["receivers", "processors", "extensions", "service"];
+
     /// <param name="file">The YAML file, or null for none.</param>
     /// <param name="envFile">The <c>.env</c> file; null: <c>.env</c> beside the settings (or in the working directory) when there is one.</param>
     /// <param name="environment">The process's environment.</param>
@@ -160,6 +163,17 @@ public static class SettingsReader
     private static FaultlineSettings Set(FaultlineSettings settings, string key, IReadOnlyList<string> values, string where, List<string> problems)
     {
         var setting = SettingTable.All.FirstOrDefault(setting => string.Equals(setting.Key, key, StringComparison.Ordinal));
+        if (setting is null && CollectorParts.FirstOrDefault(part => key.StartsWith(part + ".", StringComparison.Ordinal) || string.Equals(key, part, StringComparison.Ordinal)) is { } part)
+        {
+            var said = $"{part} belongs to a collector: leave it out. Of a collector's file, what stands under connectors and exporters can be pasted.";
+            if (!problems.Exists(problem => problem.EndsWith(said, StringComparison.Ordinal)))
+            {
+                problems.Add(where[..^key.Length] + said);
+            }
+
+            return settings;
+        }
+
         if (setting is null)
         {
             problems.Add($"{where} is not a setting. Did you mean {SettingTable.Nearest(key, SettingTable.All.Select(known => known.Key))}?");

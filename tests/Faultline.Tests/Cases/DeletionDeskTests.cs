@@ -184,7 +184,9 @@ public sealed class DeletionDeskTests : StoreTest, IAsyncLifetime
         var lifted = await _desk.HoldAsync(DeletionScope.OfProject("other"), "a mistake", "counsel");
         await _desk.LiftAsync(lifted.Id, "counsel");
         await _desk.StepAsync();
-        await WriteAsync(_store, Batch(new SpanSpec(Trace(1), Span(2))));
+        var late = Batch(new SpanSpec(Trace(1), Span(2)));
+        late.ReceivedUnixNanos = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000_000;
+        await WriteAsync(_store, late);
         await _desk.StepAsync();
 
         Assert.Equal(1, Value("faultline_deleted_late_rows"));

@@ -19,10 +19,15 @@ internal sealed class Door : IAsyncDisposable
 
     public Uri Address { get; }
 
-    public static async Task<Door> OpenAsync(HttpProtocols protocols, Action<WebApplication> map)
+    public static async Task<Door> OpenAsync(HttpProtocols protocols, Action<WebApplication> map, ILoggerProvider? log = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
+        if (log is not null)
+        {
+            builder.Logging.AddProvider(log);
+        }
+
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = protocols));
         var app = builder.Build();
         map(app);

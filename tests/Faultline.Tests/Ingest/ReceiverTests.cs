@@ -96,6 +96,40 @@ public sealed class ReceiverTests : IAsyncLifetime
         Assert.Single(await SpansAsync("00000000000000000000000000000abc"));
     }
 
+    [Theory]
+    [InlineData("application/x-protobuf")]
+    [InlineData("application/json")]
+    public async Task Without_a_valid_key_the_answer_is_a_status_in_the_request_s_own_type(string contentType)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_httpDoor.Address, "/v1/traces")) { Content = new ByteArrayContent([]) };
+        request.Headers.Add("X-API-Key", "wrong");
+        request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(contentType);
+        using var response = await Http.SendAsync(request);
+
+        Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
+        Assert.NotEmpty(response.Headers.WwwAuthenticate);
+        Assert.Equal(contentType, response.Content.Headers.ContentType?.MediaType);
+        var body = await response.Content.ReadAsByteArrayAsync();
+        if (contentType is "application/json")
+        {
+            using var json = JsonDocument.Parse(body);
+            Assert.Equal(16, json.RootElement.GetProperty("code").GetInt32());
+        }
+        else
+        {
+            // google.rpc.Status: field 1 is the code, field 2 the message.
+            Assert.Equal([0x08, 0x10, 0x12], body[..3]);
+        }
+    }
+
+    [Fact]
+    public async Task Where_everything_is_accepted_partial_success_is_not_set()
+    {
+        using var response = await PostAsync(Valid("000000000000000000000000000000f7"), "application/json", null);
+
+        Assert.Equal("{}", await response.Content.ReadAsStringAsync());
+    }
+
     [Fact]
     public async Task Good_and_bad_spans_in_one_request_are_a_partial_success_that_says_why()
     {

@@ -58,7 +58,7 @@ public sealed class RedactionStepTests
             {"timeUnixNano":"NOW","body":{"kvlistValue":{"values":[{"key":"pan","value":{"stringValue":"CARD"}}]}}}]}]}]}
             """);
         await AcceptAsync(Signal.Metrics, """
-            {"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"payments","sum":{"aggregationTemporality":2,"isMonotonic":true,"dataPoints":[{"timeUnixNano":"NOW","asInt":"3","attributes":[{"key":"pan","value":{"stringValue":"CARD"}}]}]}}]}]}]}
+            {"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"payments","description":"of CARD","sum":{"aggregationTemporality":2,"isMonotonic":true,"dataPoints":[{"timeUnixNano":"NOW","asInt":"3","attributes":[{"key":"pan","value":{"stringValue":"CARD"}}]}]}}]}]}]}
             """);
         await store.Writer.StopAsync();
         return (await PlacesAsync(store), pipeline.Redacted.All().Sum(count => count.Values));

@@ -33,6 +33,36 @@ public sealed class SettingsReaderTests : IDisposable
     }
 
     [Fact]
+    public void The_rest_of_a_collector_s_file_is_told_from_what_can_be_pasted()
+    {
+        var file = Write("faultline.yaml", """
+            receivers:
+              otlp:
+                protocols:
+                  grpc:
+                    endpoint: 0.0.0.0:4317
+                  http:
+                    endpoint: 0.0.0.0:4318
+            connectors:
+              spanmetrics:
+                dimensions:
+                  - name: http.route
+            service:
+              pipelines:
+                traces:
+                  receivers: [otlp]
+                  exporters: [spanmetrics]
+            """);
+
+        Assert.Equal(
+            [
+                $"{file}:5: receivers belongs to a collector: leave it out. Of a collector's file, what stands under connectors and exporters can be pasted.",
+                $"{file}:15: service belongs to a collector: leave it out. Of a collector's file, what stands under connectors and exporters can be pasted.",
+            ],
+            SettingsReader.Read(file, null, None, None).Problems);
+    }
+
+    [Fact]
     public void All_problems_are_said_at_once()
     {
         var file = Write("faultline.yaml", "listen:\n  ui: nowhere\ningest:\n  max_age: soon\n");

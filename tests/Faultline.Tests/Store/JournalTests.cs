@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Faultline.ClickHouse;
 using Faultline.Store;
 using Faultline.Store.Deletions;
@@ -181,12 +182,7 @@ public sealed class JournalTests : StoreTest, IDisposable
     [Fact]
     public async Task A_damaged_file_is_kept_apart_and_stops_no_start()
     {
-        await AcknowledgeOnlyAsync(Batch(new SpanSpec(Trace(1), Span(1))), Batch(new SpanSpec(Trace(2), Span(1))));
-        var file = Assert.Single(Files);
-        var bytes = await File.ReadAllBytesAsync(file);
-        bytes[^100] ^= 0x40;
-        await File.WriteAllBytesAsync(file, bytes);
-
+        var bytes = await DamageAsync();
         var store = await OpenAsync(Engine, Journaled);
         Assert.Equal(1, await CountAsync("spans"));
         Assert.Empty(Files);
@@ -203,6 +199,20 @@ public sealed class JournalTests : StoreTest, IDisposable
         var store = await OpenAsync(Engine, Journaled);
         Assert.Equal(1, await CountAsync("spans"));
         Assert.IsType<WriteOutcome.Durable>(await store.Writer.StoreAsync(Batch(new SpanSpec(Trace(2), Span(1)))));
+    }
+
+    [Fact]
+    public async Task A_link_to_what_never_ends_and_a_pipe_that_nobody_writes_stop_no_start()
+    {
+        await AcknowledgeOnlyAsync(Batch(new SpanSpec(Trace(1), Span(1))));
+        File.CreateSymbolicLink(Path.Combine(_directory, "0000000000000000.journal"), "/dev/zero");
+        using (var made = Process.Start("mkfifo", Path.Combine(_directory, "1.journal")))
+        {
+            await made.WaitForExitAsync();
+        }
+
+        await OpenAsync(Engine, Journaled).WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal(1, await CountAsync("spans"));
     }
 
     [Fact]
@@ -391,11 +401,7 @@ public sealed class JournalTests : StoreTest, IDisposable
     [Fact]
     public async Task A_damaged_file_that_names_a_trace_goes_with_it()
     {
-        await AcknowledgeOnlyAsync(Batch(new SpanSpec(Trace(1), Span(1))), Batch(new SpanSpec(Trace(2), Span(1))));
-        var file = Assert.Single(Files);
-        var bytes = await File.ReadAllBytesAsync(file);
-        bytes[^100] ^= 0x40;
-        await File.WriteAllBytesAsync(file, bytes);
+        await DamageAsync();
         var store = await OpenAsync(Engine, Journaled);
         await store.Deletions.DeleteAsync([("one", DeletionScope.OfTraces("default", Trace(3)))]);
         Assert.Single(Aside);
@@ -433,6 +439,18 @@ public sealed class JournalTests : StoreTest, IDisposable
         var store = await OpenAsync(Engine, Journaled with { Durability = Faultline.Store.Schema.Durability.Power });
         Assert.IsType<WriteOutcome.Durable>(await store.Writer.StoreAsync(Batch(new SpanSpec(Trace(1), Span(1)))));
         Assert.Equal(1, await CountAsync("spans"));
+    }
+
+    /// <summary>Traces 1 and 2 in one file, the second one's request damaged.</summary>
+    /// <returns>What the file holds.</returns>
+    private async Task<byte[]> DamageAsync()
+    {
+        await AcknowledgeOnlyAsync(Batch(new SpanSpec(Trace(1), Span(1))), Batch(new SpanSpec(Trace(2), Span(1))));
+        var file = Assert.Single(Files);
+        var bytes = await File.ReadAllBytesAsync(file);
+        bytes[^100] ^= 0x40;
+        await File.WriteAllBytesAsync(file, bytes);
+        return bytes;
     }
 
     /// <summary>A process that acknowledges, and ends before anything is in the tables.</summary>

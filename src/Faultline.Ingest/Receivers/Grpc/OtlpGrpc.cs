@@ -162,7 +162,7 @@ public static class OtlpGrpc
     {
         compressed = false;
         message = default;
-        if (body.Length < PrefixBytes || body.Span[0] > 1 || BinaryPrimitives.ReadUInt32BigEndian(body.Span[1..]) != (uint)(body.Length - PrefixBytes))
+        if (FrameLength(body.Span) != body.Length || body.Span[0] > 1)
         {
             return false;
         }

@@ -148,6 +148,12 @@ public static class OtlpHttp
         _ => throw new UnreachableException(signal.ToString()),
     };
 
+    /// <summary>Whether a request says that its body is OTLP, so that a refusal is to be OTLP's too.</summary>
+    internal static bool IsOtlp(HttpContext http) => MediaType(http) is var type && (IsJson(type) || type.Equals(Protobuf, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>Answers with a <c>google.rpc.Status</c> in the type of the request.</summary>
+    internal static Task RefuseAsync(HttpContext http, int status, RpcCode code, string message) => RefuseAsync(http, IsJson(MediaType(http)), status, code, message);
+
     private static Task RefuseAsync(HttpContext http, bool json, int status, RpcCode code, string message, TimeSpan? retryAfter = null) =>
         AnswerAsync(http, json, status, json ? Replies.StatusJson(code, message) : Replies.Status(code, message, retryAfter));
 

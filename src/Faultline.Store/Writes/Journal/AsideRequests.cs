@@ -41,37 +41,25 @@ internal sealed class AsideRequests
         return path;
     }
 
-    /// <summary>Files that are, or may be, about all of these scopes.</summary>
-    /// <param name="scopes">Each with the traces that it is known to be about.</param>
+    /// <summary>Each file that there is now, read when it is its turn; it may be deleted then.</summary>
     /// <exception cref="IOException">A file could not be read.</exception>
-    public IReadOnlyList<string> Find(params IReadOnlyList<(DeletionScope Scope, IReadOnlyCollection<TraceId> Traces)> scopes)
-    {
-        List<string> found = [];
-        foreach (var path in Files)
-        {
-            var bytes = File.ReadAllBytes(path);
-            var record = JournalRecord.TryRead(bytes) is { } whole && whole.Bytes.Length == bytes.Length ? whole : null;
-            var received = record?.ReceivedUnixNanos ?? DeletionScope.Nanos(new DateTimeOffset(File.GetLastWriteTimeUtc(path)));
-            if (scopes.All(one => MayBeAbout(one.Scope, one.Traces, bytes, record?.Project, received)))
-            {
-                found.Add(path);
-            }
-        }
+    public IEnumerable<AsideRequest> Read() => Files.ToList().Select(AsideRequest.Read);
+}
 
-        return found;
+/// <summary>One file that was set aside, in memory.</summary>
+/// <param name="project">Whose request it is; null of a damaged file, which may hold requests of several.</param>
+internal sealed class AsideRequest(string path, byte[] bytes, string? project, long receivedUnixNanos)
+{
+    public static AsideRequest Read(string path)
+    {
+        var bytes = File.ReadAllBytes(path);
+        return JournalRecord.TryRead(bytes) is { } record && record.Bytes.Length == bytes.Length
+            ? new AsideRequest(path, bytes, record.Project, record.ReceivedUnixNanos)
+            : new AsideRequest(path, bytes, project: null, DeletionScope.Nanos(new DateTimeOffset(File.GetLastWriteTimeUtc(path))));
     }
 
-    /// <exception cref="IOException">A file could not be deleted.</exception>
-    public static void Delete(IEnumerable<string> paths)
-    {
-        foreach (var path in paths)
-        {
-            File.Delete(path);
-        }
-    }
-
-    /// <param name="project">Whose request it is; null of a damaged file, which may hold requests of several.</param>
-    private static bool MayBeAbout(DeletionScope scope, IReadOnlyCollection<TraceId> traces, ReadOnlySpan<byte> bytes, string? project, long received)
+    /// <param name="traces">That the scope is known to be about, beside those it names.</param>
+    public bool MayBeAbout(DeletionScope scope, IReadOnlyCollection<TraceId> traces)
     {
         if (scope.Project is not null && project is not null && !string.Equals(scope.Project, project, StringComparison.Ordinal))
         {
@@ -80,19 +68,24 @@ internal sealed class AsideRequests
 
         return scope.Kind switch
         {
-            ScopeKind.Project => project is not null || bytes.IndexOf(Encoding.UTF8.GetBytes(scope.Project!)) >= 0,
-            ScopeKind.Before => received < DeletionScope.Nanos(scope.Before!.Value),
-            _ => (scope.Value.Length > 0 && bytes.IndexOf(NativeBlock.TextBytes(scope.Value)) >= 0) || Names(bytes, traces) || Names(bytes, scope.Traces),
+            ScopeKind.Project => project is not null || Holds(Encoding.UTF8.GetBytes(scope.Project!)),
+            ScopeKind.Before => receivedUnixNanos < DeletionScope.Nanos(scope.Before!.Value),
+            _ => (scope.Value.Length > 0 && Holds(NativeBlock.TextBytes(scope.Value))) || Names(traces) || Names(scope.Traces),
         };
     }
 
-    private static bool Names(ReadOnlySpan<byte> bytes, IEnumerable<TraceId> traces)
+    /// <exception cref="IOException">The file could not be deleted.</exception>
+    public void Delete() => File.Delete(path);
+
+    private bool Holds(ReadOnlySpan<byte> sought) => bytes.AsSpan().IndexOf(sought) >= 0;
+
+    private bool Names(IEnumerable<TraceId> traces)
     {
         Span<byte> id = stackalloc byte[TraceId.Length];
         foreach (var trace in traces)
         {
             trace.WriteTo(id);
-            if (bytes.IndexOf(id) >= 0)
+            if (Holds(id))
             {
                 return true;
             }

@@ -57,9 +57,17 @@ internal sealed class JournalSegment : IDisposable
     }
 
     /// <summary>The whole records of a file that an earlier process left, and what is behind them.</summary>
+    /// <exception cref="IOException">It cannot be read, or is a link: what that leads to may never end, and is not ours.</exception>
     public async Task<(IReadOnlyList<JournalRecord> Records, JournalTail Tail)> ReadAsync(CancellationToken cancel)
     {
-        ReadOnlyMemory<byte> left = await File.ReadAllBytesAsync(Path, cancel);
+        var file = new FileInfo(Path);
+        if (file.LinkTarget is { } target)
+        {
+            throw new IOException($"{Path} is a link to {target}; the journal has none.");
+        }
+
+        // What is empty is not opened: a pipe would be waited for.
+        ReadOnlyMemory<byte> left = file.Length == 0 ? ReadOnlyMemory<byte>.Empty : await File.ReadAllBytesAsync(Path, cancel);
         List<JournalRecord> records = [];
         while (JournalRecord.TryRead(left) is { } record)
         {

@@ -177,6 +177,8 @@ public sealed class ForwardQueueTests : IDisposable
         Assert.Equal(["one", "three"], Drain(after, bytesMax: 1 << 20));
         Assert.Equal((1L, 1L), (after.Figures().Dropped[ForwardDrop.Unreadable], after.Figures().SetAside));
         Assert.Single(Directory.GetFiles(Path.Combine(directory, "aside")));
+        after.DropAside();
+        Assert.Empty(Directory.GetFiles(Path.Combine(directory, "aside")));
     }
 
     [Fact]

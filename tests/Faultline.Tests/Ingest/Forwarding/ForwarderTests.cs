@@ -127,7 +127,8 @@ public sealed class ForwarderTests : IDisposable
         forwarder.Queue(Batch("a"), [], isRepeat: false);
 
         await Eventually(() => Dropped(forwarder, "expired") == 1);
-        Assert.True(Value(forwarder, "faultline_forward_failed_requests") >= 2);
+        // On a busy machine the first attempt alone may take all of the time.
+        Assert.True(Value(forwarder, "faultline_forward_failed_requests") >= 1);
     }
 
     [Fact]

@@ -84,6 +84,16 @@ public class MetricDecoderTests
         Assert.Equal(0, batch.Count);
     }
 
+    [Theory]
+    [InlineData(0.00001, "0.00001")]
+    [InlineData(2.5e-7, "0.00000025")]
+    [InlineData(-1.25e-5, "-0.0000125")]
+    [InlineData(0.999999, "0.999999")]
+    [InlineData(1e16, "10000000000000000")]
+    [InlineData(1.5e17, "150000000000000000")]
+    [InlineData(1e-30, "1E-30")]
+    public void A_bound_is_written_without_an_exponent(double bound, string label) => Assert.Equal(label, MetricPoints.LabelNumber(bound));
+
     [Fact]
     public void An_exponential_histogram_becomes_buckets_with_bounds_that_come_again()
     {

@@ -67,7 +67,7 @@ public class OtlpEncoderTests
     [InlineData(9, 9)]
     [InlineData(10, 1)]
     [InlineData(11, 7)]
-    public void A_secret_in_a_metric_s_attributes_exemplars_resource_or_scope_never_goes_on_and_the_rest_does(int kind, int attributes)
+    public void A_secret_in_a_metric_s_attributes_exemplars_description_resource_or_scope_never_goes_on_and_the_rest_does(int kind, int attributes)
     {
         const string Secret = "4111 1111 1111 1111";
         var exemplars = kind switch { 9 => 8, 10 => 11, _ => 5 };
@@ -75,7 +75,7 @@ public class OtlpEncoderTests
             .Message(1, inner => inner.Attribute(1, "service.name", "pay").Attribute(1, "owner", "card " + Secret).Varint(2, 3))
             .Message(2, scope => scope
                 .Message(1, inner => inner.Text(1, "lib").Attribute(3, "note", Secret))
-                .Message(2, metric => metric.Text(1, "spent").Text(3, "s").Message(kind, data => data.Varint(2, 2).Message(1, point =>
+                .Message(2, metric => metric.Text(1, "spent").Text(2, "of " + Secret).Text(3, "s").Message(kind, data => data.Varint(2, 2).Message(1, point =>
                 {
                     point.Fixed64(2, 1).Fixed64(3, RandomOtlp.Now).Attribute(attributes, "card", Secret).Attribute(attributes, "shop", "north").Varint(999, 42);
                     if (kind != 11)
@@ -88,6 +88,7 @@ public class OtlpEncoderTests
         Assert.Equal(1, points);
         Assert.DoesNotContain(Secret, text, StringComparison.Ordinal);
         Assert.Contains("card [card]", text, StringComparison.Ordinal);
+        Assert.Contains("of [card]", text, StringComparison.Ordinal);
         Assert.Contains("north", text, StringComparison.Ordinal);
         Assert.Contains(Encoding.UTF8.GetString(new ProtoWriter().Varint(999, 42).ToArray()), text, StringComparison.Ordinal);
         Assert.Equal(kind != 11, text.Contains("paid with [card]", StringComparison.Ordinal));
