@@ -82,6 +82,7 @@ internal static class Rest
         MapTraces(api, web);
         MapChanges(api, web);
         api.MapTopics(web);
+        api.MapUnusual(web);
         MapCases(api, web);
         api.MapKnowledge(web);
         api.MapDeletions(web);

@@ -38,7 +38,10 @@ async function refresh(part: HTMLElement): Promise<void> {
 }
 
 function schedule(part: HTMLElement, wait: number): void {
-  const mine = state.get(part) ?? { last: 0 };
+  // A part that is dear to make says how often it may be asked for, from when it was shown on.
+  const every = Number(part.dataset['liveEvery'] ?? 0);
+  wait = Math.max(wait, every);
+  const mine = state.get(part) ?? { last: every > 0 ? Date.now() : 0 };
   state.set(part, mine);
   if (mine.timer) return;
   mine.timer = setTimeout(() => {

@@ -6,7 +6,8 @@ import { go } from './keyboard';
 import { colour } from './colour';
 
 interface Series { metric: Record<string, string>; values: [number, string][] }
-interface Mark { at: number; words: string; kind?: string }
+/** With a value it is a point of a line, and gets a ring. */
+interface Mark { at: number; words: string; kind?: string; value?: number | null }
 interface Band { low: number; high: number; usual?: number }
 
 /** Charts use at most eight colours; more series are said, not drawn. */
@@ -85,6 +86,7 @@ export class TimeSeries extends LitElement {
     .more { color: var(--ink-3); }
     .marks { position: absolute; inset: 0; pointer-events: none; }
     .mark { position: absolute; top: 0; font-size: 11px; line-height: 16px; padding: 0 4px; border-radius: 3px; background: var(--raised); border: 1px solid var(--line-strong); color: var(--ink-2); max-width: 160px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; transform: translateX(-50%); }
+    .mark.unusual { color: var(--warn); border-color: var(--warn-line); background: var(--warn-soft); font-weight: 560; }
     .mark.onset { color: var(--bad); border-color: var(--bad-line); background: var(--bad-soft); }
   `];
   @property() src = '';
@@ -260,12 +262,27 @@ export class TimeSeries extends LitElement {
             const x = plot.valToPos(mark.at, 'x', true);
             if (x < plot.bbox.left || x > plot.bbox.left + plot.bbox.width) continue;
             ctx.save();
-            ctx.strokeStyle = this.colour(mark.kind === 'onset' ? '--bad' : '--ink-3');
+            ctx.strokeStyle = this.colour(mark.kind === 'onset' ? '--bad' : mark.kind === 'unusual' ? '--warn' : '--ink-3');
             ctx.setLineDash(mark.kind === 'onset' ? [] : [4, 3]);
             ctx.lineWidth = devicePixelRatio;
             ctx.beginPath();
             ctx.moveTo(x, plot.bbox.top);
             ctx.lineTo(x, plot.bbox.top + plot.bbox.height);
+            ctx.stroke();
+            ctx.restore();
+          }
+        }],
+        draw: [plot => {
+          const ctx = plot.ctx;
+          for (const mark of this.marks) {
+            if (mark.value === undefined || mark.value === null) continue;
+            const x = plot.valToPos(mark.at, 'x', true), y = plot.valToPos(mark.value, 'y', true);
+            if (x < plot.bbox.left || x > plot.bbox.left + plot.bbox.width || y < plot.bbox.top || y > plot.bbox.top + plot.bbox.height) continue;
+            ctx.save();
+            ctx.strokeStyle = this.colour('--warn');
+            ctx.lineWidth = 2 * devicePixelRatio;
+            ctx.beginPath();
+            ctx.arc(x, y, 6 * devicePixelRatio, 0, 2 * Math.PI);
             ctx.stroke();
             ctx.restore();
           }

@@ -22,24 +22,34 @@ internal static class MetricPages
     /// <summary>Points a chart asks for: about one every four pixels.</summary>
     public const int ChartPoints = 300;
 
+    /// <summary>Of the address: 1 marks what is unusual.</summary>
+    public const string UnusualKey = "unusual";
+
     public static void MapMetricPages(this IEndpointRouteBuilder routes, WebDependencies web) =>
         routes.MapGet("/metrics", async (HttpContext http) =>
         {
             var range = Page.Range(http, web);
             var query = http.Request.Query["query"].ToString().Trim();
             var answer = query.Length == 0 ? null : await InstantAsync(web, query, range, http.RequestAborted);
+            var unusual = http.Request.Query[UnusualKey] == "1" && answer is { Problem: null }
+                ? await Unusual.ReadAsync(web, query, range, TimeSpan.FromSeconds(range.StepSeconds(ChartPoints)), http.RequestAborted)
+                : null;
             return Page.Of<MetricsPage>(http, web, query.Length == 0 ? "Metrics" : query, "metrics", range, new Dictionary<string, object?>
             {
                 [nameof(MetricsPage.Query)] = query,
                 [nameof(MetricsPage.Range)] = range,
                 [nameof(MetricsPage.Answer)] = answer,
                 [nameof(MetricsPage.Unit)] = UnitOf(query),
+                [nameof(MetricsPage.Unusual)] = unusual,
             });
         }).ExcludeFromDescription();
 
-    /// <summary>Address of a range query, for a chart.</summary>
-    public static string RangeSource(string query, TimeRange range, int points = ChartPoints) =>
-        string.Create(CultureInfo.InvariantCulture, $"/prometheus/api/v1/query_range?query={Uri.EscapeDataString(query)}&start={range.From.ToUnixTimeMilliseconds() / 1000.0:0.###}&end={range.To.ToUnixTimeMilliseconds() / 1000.0:0.###}&step={range.StepSeconds(points)}");
+    /// <summary>Address of a range query, for a chart. Its points are on multiples of the step, so that they stay where they are while time moves; the last one is not before the end, so that what has just come is seen.</summary>
+    public static string RangeSource(string query, TimeRange range, int points = ChartPoints)
+    {
+        var step = range.StepSeconds(points);
+        return string.Create(CultureInfo.InvariantCulture, $"/prometheus/api/v1/query_range?query={Uri.EscapeDataString(query)}&start={range.From.ToUnixTimeSeconds() / step * step}&end={(range.To.ToUnixTimeSeconds() / step * step) + step}&step={step}");
+    }
 
     /// <summary>The unit that a metric's name ends with, as Prometheus' naming has it; a count of events has none.</summary>
     public static string UnitOf(string query) =>

@@ -18,8 +18,8 @@ internal sealed class RankWindow(int capacity)
     /// <summary>How rarely values are this high, in decades: 2 is one in a hundred. 0 without enough history.</summary>
     public double SurpriseHigh(double value) => Surprise(_count - BelowOf(value));
 
-    /// <summary>The same for values that are unusually low or unusually high, whichever is rarer.</summary>
-    public double SurpriseEither(double value) => Math.Max(SurpriseHigh(value), Surprise(NotAboveOf(value)));
+    /// <summary>The same for values that are this low.</summary>
+    public double SurpriseLow(double value) => Surprise(NotAboveOf(value));
 
     /// <summary>Takes a value in; the oldest goes once there are as many as fit.</summary>
     public void Add(double value)

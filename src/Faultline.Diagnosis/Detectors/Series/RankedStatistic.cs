@@ -12,7 +12,7 @@ internal sealed class RankedStatistic
     /// <summary>Values after which a surprise that stays has become two thirds usual.</summary>
     private const int ValuesToExpect = 500;
 
-    private const int Remembered = 4000;
+    public const int Remembered = 4000;
 
     private readonly RankWindow _past = new(Remembered);
     private double _lately = SurpriseUsual;
@@ -21,7 +21,16 @@ internal sealed class RankedStatistic
     public double High(double value) => double.IsNaN(value) ? 0 : Learn(value, _past.SurpriseHigh(value));
 
     /// <summary>The same, unusually low or unusually high, whichever is rarer.</summary>
-    public double Either(double value) => double.IsNaN(value) ? 0 : Learn(value, _past.SurpriseEither(value));
+    public (double Surprise, bool IsHigh) Either(double value)
+    {
+        if (double.IsNaN(value))
+        {
+            return (0, false);
+        }
+
+        var (high, low) = (_past.SurpriseHigh(value), _past.SurpriseLow(value));
+        return (Learn(value, Math.Max(high, low)), high > low);
+    }
 
     private double Learn(double value, double surprise)
     {

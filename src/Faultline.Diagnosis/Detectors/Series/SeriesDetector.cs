@@ -1,26 +1,31 @@
 namespace Faultline.Diagnosis.Detectors.Series;
 
 /// <summary>What a series can be unusual in.</summary>
-public enum SeriesAspect
+[Flags]
+public enum SeriesAspects
 {
+    None = 0,
+
     /// <summary>The value, and the means of the last 20 and 200.</summary>
-    Level,
+    Level = 1,
 
     /// <summary>How much it jumps from value to value, over the last 10 and 80.</summary>
-    Roughness,
+    Roughness = 2,
 
     /// <summary>How far it is from what is usual at this time, now and over the last 5 and 20.</summary>
-    Season,
+    Season = 4,
 
     /// <summary>The shape of the last 4 and 16 values: how unlike every earlier stretch it is.</summary>
-    Shape,
+    Shape = 8,
 }
 
 /// <summary>What the detector thinks of a value.</summary>
 /// <param name="Score">0 to 1; <see cref="SeriesDetector.AlarmScore"/> and more is an alarm. While an alarm is fresh, what follows it stays below.</param>
 /// <param name="Surprise">Quadratic mean of the surprise of all statistics, in decades: 2 is as rare as one in a hundred.</param>
-/// <param name="Aspect">What is most unusual.</param>
-public readonly record struct SeriesScore(double Score, double Surprise, SeriesAspect Aspect);
+/// <param name="Aspects">All with a statistic that is as rare by itself as an alarm asks of them together.</param>
+/// <param name="High">Those of them that are that rare because they are so high. Never <see cref="SeriesAspects.Shape"/>, which has no sides.</param>
+/// <param name="Low">Those that are so low. The short and the long mean of a series can be on different sides.</param>
+public readonly record struct SeriesScore(double Score, double Surprise, SeriesAspects Aspects, SeriesAspects High, SeriesAspects Low);
 
 /// <summary>
 /// Says, value by value, how unusual one series of numbers is: any unit, any step, nothing to configure, no look ahead. One threshold
@@ -44,6 +49,15 @@ public sealed class SeriesDetector
 
     /// <summary>Values after an alarm that raise no other: it is the same one.</summary>
     public const int ValuesPerAlarm = 100;
+
+    /// <summary>Earlier values that a value is judged by; older ones, but for their season, count no longer.</summary>
+    public const int ValuesRemembered = RankedStatistic.Remembered;
+
+    /// <summary>With fewer earlier values no statistic can be rarer than one in 56, which an alarm asks of all together.</summary>
+    public const int ValuesToSay = 56;
+
+    /// <summary>From as many earlier values on a statistic can be as rare as is told apart, one in a thousand.</summary>
+    public const int ValuesToKnow = 1000;
 
     /// <summary>Mean surprise at which the score is <see cref="AlarmScore"/>: as if every statistic were one in 56.</summary>
     private const double AlarmSurprise = 1.75;
@@ -81,17 +95,17 @@ public sealed class SeriesDetector
         var tally = default(Tally);
         for (var i = 0; i < MeanLengths.Length; i++)
         {
-            tally.Add(SeriesAspect.Level, _means[i].Either(_recent.Mean(MeanLengths[i])));
+            tally.Add(SeriesAspects.Level, _means[i].Either(_recent.Mean(MeanLengths[i])));
         }
 
         for (var i = 0; i < RoughnessLengths.Length; i++)
         {
-            tally.Add(SeriesAspect.Roughness, _roughness[i].Either(_recent.Roughness(RoughnessLengths[i])));
+            tally.Add(SeriesAspects.Roughness, _roughness[i].Either(_recent.Roughness(RoughnessLengths[i])));
         }
 
         for (var i = 0; i < StretchLengths.Length; i++)
         {
-            tally.Add(SeriesAspect.Shape, _stretches[i].High(_recent.DistanceToNearest(StretchLengths[i], StretchesSearched)));
+            tally.AddWithoutSide(SeriesAspects.Shape, _stretches[i].High(_recent.DistanceToNearest(StretchLengths[i], StretchesSearched)));
         }
 
         var residual = value - _season.Predict(unixSeconds);
@@ -101,10 +115,10 @@ public sealed class SeriesDetector
             _residuals.Add(residual);
         }
 
-        tally.Add(SeriesAspect.Season, _residual.High(Math.Abs(residual)));
+        tally.Add(SeriesAspects.Season, (_residual.High(Math.Abs(residual)), residual > 0));
         for (var i = 0; i < ResidualLengths.Length; i++)
         {
-            tally.Add(SeriesAspect.Season, _residualMeans[i].Either(double.IsNaN(residual) ? residual : _residuals.Mean(ResidualLengths[i])));
+            tally.Add(SeriesAspects.Season, _residualMeans[i].Either(double.IsNaN(residual) ? residual : _residuals.Mean(ResidualLengths[i])));
         }
 
         return Judge(tally);
@@ -126,31 +140,43 @@ public sealed class SeriesDetector
             }
         }
 
-        return new SeriesScore(score, tally.Mean, tally.Most);
+        return new SeriesScore(score, tally.Mean, tally.Rare, tally.High, tally.Low);
     }
 
     private static RankedStatistic[] Statistics(int count) => [.. Enumerable.Range(0, count).Select(_ => new RankedStatistic())];
 
-    /// <summary>Mean surprise, and the aspect with the largest.</summary>
+    /// <summary>Mean surprise, and what is rare by itself.</summary>
     private struct Tally
     {
         private double _squares;
         private int _count;
-        private double _most;
 
-        public SeriesAspect Most { get; private set; }
+        public SeriesAspects Rare { get; private set; }
+
+        public SeriesAspects High { get; private set; }
+
+        public SeriesAspects Low { get; private set; }
 
         /// <summary>Quadratic, so that two statistics far out weigh more than four that are somewhat out.</summary>
         public readonly double Mean => _count == 0 ? 0 : Math.Sqrt(_squares / _count);
 
-        public void Add(SeriesAspect aspect, double surprise)
+        public void Add(SeriesAspects aspect, (double Surprise, bool IsHigh) found)
+        {
+            if (AddWithoutSide(aspect, found.Surprise))
+            {
+                High |= found.IsHigh ? aspect : SeriesAspects.None;
+                Low |= found.IsHigh ? SeriesAspects.None : aspect;
+            }
+        }
+
+        /// <returns>Whether it is rare by itself.</returns>
+        public bool AddWithoutSide(SeriesAspects aspect, double surprise)
         {
             _squares += surprise * surprise;
             _count++;
-            if (surprise > _most)
-            {
-                (_most, Most) = (surprise, aspect);
-            }
+            var isRare = surprise >= AlarmSurprise;
+            Rare |= isRare ? aspect : SeriesAspects.None;
+            return isRare;
         }
     }
 }

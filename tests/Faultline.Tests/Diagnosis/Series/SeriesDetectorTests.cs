@@ -78,6 +78,35 @@ public sealed class SeriesDetectorTests(ITestOutputHelper log)
         Assert.InRange(found, 3, Seeds);
     }
 
+    [Theory]
+    [InlineData(StepSeconds)]
+    [InlineData(86_400)]
+    public void Nothing_is_an_alarm_while_too_little_is_known_to_say(int stepSeconds)
+    {
+        for (var earlier = 0; earlier < SeriesDetector.ValuesToSay; earlier++)
+        {
+            var (detector, random) = (new SeriesDetector(), new Random(10));
+            for (var t = 0; t < earlier; t++)
+            {
+                Assert.InRange(detector.Step((long)t * stepSeconds, Gauss(random)).Score, 0, 0.4999);
+            }
+
+            Assert.InRange(detector.Step((long)earlier * stepSeconds, 1e9).Score, 0, 0.4999);
+        }
+    }
+
+    [Fact]
+    public void From_a_thousand_values_on_a_jump_is_an_alarm_though_no_season_is_known()
+    {
+        var (detector, random) = (new SeriesDetector(), new Random(10));
+        for (var t = 0; t < SeriesDetector.ValuesToKnow; t++)
+        {
+            detector.Step(t, Gauss(random));
+        }
+
+        Assert.InRange(detector.Step(SeriesDetector.ValuesToKnow, 1e9).Score, SeriesDetector.AlarmScore, 1);
+    }
+
     [Fact]
     public void A_score_depends_on_nothing_that_comes_later()
     {
@@ -136,7 +165,25 @@ public sealed class SeriesDetectorTests(ITestOutputHelper log)
             last = detector.Step(t * StepSeconds, t < 1990 ? Gauss(random) : 0);
         }
 
-        Assert.Equal(SeriesAspect.Roughness, last.Aspect);
+        Assert.Equal((SeriesAspects.Roughness, SeriesAspects.Roughness, SeriesAspects.None), (last.Aspects & SeriesAspects.Roughness, last.Low, last.High));
+    }
+
+    [Fact]
+    public void Upside_down_a_series_is_as_unusual_and_high_is_low()
+    {
+        var (upright, mirrored) = (new SeriesDetector(), new SeriesDetector());
+        var sides = SeriesAspects.None;
+        foreach (var (t, value) in Wild(4).Index())
+        {
+            var (one, other) = (upright.Step((long)t * StepSeconds, value), mirrored.Step((long)t * StepSeconds, -value));
+            // How much it jumps has no sign.
+            var mirror = SeriesAspects.Level | SeriesAspects.Season;
+            Assert.Equal((one.Score, one.Aspects, one.High & mirror, one.Low & mirror), (other.Score, other.Aspects, other.Low & mirror, other.High & mirror));
+            Assert.Equal(one.High & ~mirror, other.High & ~mirror);
+            sides |= one.High;
+        }
+
+        Assert.Equal(SeriesAspects.Level | SeriesAspects.Season | SeriesAspects.Roughness, sides);
     }
 
     /// <summary>Rhythm, spikes, a shift and a silent stretch.</summary>
@@ -188,6 +235,6 @@ public sealed class SeriesDetectorTests(ITestOutputHelper log)
 
     private static double Wave(int t) => Math.Sin(2 * Math.PI * t / Day);
 
-    private static double Gauss(Random random) =>
+    internal static double Gauss(Random random) =>
         Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 }
