@@ -25,7 +25,7 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
         await visit.GotoAsync("/cases");
         await PlayFaultsAsync(server, FirstFaults, found => found.Count == 2 && found.Any(one => Best(one) is { } best && best.GetProperty("cause").GetString() == "index_stale"));
         var cases = await CasesAsync(server);
-        Assert.Equal(["report-agents", "support-bot"], cases.Select(item => item.GetProperty("service").GetString()).Order(StringComparer.Ordinal));
+        Assert.True(cases.Select(item => item.GetProperty("service").GetString()).Order(StringComparer.Ordinal).SequenceEqual(["report-agents", "support-bot"]), Told(cases));
         var stale = cases.Single(item => item.GetProperty("service").GetString() == "support-bot");
         var loop = cases.Single(item => item.GetProperty("service").GetString() == "report-agents");
         Assert.Equal("RETRIEVAL_DRIFT", stale.GetProperty("failure_class").GetString());
@@ -63,7 +63,7 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
         // It happens again: two more cases, and each cites the first of its kind.
         await PlayFaultsAsync(server, TimeSpan.Zero, found => found.Count == 4 && found.All(one => one.GetProperty("state").GetString() == "RESOLVED" || Best(one) is { } best && best.GetProperty("similar_case").ValueKind == JsonValueKind.String));
         cases = await CasesAsync(server);
-        Assert.Equal(4, cases.Count);
+        Assert.True(cases.Count == 4, Told(cases));
         foreach (var first in (JsonElement[])[stale, loop])
         {
             var second = cases.Single(item => item.GetProperty("service").GetString() == first.GetProperty("service").GetString() && Id(item) != Id(first));
@@ -112,6 +112,10 @@ public sealed class DemoTests(BrowserFixture browser) : IClassFixture<BrowserFix
         await enough.CancelAsync();
         await demo;
     }
+
+    /// <summary>The cases as a reader of a failed test wants them: what was found that should not have been, and when.</summary>
+    private static string Told(IReadOnlyList<JsonElement> cases) => string.Join('\n', cases.Select(item =>
+        $"{Id(item)} {item.GetProperty("service")} {item.GetProperty("state")}, since {item.GetProperty("onset_at")}, opened {item.GetProperty("created_at")}, by {item.GetProperty("trigger")}: {item.GetProperty("title")}"));
 
     private static string Id(JsonElement item) => item.GetProperty("case_id").GetString()!;
 

@@ -18,7 +18,7 @@ public static class DemoRun
         using var changes = new ChangeClient(options);
         using var support = new Instrumented(SupportBot.ServiceName, "2.4.0", options);
         using var reports = new Instrumented(ReportWriters.ServiceName, "1.9.3", options);
-        var rhythm = new Rhythm(HashCode.Combine(options.Seed, DateTimeOffset.UtcNow.DayOfYear));
+        var rhythm = new Rhythm(unchecked((options.Seed * 1_000) + DateTimeOffset.UtcNow.DayOfYear));
         using var bot = new SupportBot(support, rhythm);
         using var writers = new ReportWriters(reports, rhythm);
 
