@@ -90,7 +90,7 @@ internal static class LookAlikes
         .. facts.Finding.Symptoms.Select(static symptom => FeatureTable.Find(symptom.Feature)).OfType<Feature>()
             .Concat(facts.Shifts.Where(static shift => shift.IsAbnormal)
                 .Select(static shift => FeatureTable.JudgedBy(shift.Feature).FirstOrDefault(feature => feature.BadWhen == (shift.Z > 0 ? BadWhen.Rises : BadWhen.Falls))).OfType<Feature>())
-            .DistinctBy(static feature => feature.IsScore ? FeatureTable.ScorePrefix : feature.Name, StringComparer.Ordinal),
+            .DistinctBy(static feature => feature.Evaluation is not null ? FeatureTable.ScorePrefix : feature.Name, StringComparer.Ordinal),
     ];
 
     /// <summary>What is cited for them: the shift that the finding tells of, else the largest one, else the finding's own words.</summary>

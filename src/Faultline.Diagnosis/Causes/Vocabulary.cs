@@ -29,7 +29,7 @@ internal sealed record CauseRow(string Name, string Stage, string Action, string
     /// <summary>Somebody must have done it: it does not come by itself.</summary>
     public bool IsDone { get; init; }
 
-    public bool Explains(Feature feature) => feature.IsScore ? MovesScores : Moves.Contains(feature);
+    public bool Explains(Feature feature) => feature.Evaluation is not null ? MovesScores : Moves.Contains(feature);
 }
 
 /// <summary>The causes a diagnosis can name; docs/causes.md says them to users.</summary>

@@ -74,7 +74,7 @@ internal sealed record CaseFacts
     /// <summary>Measured on both sides, and no different.</summary>
     public bool IsSteady(Feature feature) => Of(feature) is { IsKnown: true, IsAbnormal: false };
 
-    public IEnumerable<Shift> BadScores => Shifts.Where(shift => shift.IsBad && shift.Feature.IsScore).OrderByDescending(Rank);
+    public IEnumerable<Shift> BadScores => Shifts.Where(shift => shift.IsBad && shift.Feature.Evaluation is not null).OrderByDescending(Rank);
 
     /// <summary>Those of them that the application's evaluators gave.</summary>
     public IEnumerable<Shift> BadAppScores => BadScores.Where(static score => !score.IsOurs);

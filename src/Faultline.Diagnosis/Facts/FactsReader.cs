@@ -116,7 +116,7 @@ internal sealed class FactsReader(TelemetrySource source)
         return new CaseFacts
         {
             Finding = finding,
-            Shifts = [.. shifts.Select(shift => shift with { IsOurs = ours.Contains((shift.Service, shift.Feature.Name)) })],
+            Shifts = [.. shifts.Select(shift => shift with { IsOurs = shift.Feature.Evaluation is { } evaluation && ours.Contains((shift.Service, evaluation)) })],
             Bad = bad,
             Good = good,
             Distinctions = distinctions,
@@ -256,16 +256,28 @@ internal sealed class FactsReader(TelemetrySource source)
 
         var symptom = finding.Symptoms[0];
         var middle = feature.FromScale((feature.ToScale(symptom.Usual) + feature.ToScale(symptom.Observed)) / 2);
-        if (feature.IsScore)
+        if (feature.Evaluation is { } evaluation)
         {
-            var name = feature.Name[FeatureTable.ScorePrefix.Length..];
             Dictionary<TraceId, double> scores = [];
-            foreach (var score in await source.Scores(finding.Project, finding.Service, name, Nanos(finding.OnsetAt), Nanos(to), ScoresMax, cancel))
+            foreach (var score in await source.Scores(finding.Project, finding.Service, evaluation, Nanos(finding.OnsetAt), Nanos(to), ScoresMax, cancel))
             {
                 scores[score.TraceId] = score.Value;
             }
 
-            return trace => scores.TryGetValue(trace.Id, out var score) ? Beyond(score, middle, symptom) : null;
+            Func<double, bool> shows = value => Beyond(value, middle, symptom);
+            if (feature.IsPoorScore)
+            {
+                var before = await source.Scores(finding.Project, finding.Service, evaluation, Nanos(finding.OnsetAt - FiguresFarBefore), Nanos(finding.OnsetAt), ScoresMax, cancel);
+                if (before.Count == 0)
+                {
+                    return _ => null;
+                }
+
+                var (median, distance) = ScoreBound.Of([.. before.Select(static score => score.Value)]);
+                shows = value => ScoreBound.IsPoor(FeatureTable.Score(evaluation), value, median, distance);
+            }
+
+            return trace => scores.TryGetValue(trace.Id, out var score) ? shows(score) : null;
         }
 
         return Symptomatic.Of(feature, symptom, (value) => Beyond(value, middle, symptom));
@@ -301,20 +313,20 @@ internal sealed class FactsReader(TelemetrySource source)
     /// Scores that a built-in evaluator gave since the onset; not asked for where no score got worse, for then nobody wants to know. A language model that judges for us may
     /// change as any other does.
     /// </summary>
-    private async Task<HashSet<(string Service, string Feature)>> OursAsync(Finding finding, List<Shift> shifts, DateTimeOffset to, CancellationToken cancel)
+    private async Task<HashSet<(string Service, string Evaluation)>> OursAsync(Finding finding, List<Shift> shifts, DateTimeOffset to, CancellationToken cancel)
     {
-        HashSet<(string Service, string Feature)> ours = [];
-        if (!shifts.Exists(static shift => shift is { IsBad: true, Feature.IsScore: true }))
+        HashSet<(string Service, string Evaluation)> ours = [];
+        if (!shifts.Exists(static shift => shift is { IsBad: true, Feature.Evaluation: not null }))
         {
             return ours;
         }
 
-        foreach (var (service, feature) in shifts.Where(static shift => shift is { IsKnown: true, Feature.IsScore: true }).Select(static shift => (shift.Service, shift.Feature.Name)).Distinct())
+        foreach (var (service, evaluation) in shifts.Where(static shift => shift is { IsKnown: true, Feature.Evaluation: not null }).Select(static shift => (shift.Service, shift.Feature.Evaluation!)).Distinct())
         {
-            var scores = await source.Scores(finding.Project, service, feature[FeatureTable.ScorePrefix.Length..], Nanos(finding.OnsetAt), Nanos(to), 1, cancel);
+            var scores = await source.Scores(finding.Project, service, evaluation, Nanos(finding.OnsetAt), Nanos(to), 1, cancel);
             if (scores is [var score] && StoredScore.IsBuiltIn(score.Evaluator))
             {
-                ours.Add((service, feature));
+                ours.Add((service, evaluation));
             }
         }
 
@@ -402,9 +414,9 @@ internal sealed class FactsReader(TelemetrySource source)
 
         var from = before.Values.Min(static trace => trace.StartUnixNanos);
         var isAfter = after.Select(static trace => trace.Id).ToHashSet();
-        foreach (var score in whole.Where(static shift => shift.Feature.IsScore).Select(static shift => (shift.Service, shift.Feature.Name)).Distinct())
+        foreach (var (service, evaluation) in whole.Where(static shift => shift.Feature.IsScore).Select(static shift => (shift.Service, shift.Feature.Evaluation!)).Distinct())
         {
-            foreach (var one in await source.Scores(finding.Project, score.Service, score.Name[FeatureTable.ScorePrefix.Length..], from, Nanos(to), ScoresMax, cancel))
+            foreach (var one in await source.Scores(finding.Project, service, evaluation, from, Nanos(to), ScoresMax, cancel))
             {
                 if (before.ContainsKey(one.TraceId))
                 {

@@ -101,7 +101,14 @@ internal sealed record Feature(
     /// <summary>Of features that say nothing else.</summary>
     internal const int WindowsUsual = 3;
 
-    public bool IsScore => Name.StartsWith(FeatureTable.ScorePrefix, StringComparison.Ordinal);
+    /// <summary>The evaluation whose scores it is of; null for what no evaluator gives.</summary>
+    public string? Evaluation { get; init; }
+
+    /// <summary>The scores of an evaluation themselves.</summary>
+    public bool IsScore => Evaluation is not null && !IsPoorScore;
+
+    /// <summary>How many of them are far off.</summary>
+    public bool IsPoorScore => Name.StartsWith(FeatureTable.PoorScorePrefix, StringComparison.Ordinal);
 
     public bool MayAlarm => BadWhen != BadWhen.Never;
 
@@ -113,6 +120,7 @@ internal sealed record Feature(
 internal static class FeatureTable
 {
     public const string ScorePrefix = "score:";
+    public const string PoorScorePrefix = "poor_score:";
 
     public static readonly Feature Calls = new("calls", "calls", Statistic.Count, "calls", BadWhen.Never, Stage.Whole, true, 1, 0.5);
 
@@ -135,12 +143,12 @@ internal static class FeatureTable
     public static readonly Feature DependencyErrorRate = new("dependency_error_rate", "error rate of", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.1, "dependency");
 
     /// <summary>Requests in which a stage that requests usually have left no span.</summary>
-    public static readonly Feature StageMissing = new("stage_missing_share", "share of requests without", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.4, "stage", WindowsMin: 5, SecondsMin: 360);
+    public static readonly Feature StageMissing = new("stage_missing_share", "share of requests without", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.4, "stage", WindowsMin: 5, SecondsMin: 180);
 
     /// <summary>
     /// Rises when a cache that answered some requests is lost; where every request needs the model it cannot. What is asked again, and so found in the cache, comes in runs.
     /// </summary>
-    public static readonly Feature ReachesModel = new("model_reached_share", "share of requests that need the model", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.15) { Evidence = 1.5 };
+    public static readonly Feature ReachesModel = new("model_reached_share", "share of requests that need the model", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.15) { Evidence = 2 };
 
     public static readonly Feature RetrievalTopScore = new("retrieval_top_score", "best retrieval score", Statistic.Mean, "1", BadWhen.Falls, Stage.Retrieve, false, 1, 0.03);
     public static readonly Feature RetrievalMeanScore = new("retrieval_mean_score", "mean retrieval score", Statistic.Mean, "1", BadWhen.Falls, Stage.Retrieve, false, 1, 0.03);
@@ -225,6 +233,7 @@ internal static class FeatureTable
     private static readonly Dictionary<string, Feature> ByName = Fixed.ToDictionary(feature => feature.Name, StringComparer.Ordinal);
 
     private static readonly ConcurrentDictionary<string, Feature> Scores = new(StringComparer.Ordinal);
+    private static readonly ConcurrentDictionary<string, Feature> PoorScores = new(StringComparer.Ordinal);
 
     /// <summary>Words in a score's name that say that more of it is worse.</summary>
     private static readonly string[] BadWhenHigh = ["toxic", "hallucinat", "bias", "harm", "risk", "perplexity", "error", "violation", "jailbreak", "injection", "refusal", "repetition", "unsafe", "latency", "cost"];
@@ -243,11 +252,29 @@ internal static class FeatureTable
 
         var bad = Array.Exists(BadWhenHigh, word => evaluation.Contains(word, StringComparison.OrdinalIgnoreCase)) ? BadWhen.Rises : BadWhen.Falls;
         var feature = Array.Exists(YesOrNo, name => string.Equals(name, evaluation, StringComparison.OrdinalIgnoreCase))
-            ? new Feature(ScorePrefix + evaluation, evaluation, Statistic.Share, "1", bad, Stage.Output, false, 1, 0.08)
-            : new Feature(ScorePrefix + evaluation, evaluation, Statistic.Mean, "1", bad, Stage.Output, false, 1, 0.03);
+            ? new Feature(ScorePrefix + evaluation, evaluation, Statistic.Share, "1", bad, Stage.Output, false, 1, 0.08) { Evaluation = evaluation }
+            : new Feature(ScorePrefix + evaluation, evaluation, Statistic.Mean, "1", bad, Stage.Output, false, 1, 0.03) { Evaluation = evaluation };
 
         // Names come from outside; past the bound they still work, they are only not remembered.
         return Scores.Count < ScoresMax ? Scores.GetOrAdd(evaluation, feature) : feature;
+    }
+
+    /// <summary>How many scores of an evaluation are far worse than most (<see cref="ScoreBound"/>), e.g. <c>poor_score:relevance</c>.</summary>
+    /// <remarks>Answers are good or wrong: when every fourth is wrong, the mean moves by less than a single wrong one, now and then, does.</remarks>
+    public static Feature PoorScore(string evaluation)
+    {
+        if (PoorScores.TryGetValue(evaluation, out var known))
+        {
+            return known;
+        }
+
+        var side = Score(evaluation).BadWhen == BadWhen.Rises ? "above" : "below";
+        var feature = new Feature(PoorScorePrefix + evaluation, $"share of answers far {side} what is usual in {evaluation}", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.1)
+        {
+            Evaluation = evaluation,
+            Evidence = 1.2,
+        };
+        return PoorScores.Count < ScoresMax ? PoorScores.GetOrAdd(evaluation, feature) : feature;
     }
 
     private static readonly HashSet<Feature> BadBothWays = [.. Fixed.Where(feature => feature.Of is not null).Select(feature => feature.Of!)];
@@ -260,7 +287,9 @@ internal static class FeatureTable
 
     /// <summary>Finds a feature by the label's value; null for a name that no feature has.</summary>
     public static Feature? Find(string name) =>
-        name.StartsWith(ScorePrefix, StringComparison.Ordinal) && name.Length > ScorePrefix.Length ? Score(name[ScorePrefix.Length..]) : ByName.GetValueOrDefault(name);
+        name.StartsWith(ScorePrefix, StringComparison.Ordinal) && name.Length > ScorePrefix.Length ? Score(name[ScorePrefix.Length..])
+        : name.StartsWith(PoorScorePrefix, StringComparison.Ordinal) && name.Length > PoorScorePrefix.Length ? PoorScore(name[PoorScorePrefix.Length..])
+        : ByName.GetValueOrDefault(name);
 
     private const int ScoresMax = 1000;
 }

@@ -140,10 +140,20 @@ internal sealed class ProjectFeatures
                 service.LastArrival = now;
             }
 
-            var series = service.SeriesOf(FeatureTable.Score(_names[scores.Name[row]]), "");
+            var feature = FeatureTable.Score(_names[scores.Name[row]]);
+            var series = service.SeriesOf(feature, "");
             series?.IsOurs = isOurs;
             service.Request = _segmentKeys.Any ? _traces.Find(scores.TraceId[row]) : null;
             service.Observe(series, scores.UnixNanos[row], scores.Value[row], scores.TraceId[row]);
+
+            // What is yes or no is a share already.
+            if (feature.Statistic == Statistic.Mean && service.BoundOf(feature)?.Note(scores.Value[row]) is { } isPoor)
+            {
+                var poor = service.SeriesOf(FeatureTable.PoorScore(feature.Evaluation!), "");
+                poor?.IsOurs = isOurs;
+                service.Observe(poor, scores.UnixNanos[row], isPoor ? 1 : 0, scores.TraceId[row]);
+            }
+
             service.Request = null;
         }
     }

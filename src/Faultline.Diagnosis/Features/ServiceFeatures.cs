@@ -18,8 +18,8 @@ internal interface IWindowSink
 
     void Turned(ServiceFeatures service, FeatureSeries series, Turn turn, long window);
 
-    /// <summary>All features of a service together.</summary>
-    void Turned(ServiceFeatures service, JointDeviation joint, Turn turn);
+    /// <summary>All features of a service together: its <see cref="ServiceFeatures.Joint"/>.</summary>
+    void TurnedTogether(ServiceFeatures service, Turn turn);
 }
 
 /// <summary>One service's features: its series, and the windows of event time that are still open or may yet be corrected.</summary>
@@ -90,6 +90,19 @@ internal sealed class ServiceFeatures(string service, string environment, string
 
     /// <summary>What is slow for its calls.</summary>
     public SlowBound Slow { get; } = new();
+
+    private readonly Dictionary<string, ScoreBound> _scoreBounds = new(StringComparer.Ordinal);
+
+    /// <summary>What is far from what its scores of one evaluation are; null beyond the bound of series.</summary>
+    public ScoreBound? BoundOf(Feature score)
+    {
+        if (!_scoreBounds.TryGetValue(score.Name, out var bound) && _scoreBounds.Count < SeriesMax)
+        {
+            _scoreBounds.Add(score.Name, bound = new ScoreBound(score));
+        }
+
+        return bound;
+    }
 
     /// <summary>The words of its prompts.</summary>
     public KnownWords InputWords { get; } = new();
@@ -353,7 +366,7 @@ internal sealed class ServiceFeatures(string service, string environment, string
 
         if (first && _series.Count >= JointDeviation.FeaturesMin && Joint.Step(window.Index, _series, learn) is not Turn.None and var together)
         {
-            sink.Turned(this, Joint, together);
+            sink.TurnedTogether(this, together);
         }
 
         window.Pack();

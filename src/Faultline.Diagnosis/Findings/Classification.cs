@@ -14,7 +14,7 @@ internal static class Classification
             {
                 foreach (var word in words)
                 {
-                    if (symptom.Feature.StartsWith(FeatureTable.ScorePrefix, StringComparison.Ordinal) && symptom.Feature.Contains(word, StringComparison.OrdinalIgnoreCase))
+                    if (FeatureTable.Find(symptom.Feature)?.Evaluation is { } evaluation && evaluation.Contains(word, StringComparison.OrdinalIgnoreCase))
                     {
                         return true;
                     }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Faultline.Diagnosis.Detectors.Joint;
 using Faultline.Diagnosis.Features;
 using Faultline.Diagnosis.Watchers;
 using Faultline.Telemetry.Samples;
@@ -30,7 +29,7 @@ internal sealed class OpenFinding
     private const long PartGoneWindows = 3600 / FeatureWindows.LengthSeconds;
 
     private readonly List<(ServiceFeatures Service, FeatureSeries Series)> _symptoms = [];
-    private readonly List<(ServiceFeatures Service, JointDeviation Joint)> _together = [];
+    private readonly List<ServiceFeatures> _together = [];
     private readonly List<TraceId> _loopTraces = [];
     private LoopingTrace? _loop;
     private int _loopToldAt;
@@ -70,7 +69,7 @@ internal sealed class OpenFinding
 
     public bool HasSymptoms => _symptoms.Count > 0 || _loop is not null || _together.Count > 0;
 
-    public bool Concerns(ServiceFeatures service) => ReferenceEquals(Service, service) || _symptoms.Exists(symptom => ReferenceEquals(symptom.Service, service)) || _together.Exists(one => ReferenceEquals(one.Service, service));
+    public bool Concerns(ServiceFeatures service) => ReferenceEquals(Service, service) || _symptoms.Exists(symptom => ReferenceEquals(symptom.Service, service)) || _together.Contains(service);
 
     /// <summary>The first 16 hexadecimal digits of SHA-256 over project, environment, service, trigger and the minute of the onset.</summary>
     public static string IdOf(string project, string environment, string service, string trigger, long onsetSeconds)
@@ -93,11 +92,11 @@ internal sealed class OpenFinding
     }
 
     /// <summary>What features show by themselves, or a loop, is not told again of all together: it neither adds to the finding nor holds it open.</summary>
-    public void Add(ServiceFeatures service, JointDeviation joint)
+    public void Add(ServiceFeatures service)
     {
-        if (_symptoms.Count == 0 && _loop is null && !_together.Contains((service, joint)))
+        if (_symptoms.Count == 0 && _loop is null && !_together.Contains(service))
         {
-            _together.Add((service, joint));
+            _together.Add(service);
             Untold = true;
         }
     }
@@ -186,13 +185,13 @@ internal sealed class OpenFinding
         var anyUsual = _loop is not null;
         if (_symptoms.Count == 0)
         {
-            foreach (var (_, joint) in _together)
+            foreach (var service in _together)
             {
-                if (!joint.Abnormal)
+                if (!service.Joint.Abnormal)
                 {
                     anyUsual = true;
                 }
-                else if (window - joint.LastIndex <= SilentWindowsMax)
+                else if (window - service.Joint.LastIndex <= SilentWindowsMax)
                 {
                     return false;
                 }
@@ -245,7 +244,8 @@ internal sealed class OpenFinding
         }
         else if (ordered.Count == 0)
         {
-            var (service, joint) = _together[0];
+            var service = _together[0];
+            var joint = service.Joint;
             var at = FeatureWindows.EndSeconds(joint.LastIndex);
             symptoms.AddRange(joint.Telling.Select(one => Sentences.SymptomOf(service, one, at)));
             foreach (var one in joint.Telling)
@@ -320,6 +320,7 @@ internal sealed class OpenFinding
     /// <summary>What a user of the system notices comes first: answers, then errors, then waiting, then what explains them.</summary>
     private static int Rank(FeatureSeries series) => series.Feature switch
     {
+        { IsPoorScore: true } => 4,
         { Stage: Stage.Output } => 5,
         _ when series.Feature == FeatureTable.SlowCalls => 1,
         { Stage: Stage.Whole, Statistic: Statistic.Share } => 4,

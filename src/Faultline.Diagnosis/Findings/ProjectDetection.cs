@@ -32,7 +32,7 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
     private readonly RuleWatch _rules = new(project, rules);
     private readonly List<FindingNews> _news = [];
     private readonly List<(ServiceFeatures Service, FeatureSeries Series)> _raised = [];
-    private readonly List<(ServiceFeatures Service, JointDeviation Joint)> _raisedTogether = [];
+    private readonly List<ServiceFeatures> _raisedTogether = [];
     private readonly WaitingSamples _samples = new();
 
     public ProjectFeatures Features { get; } = new(project);
@@ -89,9 +89,9 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
         _raised.Clear();
 
         // What a feature shows by itself in the same round comes first.
-        foreach (var (service, joint) in _raisedTogether)
+        foreach (var service in _raisedTogether)
         {
-            Host(service, OpenFinding.Joint, FeatureWindows.StartSeconds(joint.OnsetIndex), FeatureWindows.EndSeconds(joint.LastIndex))?.Add(service, joint);
+            Host(service, OpenFinding.Joint, FeatureWindows.StartSeconds(service.Joint.OnsetIndex), FeatureWindows.EndSeconds(service.Joint.LastIndex))?.Add(service);
         }
 
         _raisedTogether.Clear();
@@ -208,11 +208,11 @@ internal sealed class ProjectDetection(string project, IReadOnlyList<UserRule> r
         }
     }
 
-    void IWindowSink.Turned(ServiceFeatures service, JointDeviation joint, Turn turn)
+    void IWindowSink.TurnedTogether(ServiceFeatures service, Turn turn)
     {
         if (turn == Turn.Raised)
         {
-            _raisedTogether.Add((service, joint));
+            _raisedTogether.Add(service);
         }
     }
 

@@ -143,7 +143,7 @@ internal sealed class RuleFile
         var feature = Text("feature", "");
         if (feature.Length > 0 && !UserRule.IsFeature(feature))
         {
-            Problem(values["feature"], $"there is no feature {feature}. Did you mean {SettingTable.Nearest(feature, UserRule.FeatureNames)}? Scores are score:NAME.");
+            Problem(values["feature"], $"there is no feature {feature}. Did you mean {SettingTable.Nearest(feature, UserRule.FeatureNames)}? Scores are score:NAME, answers far below them poor_score:NAME.");
         }
         else if (values.TryGetValue("where", out var where) && UserRule.DimensionOf(feature) is null)
         {

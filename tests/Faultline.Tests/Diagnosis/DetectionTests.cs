@@ -70,6 +70,27 @@ public sealed class DetectionTests
         Assert.Contains(rig.Raised, finding => finding.Symptoms.Any(symptom => symptom.Feature == "slow_call_share"));
     }
 
+    /// <summary>Seventy questions an hour, and of their answers some are wrong: the mean of so few moves by as much when one of them is, as it is now and then.</summary>
+    [Fact]
+    public async Task Where_few_ask_every_third_wrong_answer_is_found_within_the_hour_and_one_in_fifty_is_usual()
+    {
+        const int Bots = 10;
+        var found = 0;
+        for (var seed = 0; seed < Bots; seed++)
+        {
+            var rig = new Rig(Start);
+            var bot = new SimulatedBot(500 + seed, perSecond: 0.02);
+            await rig.LiveAsync(bot, TimeSpan.FromHours(30), new Behaviour { WrongShare = 0.02 });
+            Assert.DoesNotContain(rig.Raised, IsOfPoor);
+            await rig.LiveAsync(bot, TimeSpan.FromHours(1), new Behaviour { WrongShare = 0.33 });
+            found += rig.Raised.Any(IsOfPoor) ? 1 : 0;
+        }
+
+        Assert.InRange(found, 9, Bots);
+        static bool IsOfPoor(Finding finding) => finding.Symptoms.Any(static symptom => symptom.Feature == "poor_score:relevance"
+            && symptom.Words.StartsWith("share of answers far below what is usual in relevance of support-bot rose from ", StringComparison.Ordinal));
+    }
+
     /// <summary>A fallback, or the provider's next version: nothing else need show it. What somebody chose and said so is no news.</summary>
     [Theory]
     [InlineData("gpt-4o-mini", "gpt-4o-mini-2027-01-01", false, "model_version_share")]

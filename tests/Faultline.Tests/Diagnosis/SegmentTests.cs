@@ -80,7 +80,9 @@ public sealed class SegmentTests
         Assert.Empty(second.News);
         bot.ForTenant = (tenant, all) => tenant == "t03" ? all with { Relevance = 0.45 } : all;
         await second.LiveAsync(bot, TimeSpan.FromMinutes(15), new Behaviour());
-        Assert.Equal("t03", Assert.Single(second.Raised.DistinctBy(static raised => raised.Id)).Symptoms[0].Part?.Value);
+        // That every sixth answer is poor may be seen of all requests first; whose they are is added.
+        Assert.Single(second.Raised.DistinctBy(static raised => raised.Id));
+        Assert.Contains(second.Raised, static raised => raised.Symptoms[0].Part?.Value == "t03");
     }
 
     [Fact]

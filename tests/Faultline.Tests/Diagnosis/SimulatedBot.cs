@@ -7,6 +7,9 @@ internal sealed record Behaviour
 {
     public double Relevance { get; init; } = 0.87;
 
+    /// <summary>Share of answers that are wrong: their relevance is 0.4, whatever that of the others is.</summary>
+    public double WrongShare { get; init; }
+
     public double TopScore { get; init; } = 0.84;
 
     public int Documents { get; init; } = 4;
@@ -158,7 +161,8 @@ internal sealed class SimulatedBot(int seed, string service = "support-bot", dou
             service, release: b.Release);
         if (!failed)
         {
-            batch.Score(service, trace, chat, "relevance", Score(b.Relevance + (0.01 * _drift), b.Relevance < 0.7 ? 0.09 : 0.05), endNanos);
+            var relevance = b.WrongShare > 0 && _random.NextDouble() < b.WrongShare ? 0.4 : b.Relevance;
+            batch.Score(service, trace, chat, "relevance", Score(relevance + (0.01 * _drift), relevance < 0.7 ? 0.09 : 0.05), endNanos);
             batch.Score(service, trace, chat, "groundedness", Score(0.91, 0.04), endNanos);
         }
 

@@ -220,7 +220,7 @@ internal sealed class JointDeviation(ulong seed)
 
     private int? ColumnOf(FeatureSeries series)
     {
-        if (series.JointColumn is null && series.Feature.Of is null && _columns.Count < JointWindows.Width)
+        if (series.JointColumn is null && series.Feature is { Of: null, IsPoorScore: false } && _columns.Count < JointWindows.Width)
         {
             series.JointColumn = _columns.Count;
             _columns.Add(series);

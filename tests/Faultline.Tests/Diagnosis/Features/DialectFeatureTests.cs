@@ -1,6 +1,5 @@
 using System.Globalization;
 using Faultline.Diagnosis.Detectors;
-using Faultline.Diagnosis.Detectors.Joint;
 using Faultline.Diagnosis.Features;
 using Faultline.Telemetry.Spans;
 using Faultline.Tests.GenAi;
@@ -145,7 +144,7 @@ public sealed class DialectFeatureTests
         {
         }
 
-        public void Turned(ServiceFeatures service, JointDeviation joint, Turn turn)
+        public void TurnedTogether(ServiceFeatures service, Turn turn)
         {
         }
     }
