@@ -243,39 +243,30 @@ internal static class FeatureTable
 
     /// <summary>The feature of one evaluation's score, e.g. <c>score:relevance</c>.</summary>
     /// <remarks>Most evaluations say "more is better"; names that say otherwise are recognised by their words.</remarks>
-    public static Feature Score(string evaluation)
+    public static Feature Score(string evaluation) => Remembered(Scores, evaluation, static evaluation =>
     {
-        if (Scores.TryGetValue(evaluation, out var known))
-        {
-            return known;
-        }
-
         var bad = Array.Exists(BadWhenHigh, word => evaluation.Contains(word, StringComparison.OrdinalIgnoreCase)) ? BadWhen.Rises : BadWhen.Falls;
-        var feature = Array.Exists(YesOrNo, name => string.Equals(name, evaluation, StringComparison.OrdinalIgnoreCase))
-            ? new Feature(ScorePrefix + evaluation, evaluation, Statistic.Share, "1", bad, Stage.Output, false, 1, 0.08) { Evaluation = evaluation }
-            : new Feature(ScorePrefix + evaluation, evaluation, Statistic.Mean, "1", bad, Stage.Output, false, 1, 0.03) { Evaluation = evaluation };
-
-        // Names come from outside; past the bound they still work, they are only not remembered.
-        return Scores.Count < ScoresMax ? Scores.GetOrAdd(evaluation, feature) : feature;
-    }
+        var (statistic, floor) = Array.Exists(YesOrNo, name => string.Equals(name, evaluation, StringComparison.OrdinalIgnoreCase)) ? (Statistic.Share, 0.08) : (Statistic.Mean, 0.03);
+        return new Feature(ScorePrefix + evaluation, evaluation, statistic, "1", bad, Stage.Output, false, 1, floor) { Evaluation = evaluation };
+    });
 
     /// <summary>How many scores of an evaluation are far worse than most (<see cref="ScoreBound"/>), e.g. <c>poor_score:relevance</c>.</summary>
     /// <remarks>Answers are good or wrong: when every fourth is wrong, the mean moves by less than a single wrong one, now and then, does.</remarks>
-    public static Feature PoorScore(string evaluation)
+    public static Feature PoorScore(string evaluation) => Remembered(PoorScores, evaluation, static evaluation =>
     {
-        if (PoorScores.TryGetValue(evaluation, out var known))
-        {
-            return known;
-        }
-
         var side = Score(evaluation).BadWhen == BadWhen.Rises ? "above" : "below";
-        var feature = new Feature(PoorScorePrefix + evaluation, $"share of answers far {side} what is usual in {evaluation}", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.1)
+        return new Feature(PoorScorePrefix + evaluation, $"share of answers far {side} what is usual in {evaluation}", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.1)
         {
             Evaluation = evaluation,
             Evidence = 1.2,
         };
-        return PoorScores.Count < ScoresMax ? PoorScores.GetOrAdd(evaluation, feature) : feature;
-    }
+    });
+
+    /// <summary>Names come from outside; past the bound they still work, they are only not remembered.</summary>
+    private static Feature Remembered(ConcurrentDictionary<string, Feature> known, string evaluation, Func<string, Feature> make) =>
+        known.TryGetValue(evaluation, out var feature) ? feature
+        : known.Count < ScoresMax ? known.GetOrAdd(evaluation, make)
+        : make(evaluation);
 
     private static readonly HashSet<Feature> BadBothWays = [.. Fixed.Where(feature => feature.Of is not null).Select(feature => feature.Of!)];
 

@@ -72,6 +72,9 @@ internal sealed class FeatureSeries
     /// <summary>Until which window a segment's series is stored.</summary>
     public long StoredUntil { get; private set; } = long.MinValue;
 
+    /// <summary>Of the scores of an evaluation, which are far off.</summary>
+    public ScoreBound Bound => field ??= new ScoreBound(Feature);
+
     /// <summary>Its place among the features that are looked at together; null while it has none.</summary>
     public int? JointColumn { get; set; }
 

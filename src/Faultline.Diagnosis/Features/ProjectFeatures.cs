@@ -147,7 +147,7 @@ internal sealed class ProjectFeatures
             service.Observe(series, scores.UnixNanos[row], scores.Value[row], scores.TraceId[row]);
 
             // What is yes or no is a share already.
-            if (feature.Statistic == Statistic.Mean && service.BoundOf(feature)?.Note(scores.Value[row]) is { } isPoor)
+            if (feature.Statistic == Statistic.Mean && series?.Bound.Note(scores.Value[row]) is { } isPoor)
             {
                 var poor = service.SeriesOf(FeatureTable.PoorScore(feature.Evaluation!), "");
                 poor?.IsOurs = isOurs;

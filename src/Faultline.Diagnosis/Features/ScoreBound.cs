@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using Faultline.Diagnosis.Baselines;
+
 namespace Faultline.Diagnosis.Features;
 
 /// <summary>How far most scores of an evaluation are from their middle, and so which are far off, learnt score by score.</summary>
@@ -40,7 +43,7 @@ internal sealed class ScoreBound(Feature score)
         _first.Add(value);
         if (_first.Count == FirstScores)
         {
-            (_median, _distance) = Of(_first);
+            (_median, _distance) = Of(CollectionsMarshal.AsSpan(_first));
             _step = Math.Max(_distance, FarMin * score.EffectFloor(_median) / Far) / StepsOfDistance;
             _first = null;
         }
@@ -49,14 +52,13 @@ internal sealed class ScoreBound(Feature score)
     }
 
     /// <summary>The median of scores, and the median distance from it.</summary>
-    public static (double Median, double Distance) Of(IReadOnlyCollection<double> values)
+    /// <param name="values">At least one. Overwritten.</param>
+    public static (double Median, double Distance) Of(Span<double> values)
     {
-        var median = Middle(values);
-        return (median, Middle([.. values.Select(value => Math.Abs(value - median))]));
+        var median = RobustStatistics.Median(values);
+        return (median, RobustStatistics.ScaledMad(values, median) / RobustStatistics.MadToSigma);
     }
 
     public static bool IsPoor(Feature score, double value, double median, double distance) =>
         (score.BadWhen == BadWhen.Rises ? value - median : median - value) > Math.Max(Far * distance, FarMin * score.EffectFloor(median));
-
-    private static double Middle(IReadOnlyCollection<double> values) => values.Order().ElementAt(values.Count / 2);
 }

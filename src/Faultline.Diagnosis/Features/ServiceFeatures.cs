@@ -91,19 +91,6 @@ internal sealed class ServiceFeatures(string service, string environment, string
     /// <summary>What is slow for its calls.</summary>
     public SlowBound Slow { get; } = new();
 
-    private readonly Dictionary<string, ScoreBound> _scoreBounds = new(StringComparer.Ordinal);
-
-    /// <summary>What is far from what its scores of one evaluation are; null beyond the bound of series.</summary>
-    public ScoreBound? BoundOf(Feature score)
-    {
-        if (!_scoreBounds.TryGetValue(score.Name, out var bound) && _scoreBounds.Count < SeriesMax)
-        {
-            _scoreBounds.Add(score.Name, bound = new ScoreBound(score));
-        }
-
-        return bound;
-    }
-
     /// <summary>The words of its prompts.</summary>
     public KnownWords InputWords { get; } = new();
 

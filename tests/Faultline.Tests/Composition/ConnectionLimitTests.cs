@@ -32,7 +32,7 @@ public sealed class ConnectionLimitTests : IAsyncLifetime, IAsyncDisposable
     [Fact]
     public async Task One_connection_too_many_is_closed_at_once_and_the_next_has_room_when_another_goes()
     {
-        var first = await ConnectAsync();
+        using var first = await ConnectAsync();
         using var second = await ConnectAsync();
         await Eventually.TrueAsync(() => _limit.Open == 2);
         using (var third = await ConnectAsync())

@@ -48,12 +48,21 @@ public abstract class StoreTest : IAsyncLifetime
 /// <summary>Waits for a condition, never for a time.</summary>
 internal static class Eventually
 {
-    public static async Task TrueAsync(Func<bool> condition)
+    /// <summary>A machine that stands still for a minute says nothing about the condition, so it is looked at as often as that too.</summary>
+    private const int LooksMin = 1000;
+
+    /// <exception cref="TimeoutException">It is not true after 30 seconds and as many looks.</exception>
+    public static async Task TrueAsync(Func<bool> condition, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(condition))] string what = "")
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!condition())
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        for (var looks = 0; !condition(); looks++)
         {
-            await Task.Delay(5, patience.Token);
+            if (looks >= LooksMin && watch.Elapsed > TimeSpan.FromSeconds(30))
+            {
+                throw new TimeoutException($"{what} is not true after {looks} looks in {watch.Elapsed.TotalSeconds:0} s.");
+            }
+
+            await Task.Delay(5);
         }
     }
 }

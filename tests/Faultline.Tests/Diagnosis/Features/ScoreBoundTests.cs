@@ -1,4 +1,5 @@
 using Faultline.Diagnosis.Features;
+using Faultline.Tests.Diagnosis.Series;
 using Xunit;
 
 namespace Faultline.Tests.Diagnosis.Features;
@@ -95,6 +96,5 @@ public sealed class ScoreBoundTests
         Assert.Equal((false, true), (bound.Note(0.55), bound.Note(0.2)));
     }
 
-    private static double Score(Random random, double mean) =>
-        Math.Clamp(mean + (0.04 * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())), 0, 1);
+    private static double Score(Random random, double mean) => Math.Clamp(mean + (0.04 * SeriesDetectorTests.Gauss(random)), 0, 1);
 }
