@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Faultline.ClickHouse.Embedded;
+using Faultline.Tests.Store;
 using Xunit;
 
 namespace Faultline.Tests.ClickHouse;
@@ -43,10 +44,7 @@ public sealed class EngineLibraryTests : IDisposable
         using var cancel = new CancellationTokenSource();
         var started = Path.Combine(_directory, "started");
         var interrupted = EnsureAsync($"touch {started}; sleep 600", cancel.Token);
-        while (!File.Exists(started))
-        {
-            await Task.Delay(10);
-        }
+        await Eventually.TrueAsync(() => File.Exists(started) || interrupted.IsCompleted);
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => interrupted);
         Assert.Single(Directory.GetDirectories(Cache, ".fetch-*"));

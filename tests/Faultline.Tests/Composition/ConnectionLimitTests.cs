@@ -13,6 +13,9 @@ namespace Faultline.Tests.Composition;
 /// <summary>A door with room for two connections.</summary>
 public sealed class ConnectionLimitTests : IAsyncLifetime, IAsyncDisposable
 {
+    /// <summary>Where nobody else connects to: clients of other tests go on trying ports of 127.0.0.1 that were theirs.</summary>
+    private static readonly IPAddress s_address = OperatingSystem.IsLinux() ? IPAddress.Parse("127.0.0.77") : IPAddress.Loopback;
+
     private readonly ConnectionLimit _limit = new(2);
     private readonly Doors _doors = new();
 
@@ -20,9 +23,9 @@ public sealed class ConnectionLimitTests : IAsyncLifetime, IAsyncDisposable
 
     public async Task InitializeAsync()
     {
-        var app = Doors.NewBuilder(new ListenAddress(IPAddress.Loopback, 0), HttpProtocols.Http1AndHttp2, _limit).Build();
+        var app = Doors.NewBuilder(new ListenAddress(s_address, 0), HttpProtocols.Http1AndHttp2, _limit).Build();
         app.Run(http => http.Response.WriteAsync("here"));
-        await _doors.OpenAsync("listen.test", new ListenAddress(IPAddress.Loopback, 0), app, CancellationToken.None);
+        await _doors.OpenAsync("listen.test", new ListenAddress(s_address, 0), app, CancellationToken.None);
     }
 
     async Task IAsyncLifetime.DisposeAsync() => await DisposeAsync();

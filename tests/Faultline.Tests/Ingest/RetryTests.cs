@@ -223,11 +223,7 @@ public sealed class RetryTests : StoreTest
         var pipeline = new IngestPipeline(store.Writer, new IngestOptions(MaxAge) { Ceiling = ceiling }, figures, TimeProvider.System);
 
         var alone = PostAsync(pipeline);
-        while (pipeline.Reading.Taken == 0)
-        {
-            await Task.Delay(5);
-        }
-
+        await Eventually.TrueAsync(() => pipeline.Reading.Taken > 0 || alone.IsCompleted);
         var (status, retryAfter, message) = await PostAsync(pipeline);
         var call = await CallAsync(pipeline, Frame(Request));
         gate.SetResult();

@@ -30,6 +30,7 @@ public sealed class DeletionRestTests : IAsyncLifetime
         while (!asked.IsCompleted)
         {
             await _server.Web.Deletions.StepAsync();
+            await Task.Delay(5);
         }
 
         using var done = await JsonAsync(await asked, HttpStatusCode.OK);
@@ -59,6 +60,7 @@ public sealed class DeletionRestTests : IAsyncLifetime
         while (!asked.IsCompleted)
         {
             await _server.Web.Deletions.StepAsync();
+            await Task.Delay(5);
         }
 
         using var done = await JsonAsync(await asked, HttpStatusCode.OK);

@@ -129,9 +129,11 @@ public sealed class RealPrometheusTests
 
     private static async Task UntilReadyAsync(HttpClient client, Process process)
     {
+        var waiting = Stopwatch.StartNew();
         while (true)
         {
             Assert.False(process.HasExited, "Prometheus ended.");
+            Assert.True(waiting.Elapsed < TimeSpan.FromMinutes(2), "Prometheus is not ready.");
             try
             {
                 using var response = await client.GetAsync(new Uri("/-/ready", UriKind.Relative));

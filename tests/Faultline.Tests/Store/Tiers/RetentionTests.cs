@@ -220,11 +220,7 @@ public sealed class RetentionTests : StoreTest
         _clock.Now = At(5);
         using var stop = new CancellationTokenSource();
         var running = worker.RunAsync(stop.Token);
-        while (worker.Figures.Failures == 0)
-        {
-            await Task.Delay(10);
-        }
-
+        await Eventually.TrueAsync(() => worker.Figures.Failures > 0);
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
         Assert.Equal((1, 1), (Value("faultline_retention_failures"), Value("faultline_retention_replaced_days")));
