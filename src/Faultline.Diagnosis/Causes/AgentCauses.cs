@@ -145,7 +145,8 @@ internal static partial class AgentCauses
             return null;
         }
 
-        var store = worst.Example.GenAi.DataSource.Length > 0 ? worst.Example.GenAi.DataSource : worst.Example.Name;
+        // A plain step is named after the store; what is told to be a memory, after what is done with it.
+        var store = worst.Example.GenAi.DataSource is { Length: > 0 } told ? told : worst.Example.GenAi.Operation is "memory" ? worst.Example.Service : worst.Example.Name;
         return new Candidate("memory_poisoned", store, $"{AttributeNames.Percent(worst.Share)} of the bad traces recall the record {worst.Record} from {store}; hardly any good one does.", -0.3)
             .Supports(4.2, new Evidence("span", $"{worst.Example.TraceId}/{worst.Example.SpanId}", $"Recalls {worst.Record}: {worst.Example.GenAi.OutputPreview}"))
             .Lacks(facts.BadScores.Any() ? 0 : 2.5);      // what is remembered wrongly makes answers wrong

@@ -87,5 +87,8 @@ internal static class DataSources
     private static List<string> Names(CaseFacts facts) =>
         [.. Retrievals(facts.Bad).Concat(Retrievals(facts.Good)).Select(static span => span.GenAi.DataSource).Distinct(StringComparer.Ordinal)];
 
-    private static string Usual(CaseFacts facts) => Names(facts).FirstOrDefault() ?? facts.Finding.Service;
+    /// <summary>Where no span names a source, who asks one.</summary>
+    private static string Usual(CaseFacts facts) => Names(facts).FirstOrDefault()
+        ?? facts.Bad.SelectMany(static trace => trace.Spans).Where(static span => span.GenAi.Operation is "retrieval").Select(static span => span.Service).Commonest()
+        ?? facts.Finding.Service;
 }

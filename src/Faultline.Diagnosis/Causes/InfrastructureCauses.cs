@@ -75,10 +75,10 @@ internal static class InfrastructureCauses
             || ReferenceEquals(shift.Feature, FeatureTable.CallRate) || ReferenceEquals(shift.Feature, FeatureTable.StageMissing))) ? null
         : (facts.Worse(FeatureTable.ErrorRate) ?? facts.Worse(FeatureTable.LatencyP50))?.Evidence;
 
-    /// <summary>Most of the bad requests fail and nothing that was called for them did.</summary>
+    /// <summary>Most of the bad requests fail and nothing that was called for them did. What fails because it could not read an answer fails by the answer.</summary>
     private static Evidence? FailsItself(CaseFacts facts)
     {
-        var failing = facts.Bad.Select(static trace => trace.Root).OfType<Store.Traces.SpanSummary>().Where(static root => root.Status == Telemetry.Spans.SpanStatus.Error).ToList();
+        var failing = facts.Bad.Select(static trace => trace.Root).OfType<Store.Traces.SpanSummary>().Where(static root => root.Status == Telemetry.Spans.SpanStatus.Error && !OutputCauses.CouldNotRead(root)).ToList();
         var called = facts.Bad.Count(static trace => trace.Spans.Exists(span => span.Status == Telemetry.Spans.SpanStatus.Error && !ReferenceEquals(span, trace.Root)));
         return facts.IsBad(FeatureTable.ErrorRate) && failing.Count >= FailingMin && called < failing.Count / 3
             ? new Evidence("span", $"{failing[0].TraceId}/{failing[0].SpanId}", $"{failing.Count} of the bad requests fail, and nothing that was called for them does: {failing[0].StatusMessage}")

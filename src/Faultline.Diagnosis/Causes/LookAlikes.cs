@@ -162,14 +162,14 @@ internal static class LookAlikes
             "provider_degraded" => With(calls, provider, FeatureTable.ModelLatency, FeatureTable.ModelErrorRate),
             "rate_limited" => With(calls, provider, FeatureTable.ModelErrorRate),
             "sampling_parameters_changed" => With(calls && !Tells(RequestParameters.Temperature), asks),
-            "max_tokens_lowered" => With(calls, service, FeatureTable.FinishLength, FeatureTable.OutputTokens),
+            "max_tokens_lowered" => With(calls, asks, FeatureTable.FinishLength, FeatureTable.OutputTokens),
             "tool_unavailable" or "tool_schema_changed" => With(tool is not null, tool, FeatureTable.ToolErrorRate),
             "tool_slow" => With(tool is not null, tool, FeatureTable.ToolLatency),
             "tool_result_malformed" => With(tool is not null, tool, FeatureTable.ToolUseless),
             "loop_same_call" => With(tool is not null, tool, FeatureTable.MaxToolRepeats, FeatureTable.ToolCalls),
             "loop_ping_pong" => With(agent is not null, agent, FeatureTable.AgentTurns),
             "plan_churn" => With(Has("plan"), agent, FeatureTable.Plans),
-            "memory_poisoned" => With(Has("memory"), Usual(static span => span.GenAi.DataSource.Length > 0 ? span.GenAi.DataSource : span.Name, "memory")),
+            "memory_poisoned" => With(Has("memory"), Usual(static span => span.GenAi.DataSource.Length > 0 ? span.GenAi.DataSource : span.Service, "memory")),
             "guardrail_overblocking" => With(facts.Bad.Any(static trace => trace.Spans.Exists(Guardrails.IsOne)), facts.Bad.SelectMany(static trace => trace.Spans).FirstOrDefault(Guardrails.IsOne)?.Name, FeatureTable.Blocked),
             "refusals_risen" => With(calls, asks, FeatureTable.Refusals),
             "output_format_broken" => With(calls, service, FeatureTable.JsonShare),
@@ -181,7 +181,7 @@ internal static class LookAlikes
             "deploy_regressed" => With(facts.Change("deploy") is not null || !facts.Bad.Any(static trace => trace.Spans.Exists(static span => span.Release.Length > 0)), service),
             "traffic_shifted" => With(true, service, FeatureTable.Calls),
             "input_language_or_topic_shifted" or "abuse_or_injection" => With(facts.Inputs is null, service),
-            "evaluator_changed" => With(judged is not null, judged?.Feature.Words),
+            "evaluator_changed" => With(judged is not null, judged?.Feature.Evaluation),
             _ => default,       // nothing but facts of its own says that it may be
         };
     }

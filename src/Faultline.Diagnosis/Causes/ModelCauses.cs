@@ -54,7 +54,7 @@ internal static class ModelCauses
         if (sampling is not null)
         {
             yield return new Candidate(
-                "sampling_parameters_changed", facts.Finding.Service, $"{facts.Finding.Service} asks its model with {sampling.Attribute} {sampling.Value}{Instead(facts, sampling)}.", -0.5)
+                "sampling_parameters_changed", AskedWith(facts, sampling), $"{facts.Finding.Service} asks its model with {sampling.Attribute} {sampling.Value}{Instead(facts, sampling)}.", -0.5)
                 .Supports(3.5, facts.Cite(sampling));
         }
 
@@ -62,7 +62,7 @@ internal static class ModelCauses
         var limit = facts.Differs(RequestParameters.MaxTokens);
         if (cut is { IsBad: true } || limit is not null)
         {
-            yield return new Candidate("max_tokens_lowered", facts.Finding.Service, $"Answers of {facts.Finding.Service} are cut off at the limit on output tokens.", -1)
+            yield return new Candidate("max_tokens_lowered", AskedWith(facts, limit), $"Answers of {facts.Finding.Service} are cut off at the limit on output tokens.", -1)
                 .Supports(2.8, cut is { IsBad: true } ? cut.Evidence : null)
                 .Supports(2.5, limit is null ? null : facts.Cite(limit))
                 .Supports(0.7, facts.Of(FeatureTable.OutputTokens) is { Fell: true } shorter ? shorter.Evidence : null)
@@ -143,9 +143,29 @@ internal static class ModelCauses
         yield return candidate;
     }
 
-    private static string Target(CaseFacts facts) =>
-        facts.Bad.SelectMany(trace => trace.Spans).FirstOrDefault(span => span.GenAi is { Operation: "chat" or "completion", Provider.Length: > 0 })?.GenAi.Provider
-        ?? facts.Of(FeatureTable.ModelLatency)?.Dimension ?? facts.Finding.Service;
+    /// <summary>Who serves the model whose calls fail or are slow; where spans do not say who, that model.</summary>
+    private static string Target(CaseFacts facts)
+    {
+        var worst = facts.Worse(FeatureTable.ModelErrorRate) ?? facts.Worse(FeatureTable.FirstToken) ?? facts.Worse(FeatureTable.ModelLatency);
+        var calls = Calls(facts);
+        var its = calls.FindAll(span => worst is { Dimension.Length: > 0 } && (span.GenAi.ModelRequested == worst.Dimension || span.GenAi.ModelResponded == worst.Dimension));
+        static string? Provider(List<SpanSummary> calls) => calls.Select(static span => span.GenAi.Provider).Commonest();
+        return Provider(its) ?? Provider(calls) ?? Asked(its) ?? Asked(calls) ?? worst?.Dimension ?? facts.Finding.Service;
+    }
+
+    /// <summary>The model that calls with such a setting ask for; of a setting that nobody tells, the one that bad requests mostly ask for.</summary>
+    private static string AskedWith(CaseFacts facts, Distinction? setting)
+    {
+        var calls = Calls(facts);
+        return (setting is null ? null : Asked(calls.FindAll(span => TraceFacts.Carries(span, setting.Attribute, setting.Value)))) ?? Asked(calls) ?? facts.Finding.Service;
+    }
+
+    private static List<SpanSummary> Calls(CaseFacts facts) =>
+        [.. facts.Bad.SelectMany(static trace => trace.Spans).Where(static span => span.GenAi.Operation is "chat" or "completion")];
+
+    /// <summary>The model that most of the calls ask for, or are answered by; null where no call says.</summary>
+    public static string? Asked(IEnumerable<SpanSummary> calls) =>
+        calls.Select(static span => span.GenAi.ModelRequested.Length > 0 ? span.GenAi.ModelRequested : span.GenAi.ModelResponded).Commonest();
 
     private static bool IsRateLimit(SpanSummary span) =>
         span.Status == SpanStatus.Error && span.GenAi.Operation is "chat" or "completion" or "embeddings"

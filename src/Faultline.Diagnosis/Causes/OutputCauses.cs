@@ -99,10 +99,8 @@ internal static class OutputCauses
     private const int AnswersMin = 5;
 
     /// <summary>Where nobody touched the prompt, it is the model that refuses.</summary>
-    private static string? ModelOf(CaseFacts facts, Func<SpanSummary, bool> answers) => facts.Bad.SelectMany(static trace => trace.Spans)
-        .Where(span => span.GenAi.Operation is "chat" or "completion" && answers(span))
-        .Select(static span => span.GenAi.ModelRequested.Length > 0 ? span.GenAi.ModelRequested : span.GenAi.ModelResponded)
-        .Commonest();
+    private static string? ModelOf(CaseFacts facts, Func<SpanSummary, bool> answers) =>
+        ModelCauses.Asked(facts.Bad.SelectMany(static trace => trace.Spans).Where(span => span.GenAi.Operation is "chat" or "completion" && answers(span)));
 
     /// <summary>What leaves a model nothing to answer with, or asks it for what it must not say: refusing is right then.</summary>
     private static Evidence? Upstream(CaseFacts facts)
@@ -142,14 +140,15 @@ internal static class OutputCauses
     }
 
     /// <summary>A step after the model that failed on what it was given; the model's own failures say such things of requests.</summary>
-    private static bool CouldNotRead(SpanSummary span) =>
+    public static bool CouldNotRead(SpanSummary span) =>
         span.Status == Telemetry.Spans.SpanStatus.Error && span.GenAi.Operation is not ("chat" or "completion" or "tool" or "retrieval" or "embeddings" or "rerank")
         && span.StatusMessage.ContainsAny("json", "parse", "parsing", "schema", "deserial", "unexpected token", "malformed", "format");
 
     /// <summary>Scores moved, texts did not.</summary>
     private static Candidate? Evaluator(CaseFacts facts)
     {
-        var scores = facts.BadAppScores.ToList();
+        // That some are far off says no more of an evaluation than that their mean fell.
+        var scores = facts.BadAppScores.OrderByDescending(static score => score.Feature.IsScore).DistinctBy(static score => score.Feature.Evaluation).ToList();
         if (scores.Count == 0)
         {
             return null;
@@ -158,7 +157,7 @@ internal static class OutputCauses
         // Only what replaced another judge: that bad traces were judged at all says nothing.
         var judge = facts.Distinctions.FirstOrDefault(one => one.ShareOfBad > one.ShareOfGood && one.Attribute.ContainsAny("judge", "evaluator", "evaluation") && facts.InsteadOf(one) is not null);
         var elsewhere = facts.Shifts.Where(shift => shift.IsBad && shift.Feature.Stage is not Stage.Output and not Stage.Whole).ToList();
-        var candidate = new Candidate("evaluator_changed", judge?.Value ?? scores[0].Feature.Words, "The scores moved and the answers did not: who judges them changed.", -1.2)
+        var candidate = new Candidate("evaluator_changed", judge?.Value ?? scores[0].Feature.Evaluation!, "The scores moved and the answers did not: who judges them changed.", -1.2)
             .Supports(4, judge is null ? null : facts.Cite(judge))
             .Supports(scores.Count > 1 ? 1 : 0.5, scores[0].Evidence)
             .Supports(2.2, FellAlike(facts, scores) ? scores[^1].Evidence : null)

@@ -141,7 +141,8 @@ internal static class PromptCauses
 
         return candidate
             .Contradicts(2.5, facts.Fell(FeatureTable.RetrievalTopScore)?.Evidence)
-            .Contradicts(1.5, facts.Worse(FeatureTable.Refusals)?.Evidence)        // refusing has a name of its own
+            .Contradicts(1.5, facts.Worse(FeatureTable.Refusals)?.Evidence)        // refusing has a name of its own, and so has blocking
+            .Contradicts(1.5, facts.Worse(FeatureTable.Blocked)?.Evidence)
             .Contradicts(1.5, facts.Worse(FeatureTable.UnfilledShare)?.Evidence)
             .Contradicts(2, ToolErrors(facts))
             .Contradicts(3, facts.Worse(FeatureTable.ModelErrorRate)?.Evidence)

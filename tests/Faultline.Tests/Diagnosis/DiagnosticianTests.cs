@@ -30,7 +30,7 @@ public sealed class DiagnosticianTests
         ["failing provider"] = new(new() { ErrorShare = 0.5 }, null, "provider_degraded", "openai", FailureClass.LATENCY_REGRESS),
         ["tool down"] = new(new() { ToolErrorShare = 0.9 }, null, "tool_unavailable", "account", FailureClass.AGENT_LOOP),
         ["tool slow"] = new(new() { ToolSeconds = 5 }, null, "tool_slow", "account", FailureClass.LATENCY_REGRESS),
-        ["answers cut off"] = new(new() { Relevance = 0.6, LengthShare = 0.7, MaxTokens = "60", OutputTokens = 55 }, null, "max_tokens_lowered", "support-bot", FailureClass.COHERENCE_DEGRADATION),
+        ["answers cut off"] = new(new() { Relevance = 0.6, LengthShare = 0.7, MaxTokens = "60", OutputTokens = 55 }, null, "max_tokens_lowered", "gpt-4o-mini", FailureClass.COHERENCE_DEGRADATION),
         ["bad release"] = new(new() { Relevance = 0.55, Release = "2.5.0" }, ("deploy", "support-bot 2.5.0"), "deploy_regressed", "support-bot", FailureClass.COHERENCE_DEGRADATION),
         ["longer questions"] = new(new() { InputTokens = 2100 }, null, "traffic_shifted", "support-bot", FailureClass.TOKEN_EXPLOSION),
         ["failing provider after an innocent prompt change"] = new(new() { ErrorShare = 0.5, PromptVersion = "13" }, ("prompt", "support-answer from 12 to 13"), "provider_degraded", "openai", FailureClass.LATENCY_REGRESS),

@@ -70,6 +70,50 @@ public sealed class CauseTests
     }
 
     [Fact]
+    public void Of_two_providers_the_one_whose_calls_fail_is_named_and_where_none_is_told_the_model()
+    {
+        static Verdict Of(string provider) => new KnownFacts
+        {
+            Spans = (_, bad) =>
+            [
+                Call(),
+                KnownFacts.Span("chat", KnownFacts.Nothing with { Operation = "chat", Provider = provider, ModelRequested = "claude" }) with { Status = bad ? SpanStatus.Error : SpanStatus.Unset, StatusMessage = bad ? "overloaded" : "" },
+            ],
+        }.Moved(FeatureTable.ModelErrorRate, 0, 0.9, "claude").Conclude();
+
+        Assert.True(Of("anthropic").Hypotheses[0] is { Cause: "provider_degraded", Target: "anthropic" }, Said(Of("anthropic")));
+        var untold = new KnownFacts { Spans = (_, bad) => [Call() with { GenAi = Call().GenAi with { Provider = "" }, Status = bad ? SpanStatus.Error : SpanStatus.Unset, StatusMessage = bad ? "overloaded" : "" }] }
+            .Moved(FeatureTable.ModelErrorRate, 0, 0.9).Conclude();
+        Assert.True(untold.Hypotheses[0] is { Cause: "provider_degraded", Target: "gpt-4o" }, Said(untold));
+    }
+
+    [Fact]
+    public void A_setting_is_of_the_model_that_is_asked_with_it()
+    {
+        var verdict = new KnownFacts
+        {
+            Spans = static (_, bad) => [Call(model: "small"), Call(model: "small"), Call() with { Attributes = [KnownFacts.Attribute("gen_ai.request.temperature", bad ? "1.6" : "0.2")] }],
+        }.Moved(Relevance, 0.87, 0.5).Conclude();
+        Assert.True(verdict.Hypotheses[0] is { Cause: "sampling_parameters_changed", Target: "gpt-4o" }, Said(verdict));
+    }
+
+    [Fact]
+    public void An_index_that_nobody_names_is_that_of_the_service_that_asks_it()
+    {
+        var verdict = new KnownFacts { Spans = static (i, bad) => [Call(), Retrieval("", (bad ? 0.5 : 0.8) + (0.01 * (i % 3)), 4) with { Service = "search" }] }
+            .Moved(FeatureTable.RetrievalTopScore, 0.8, 0.5).Conclude();
+        Assert.True(verdict.Hypotheses[0] is { Cause: "index_stale", Target: "search" }, Said(verdict));
+    }
+
+    [Fact]
+    public void Who_judges_is_named_by_the_evaluation_however_it_was_noticed()
+    {
+        var verdict = new KnownFacts { Spans = static (_, _) => [Call("the same answer")] }
+            .Moved(Relevance, 0.87, 0.5).Moved(FeatureTable.PoorScore("relevance"), 0.02, 0.9).Conclude();
+        Assert.Equal("relevance", verdict.Hypotheses.Single(static one => one.Cause is "evaluator_changed").Target);
+    }
+
+    [Fact]
     public void A_change_that_names_one_of_the_indexes_says_which()
     {
         var verdict = new KnownFacts { Spans = (_, bad) => [Retrieval("guides", bad ? 0.6 : 0.8, 4), Retrieval("prices", bad ? 0.6 : 0.8, 4), Call()] }
@@ -537,6 +581,30 @@ public sealed class CauseTests
         var verdict = new KnownFacts { FailureClass = FailureClass.COHERENCE_DEGRADATION, Spans = static (_, _) => [KnownFacts.Span("rerank", KnownFacts.Nothing with { Operation = "rerank" }), Call()] }
             .Moved(FeatureTable.Blocked, 0, 0.55, "content-safety").Moved(FeatureTable.StageMissing, 0, 0.58, "rerank").Conclude();
         Assert.True(verdict.Hypotheses[0] is { Cause: "guardrail_overblocking", Confidence: > 0.8 }, Said(verdict));
+    }
+
+    [Fact]
+    public void What_a_filter_blocks_is_the_filters_though_a_prompt_was_changed_before()
+    {
+        var verdict = new KnownFacts
+        {
+            FailureClass = FailureClass.COHERENCE_DEGRADATION,
+            Spans = static (i, bad) => [Call() with { Attributes = [KnownFacts.Attribute("prompt.version", bad || i % 6 == 0 ? "8" : "7")] }],
+        }.Moved(FeatureTable.Blocked, 0, 0.55, "content-safety").Changed("prompt", "answers version 8: typo corrected", 19).Conclude();
+        Assert.True(verdict.Hypotheses is [{ Cause: "guardrail_overblocking", Confidence: > 0.6 }, { Cause: "prompt_template_regressed", Against.Count: > 0 }, ..], Said(verdict));
+    }
+
+    [Fact]
+    public void A_request_that_fails_on_an_answer_it_cannot_read_does_not_fail_by_its_release()
+    {
+        static KnownFacts Failing(string words) => new KnownFacts
+        {
+            FailureClass = FailureClass.COHERENCE_DEGRADATION,
+            Spans = (_, bad) => [KnownFacts.Span("extract item") with { ParentSpanId = default, Status = bad ? SpanStatus.Error : SpanStatus.Unset, StatusMessage = bad ? words : "" }, Call() with { ParentSpanId = new SpanId(1) }],
+        }.Moved(FeatureTable.ErrorRate, 0, 0.6).Changed("deploy", "bot 4.25.5", 13);
+
+        Assert.Equal("output_format_broken", Failing("the answer is no JSON").Conclude().Hypotheses[0].Cause);
+        Assert.Equal("deploy_regressed", Failing("Object reference not set").Conclude().Hypotheses[0].Cause);
     }
 
     [Fact]
