@@ -28,6 +28,9 @@ internal sealed class OpenFinding
     /// <summary>Windows after which a part of the requests that no longer come, while others do, no longer holds a finding open: an hour.</summary>
     private const long PartGoneWindows = 3600 / FeatureWindows.LengthSeconds;
 
+    /// <summary>A part of half of the requests moves the whole by half as much.</summary>
+    private const double PartMoreMin = 2;
+
     private readonly List<(ServiceFeatures Service, FeatureSeries Series)> _symptoms = [];
     private readonly List<ServiceFeatures> _together = [];
     private readonly List<TraceId> _loopTraces = [];
@@ -219,9 +222,10 @@ internal sealed class OpenFinding
     /// <summary>As it is told to whoever opens cases. Needs <see cref="HasSymptoms"/>.</summary>
     public Finding ToFinding()
     {
-        // What the whole service shows is not told again of a part of it.
-        var ordered = _symptoms.Where(symptom => symptom.Series.Whole is not { } whole || !_symptoms.Exists(other => ReferenceEquals(other.Series, whole)))
-            .OrderByDescending(symptom => Rank(symptom.Series)).ThenBy(symptom => symptom.Series.Detector.OnsetIndex).ToList();
+        // What the whole service shows is told again of a part of it only where that is what moves the whole; then it comes first.
+        var ordered = _symptoms.Where(symptom => WholeOf(symptom.Series) is not { } whole || Moved(symptom.Series) >= PartMoreMin * Moved(whole))
+            .OrderByDescending(symptom => Rank(symptom.Series)).ThenBy(symptom => Math.Min(symptom.Series.Detector.OnsetIndex, WholeOf(symptom.Series)?.Detector.OnsetIndex ?? long.MaxValue))
+            .ThenByDescending(static symptom => symptom.Series.Segment is not null).ToList();
         List<Symptom> symptoms = [];
         List<TraceId> bad = [];
         List<TraceId> good = [];
@@ -294,6 +298,11 @@ internal sealed class OpenFinding
             VerificationQuery = query,
         };
     }
+
+    /// <summary>The series of all requests, where it is a symptom too.</summary>
+    private FeatureSeries? WholeOf(FeatureSeries part) => part.Whole is { } whole && _symptoms.Exists(other => ReferenceEquals(other.Series, whole)) ? whole : null;
+
+    private static double Moved(FeatureSeries series) => Math.Abs(series.Detector.ObservedScaled - series.Detector.Expected.Centre);
 
     private bool LooksGreen()
     {

@@ -96,6 +96,19 @@ public sealed class SegmentTests
         Assert.All(rig.Raised, finding => Assert.All(finding.Symptoms, symptom => Assert.Null(symptom.Part)));
     }
 
+    [Fact]
+    public async Task A_tenant_that_moves_the_whole_service_is_told_before_it()
+    {
+        var rig = new Rig(Start);
+        var bot = new SimulatedBot(11, perSecond: 1) { Tenants = [("large", 0.35), ("second", 0.3), ("third", 0.2), ("small", 0.15)] };
+        await rig.LiveAsync(bot, TimeSpan.FromHours(3), new Behaviour());
+        bot.ForTenant = static (tenant, all) => tenant == "large" ? all with { Relevance = 0.45 } : all;
+        await rig.LiveAsync(bot, TimeSpan.FromMinutes(20), new Behaviour());
+        Assert.Single(rig.Raised.DistinctBy(static raised => raised.Id));
+        var relevance = rig.Raised.Last().Symptoms.Where(static symptom => symptom.Feature == "score:relevance").Select(static symptom => symptom.Part?.Value).ToList();
+        Assert.Equal(["large", null], relevance);
+    }
+
     /// <summary>A tenant that asks for more than others, or answers less well, is as it always was; busier hours of one are no fault.</summary>
     [Fact]
     public async Task Tenants_that_differ_and_whose_shares_change_raise_nothing_in_a_day()
