@@ -143,11 +143,17 @@ internal static class PromptCauses
             .Contradicts(2.5, facts.Fell(FeatureTable.RetrievalTopScore)?.Evidence)
             .Contradicts(1.5, facts.Worse(FeatureTable.Refusals)?.Evidence)        // refusing has a name of its own, and so has blocking
             .Contradicts(1.5, facts.Worse(FeatureTable.Blocked)?.Evidence)
+            .Contradicts(2.5, OnlySlow(facts)?.Evidence)
             .Contradicts(1.5, facts.Worse(FeatureTable.UnfilledShare)?.Evidence)
             .Contradicts(2, ToolErrors(facts))
             .Contradicts(3, facts.Worse(FeatureTable.ModelErrorRate)?.Evidence)
             .Contradicts(1, prompt is not null && facts.Differs(AttributeNames.ModelResponded) is { } model ? facts.Cite(model) : null);
     }
+
+    /// <summary>Other words make a model slow by what they make it read or write: requests are slow, answers as good as before, and it reads and writes as much.</summary>
+    private static Shift? OnlySlow(CaseFacts facts) =>
+        facts.IsBad(FeatureTable.LatencyP50) && !facts.BadScores.Any() && facts.IsSteady(FeatureTable.OutputTokens) && facts.Rose(FeatureTable.InputTokens) is null && facts.Rose(FeatureTable.ModelCalls) is null
+            ? facts.Of(FeatureTable.OutputTokens) : null;
 
     /// <summary>The template's name. A version that stands alone is of the template that the same span names, or else nothing to call it by.</summary>
     private static string? NameOf(CaseFacts facts, Distinction prompt)

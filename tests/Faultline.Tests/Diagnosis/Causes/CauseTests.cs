@@ -595,6 +595,19 @@ public sealed class CauseTests
     }
 
     [Fact]
+    public void A_prompt_that_makes_the_model_say_as_much_and_as_well_does_not_make_it_slow()
+    {
+        static KnownFacts Slow(double tokens) => new KnownFacts
+        {
+            FailureClass = FailureClass.LATENCY_REGRESS,
+            Spans = static (i, bad) => [Call() with { Attributes = [KnownFacts.Attribute("prompt.version", bad || i % 6 == 0 ? "8" : "7")] }],
+        }.Moved(FeatureTable.LatencyP50, 1.1, 4.6).Moved(FeatureTable.FirstToken, 0.3, 2.8).Moved(FeatureTable.OutputTokens, 120, tokens).Changed("prompt", "answers version 8: typo corrected", 19);
+
+        double Confidence(double tokens) => Slow(tokens).Conclude().Hypotheses.Where(static one => one.Cause is "prompt_template_regressed").Select(static one => one.Confidence).FirstOrDefault();
+        Assert.True(Confidence(300) > 0.9 && Confidence(120) < 0.6, $"{Said(Slow(120).Conclude())} / {Said(Slow(300).Conclude())}");
+    }
+
+    [Fact]
     public void A_request_that_fails_on_an_answer_it_cannot_read_does_not_fail_by_its_release()
     {
         static KnownFacts Failing(string words) => new KnownFacts
