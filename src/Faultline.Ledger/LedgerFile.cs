@@ -250,6 +250,7 @@ public sealed class LedgerFile : IAsyncDisposable
             }
         }
 
+        var lengths = SegmentLengths.Now(_directory);
         var reading = CheckpointFiles.Read(_directory, _key, everySignature: false);
         if (reading.Fault is not null)
         {
@@ -263,7 +264,7 @@ public sealed class LedgerFile : IAsyncDisposable
         }
 
         _newest = reading.History[^1];
-        var walk = LedgerWalk.Run(_directory, reading.History, _newest.Size);
+        var walk = LedgerWalk.Run(_directory, reading.History, _newest.Size, lengths);
         if (walk.Fault is { What: BrokenWhat.Unsigned } unsigned)
         {
             foreach (var number in SegmentFile.Numbers(_directory))

@@ -14,13 +14,15 @@ internal sealed class LedgerWalk
 {
     private readonly string _directory;
     private readonly Dictionary<long, byte[]> _rootBySize;
+    private readonly SegmentLengths _lengths;
     private readonly MerkleFrontier _frontier = new();
     private byte[] _previousLeafHash = new byte[MerkleHash.Length];
     private long _provenSize;
 
-    private LedgerWalk(string directory, IReadOnlyList<Checkpoint> checkpoints)
+    private LedgerWalk(string directory, IReadOnlyList<Checkpoint> checkpoints, SegmentLengths lengths)
     {
         _directory = directory;
+        _lengths = lengths;
         _rootBySize = checkpoints.ToDictionary(checkpoint => checkpoint.Size, checkpoint => checkpoint.Root);
     }
 
@@ -47,9 +49,10 @@ internal sealed class LedgerWalk
     }
 
     /// <param name="size">Entries to accept; what lies behind them is reported as unsigned.</param>
-    public static Result Run(string directory, IReadOnlyList<Checkpoint> checkpoints, long size)
+    /// <param name="lengths">Taken before the checkpoints were read; what came after it is a writer's, whose checkpoint was to follow.</param>
+    public static Result Run(string directory, IReadOnlyList<Checkpoint> checkpoints, long size, SegmentLengths lengths)
     {
-        var walk = new LedgerWalk(directory, checkpoints);
+        var walk = new LedgerWalk(directory, checkpoints, lengths);
         var segments = new List<SegmentIndex>();
         var fault = walk.Run(segments, size);
         return new Result(walk._frontier, walk._previousLeafHash, segments, fault);
@@ -69,6 +72,11 @@ internal sealed class LedgerWalk
             var bytes = SegmentFile.ReadShared(Path.Combine(_directory, name));
             if (!bytes.AsSpan(0, Math.Min(bytes.Length, SegmentFile.HeaderBytes)).SequenceEqual(SegmentFile.Header(_frontier.Size)))
             {
+                if (_frontier.Size >= size && _lengths.Of(numbers[i]) is null)
+                {
+                    return null;
+                }
+
                 return _frontier.Size >= size
                     ? Unsigned(name, bytes.Length < SegmentFile.HeaderBytes ? "ends inside its header" : "has a header that is not as it was written", size)
                     : new Broken(name, _frontier.Size, BrokenWhat.Changed, $"the header of the file is not as it was written, so event {_frontier.Size} is the first that cannot be trusted.");
@@ -98,7 +106,7 @@ internal sealed class LedgerWalk
             var sequence = _frontier.Size;
             if (sequence >= size)
             {
-                return Unsigned(name, $"holds {bytes.Length - offset} bytes after event {sequence - 1}", size);
+                return offset >= (_lengths.Of(index.Number) ?? 0) ? null : Unsigned(name, $"holds {bytes.Length - offset} bytes after event {sequence - 1}", size);
             }
 
             var left = bytes.Length - offset;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Faultline.Ledger.Checkpoints;
 using Faultline.Ledger.Segments;
 
@@ -6,38 +7,39 @@ namespace Faultline.Ledger.Verification;
 /// <summary>Checks a ledger's files and nothing else: offline, read-only, also while a server is writing them.</summary>
 public static class LedgerVerifier
 {
-    /// <summary>Looks at a ledger that nobody writes before its damage is believed.</summary>
-    private const int LooksMax = 10;
+    /// <summary>Looks before damage is believed that a writer at work could have feigned.</summary>
+    private const int LooksMax = 3;
 
-    /// <summary>Looks at one that somebody writes all the time: its end is signed at few of the moments one looks.</summary>
-    private const int LooksBesideWriterMax = 200;
+    /// <summary>How long a writer may take to sign what it has written, before another look.</summary>
+    private static readonly TimeSpan SigningMax = TimeSpan.FromSeconds(2);
 
-    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(150);
+    private static readonly TimeSpan BetweenPolls = TimeSpan.FromMilliseconds(20);
 
     /// <param name="directory">The ledger's directory.</param>
     /// <param name="known">A checkpoint of this ledger that was kept elsewhere, as text: proves that history was not rolled back or signed anew since.</param>
     public static async Task<LedgerVerdict> VerifyAsync(string directory, string? known = null, CancellationToken cancel = default)
     {
-        for (var (looks, sinceWritten, signed) = (1, 1, SignedBytes(directory)); ; looks++, sinceWritten++)
+        // Taken once: a writer signs what lies there now before it writes more, so that however busy it is a second look finds that signed.
+        var lengths = SegmentLengths.Now(directory);
+        for (var looks = 1; ; looks++)
         {
-            var verdict = VerifyOnce(directory, known);
-            if (verdict is not LedgerVerdict.Broken { What: BrokenWhat.Unsigned or BrokenWhat.Checkpoint } || sinceWritten >= LooksMax || looks >= LooksBesideWriterMax)
+            var signed = SignedBytes(directory);
+            var verdict = VerifyOnce(directory, known, lengths);
+            if (verdict is not LedgerVerdict.Broken { What: BrokenWhat.Unsigned or BrokenWhat.Checkpoint } || looks == LooksMax)
             {
                 return verdict;
             }
 
-            // A writer puts events on the disk a moment before the checkpoint over them; another look tells it from damage.
-            await Task.Delay(BetweenLooks, cancel);
-            if (SignedBytes(directory) is var now && now != signed)
+            for (var began = Stopwatch.GetTimestamp(); SignedBytes(directory) == signed && Stopwatch.GetElapsedTime(began) < SigningMax;)
             {
-                (sinceWritten, signed) = (0, now);
+                await Task.Delay(BetweenPolls, cancel);
             }
         }
     }
 
     private static long SignedBytes(string directory) => new FileInfo(Path.Combine(directory, CheckpointFiles.HistoryName)) is { Exists: true } history ? history.Length : 0;
 
-    internal static LedgerVerdict VerifyOnce(string directory, string? known)
+    internal static LedgerVerdict VerifyOnce(string directory, string? known, SegmentLengths lengths)
     {
         if (IsEmpty(directory))
         {
@@ -64,7 +66,7 @@ public static class LedgerVerifier
         }
 
         var newest = reading.History[^1];
-        var walk = LedgerWalk.Run(directory, reading.History, newest.Size);
+        var walk = LedgerWalk.Run(directory, reading.History, newest.Size, lengths);
         if (walk.Fault is not null)
         {
             return walk.Fault;

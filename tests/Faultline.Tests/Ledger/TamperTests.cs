@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Faultline.Ledger;
 using Faultline.Ledger.Merkle;
+using Faultline.Ledger.Segments;
 using Faultline.Ledger.Verification;
 using Xunit;
 
@@ -153,31 +154,54 @@ public class TamperTests
         Assert.IsType<LedgerVerdict.Absent>(await LedgerVerifier.VerifyAsync(directory.Path));
     }
 
-    [Fact]
-    public async Task Verification_beside_a_busy_writer_finds_it_sound()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    public async Task Verification_beside_a_busy_writer_finds_it_sound(int pauseMillis)
     {
         using var directory = new TemporaryDirectory();
-        await using var ledger = await LedgerFile.OpenAsync(directory.Path, TimeProvider.System);
+        await using var ledger = await LedgerFile.OpenAsync(directory.Path, TimeProvider.System, segmentBytesMax: 2_000);
         using var stop = new CancellationTokenSource();
         var writing = Task.Run(async () =>
         {
             while (!stop.IsCancellationRequested)
             {
                 await ledger.AppendAsync([LedgerFileTests.Event("busy", "{}"), LedgerFileTests.Event("busy", "{}")]);
-                await Task.Delay(5);
+                await Task.Delay(pauseMillis);
             }
         });
         for (var i = 0; i < 10; i++)
         {
-            Assert.IsType<LedgerVerdict.Sound>(await LedgerVerifier.VerifyAsync(directory.Path));
+            var before = ledger.Count;
+            var sound = Assert.IsType<LedgerVerdict.Sound>(await LedgerVerifier.VerifyAsync(directory.Path));
+
+            // One batch is signed on the disk a moment before its writer hears of it.
+            Assert.InRange(sound.Count, before, ledger.Count + 2);
         }
 
         await stop.CancelAsync();
         await writing;
     }
 
+    [Fact]
+    public async Task What_lay_there_before_the_checkpoints_were_read_must_be_signed_and_what_came_later_need_not()
+    {
+        using var directory = await LedgerAsync();
+        var path = directory["000000.seg"];
+        var before = SegmentLengths.Now(directory.Path);
+        File.AppendAllBytes(path, [0, 0, 0, 9]);
+        var added = SegmentLengths.Now(directory.Path);
+        File.WriteAllBytes(directory["000001.seg"], [1]);
+        Assert.IsType<LedgerVerdict.Sound>(LedgerVerifier.VerifyOnce(directory.Path, known: null, before));
+        var broken = Assert.IsType<LedgerVerdict.Broken>(LedgerVerifier.VerifyOnce(directory.Path, known: null, added));
+        Assert.Equal(("000000.seg", BrokenWhat.Unsigned), (broken.File, broken.What));
+        File.WriteAllBytes(path, File.ReadAllBytes(path)[..^4]);
+        broken = Assert.IsType<LedgerVerdict.Broken>(LedgerVerifierOnce(directory.Path));
+        Assert.Equal(("000001.seg", BrokenWhat.Unsigned), (broken.File, broken.What));
+    }
+
     /// <summary>Without the second looks that tell a writer at work from damage.</summary>
-    private static LedgerVerdict LedgerVerifierOnce(string directory) => LedgerVerifier.VerifyOnce(directory, known: null);
+    private static LedgerVerdict LedgerVerifierOnce(string directory) => LedgerVerifier.VerifyOnce(directory, known: null, SegmentLengths.Now(directory));
 
     private static async Task<TemporaryDirectory> LedgerAsync(long segmentBytesMax = 1 << 20)
     {
