@@ -72,13 +72,8 @@ internal sealed class LedgerWalk
             var bytes = SegmentFile.ReadShared(Path.Combine(_directory, name));
             if (!bytes.AsSpan(0, Math.Min(bytes.Length, SegmentFile.HeaderBytes)).SequenceEqual(SegmentFile.Header(_frontier.Size)))
             {
-                if (_frontier.Size >= size && _lengths.Of(numbers[i]) is null)
-                {
-                    return null;
-                }
-
                 return _frontier.Size >= size
-                    ? Unsigned(name, bytes.Length < SegmentFile.HeaderBytes ? "ends inside its header" : "has a header that is not as it was written", size)
+                    ? Unsigned(numbers[i], 0, bytes.Length < SegmentFile.HeaderBytes ? "ends inside its header" : "has a header that is not as it was written", size)
                     : new Broken(name, _frontier.Size, BrokenWhat.Changed, $"the header of the file is not as it was written, so event {_frontier.Size} is the first that cannot be trusted.");
             }
 
@@ -106,7 +101,7 @@ internal sealed class LedgerWalk
             var sequence = _frontier.Size;
             if (sequence >= size)
             {
-                return offset >= (_lengths.Of(index.Number) ?? 0) ? null : Unsigned(name, $"holds {bytes.Length - offset} bytes after event {sequence - 1}", size);
+                return Unsigned(index.Number, offset, $"holds {bytes.Length - offset} bytes after event {sequence - 1}", size);
             }
 
             var left = bytes.Length - offset;
@@ -169,7 +164,8 @@ internal sealed class LedgerWalk
 
     private Broken Missing(string file, string words, BrokenWhat what = BrokenWhat.Missing) => new(file, _frontier.Size, what, words);
 
-    private static Broken Unsigned(string file, string words, long size) => new(
-        file, size, BrokenWhat.Unsigned,
+    /// <summary>Null for what has come since the lengths were taken: the checkpoint over it was to follow.</summary>
+    private Broken? Unsigned(int segment, long offset, string words, long size) => _lengths.IsSince(segment, offset) ? null : new(
+        SegmentFile.Name(segment), size, BrokenWhat.Unsigned,
         $"the file {words}, which no signed checkpoint covers. It was never acknowledged: a write that a crash cut off, or bytes added by hand. At its next start Faultline sets them aside.");
 }

@@ -187,17 +187,18 @@ internal static class Printer
             // Without the sign, what follows would be read as part of the offset: "offset (5) + 1" is an offset of six seconds.
             case DurationNode.Operation { Wrapped: true } operation:
                 return " offset +" + Duration(operation);
-            case DurationNode.Operation { Left: null, Right: DurationNode.Operation { Wrapped: false, Left: not null, Op: not (TokenKind.MinOf or TokenKind.MaxOf) } operand }:
+            case DurationNode.Operation { Left: null, Right: var operand } when IsBareArithmetic(operand):
                 return $" offset -({Duration(operand)})";
-
-            // Only parentheses start arithmetic: "offset 5 ^ 2" is a selector under an offset, squared.
-            case DurationNode.Operation { Left: not null, Op: not (TokenKind.MinOf or TokenKind.MaxOf) } operation
-                when Duration(operation) is var text && (timed.HasAt || text[0] != '('):
-                return $" offset +({text})";
             case var expression:
-                return " offset " + Duration(expression);
+                var text = Duration(expression);
+
+                // Only parentheses start arithmetic: "offset 5 ^ 2" is a selector under an offset, squared.
+                return IsBareArithmetic(expression) && (timed.HasAt || text[0] != '(') ? $" offset +({text})" : " offset " + text;
         }
     }
+
+    /// <summary>Two sides and no parentheses around them.</summary>
+    private static bool IsBareArithmetic(DurationNode node) => node is DurationNode.Operation { Wrapped: false, Left: not null, Op: not (TokenKind.MinOf or TokenKind.MaxOf) };
 
     private static string Subquery(SubqueryExpr subquery) =>
         $"[{Duration(subquery.Range)}:{(subquery.Step is null ? "" : Duration(subquery.Step))}]{At(subquery)}{Offset(subquery)}";
