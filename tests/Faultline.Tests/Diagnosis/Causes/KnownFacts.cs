@@ -117,4 +117,12 @@ internal sealed class KnownFacts
 
         return traces;
     }
+
+    public static SpanSummary Call(string output = "", string model = "gpt-4o", string input = "") => Span(
+        "chat", Nothing with { Operation = "chat", Provider = "openai", ModelRequested = model, ModelResponded = model + "-2024", OutputPreview = output, InputPreview = input });
+
+    public static SpanSummary Retrieval(string source, double score, int documents) => Span(
+        "search", Nothing with { Operation = "retrieval", DataSource = source, DocumentTopScore = score, DocumentCount = documents });
+
+    public static string Said(Verdict verdict) => string.Join("; ", verdict.Hypotheses.Select(one => $"{one.Cause}({one.Target}) {one.Confidence}"));
 }
