@@ -42,7 +42,13 @@ internal static class NewTopicTest
             }
 
             var (otherCalls, otherFailed) = (Math.Max(0, dayCalls - topic.Calls), Math.Max(0, dayFailed - topic.Failed));
-            var above = (topic.Failed / (double)topic.Calls) - (otherCalls > 0 ? otherFailed / (double)otherCalls : 1);
+            var rest = otherCalls > 0 ? otherFailed / (double)otherCalls : 1;
+            if (IsOver(topic, rest, nanos))
+            {
+                continue;       // what the day's calls still say is over
+            }
+
+            var above = (topic.Failed / (double)topic.Calls) - rest;
             var p = above < ShareAboveMin ? 1 : Proportions.Above(topic.Failed, topic.Calls, otherFailed, otherCalls);
             tested.Add((topic, Math.Max(p, Math.Pow(since / (double)calls, topic.Calls - 1))));
         }

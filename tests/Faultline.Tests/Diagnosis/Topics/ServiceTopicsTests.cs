@@ -144,7 +144,8 @@ public sealed class ServiceTopicsTests
         Assert.True(talk.Topics.ToSummary().Topics.Single(topic => topic.IsFailing).Name == finding.Title.Split('“', '”')[1]);
 
         talk.Pass(TimeSpan.FromHours(2), 5, [0.45, 0.25, 0.18, 0, 0, 0.12]);
-        Assert.Contains(talk.Report.News, news => news is FindingNews.Cleared cleared && cleared.FindingId == finding.Id);
+        Assert.Equal(finding.Id, Assert.IsType<FindingNews.Cleared>(talk.Report.News[^1]).FindingId);
+        Assert.Equal(2, talk.Report.News.Count);
     }
 
     [Fact]
@@ -158,6 +159,10 @@ public sealed class ServiceTopicsTests
         Assert.DoesNotContain(talk.Report.News, news => news is FindingNews.Cleared cleared && cleared.FindingId == finding.Id);
         talk.Pass(TimeSpan.FromMinutes(20), 5, Usual);
         Assert.Contains(talk.Report.News, news => news is FindingNews.Cleared cleared && cleared.FindingId == finding.Id);
+
+        // What failed is among the calls of the last day for long, and is no news.
+        talk.Pass(TimeSpan.FromHours(5), 5, Usual);
+        Assert.Equal(2, talk.Report.News.Count);
     }
 
     [Fact]
