@@ -11,8 +11,9 @@ namespace Faultline.Diagnosis.Baselines;
 /// <param name="IsSeasonal">Other days say what is usual at this hour.</param>
 /// <param name="CentreError">Standard error of <paramref name="Centre"/>: few windows say less surely what is usual.</param>
 /// <param name="Lasting">How many times further than by <paramref name="Spread"/> a sum over many windows strays: what drifts slowly hardly shows between neighbours.</param>
+/// <param name="Strays">Of a share that drifts: standard deviation of it over many windows beyond what chance gives, the day's rhythm aside.</param>
 internal readonly record struct Expectation(
-    double Centre, double Sigma, double Spread, double Rate = 0, double Dispersion = 1, bool IsSeasonal = false, double CentreError = 0, double Lasting = 1);
+    double Centre, double Sigma, double Spread, double Rate = 0, double Dispersion = 1, bool IsSeasonal = false, double CentreError = 0, double Lasting = 1, double Strays = 0);
 
 /// <summary>What is usual for one series.</summary>
 internal interface IBaseline
@@ -49,9 +50,8 @@ internal interface IBaseline
 /// effects model; Searle, Casella and McCulloch 1992, "Variance Components", ch. 3). Residuals are kept by count class;
 /// each class gives a scaled MAD, or where the bad side's tail is heavier what that tail amounts to, and the two parameters are fitted to those by weighted least squares, not negative.</para>
 /// <para>Neighbouring windows of a real service are alike; their correlation is learnt as well, because a CUSUM over windows that are
-/// not independent fires too early (Johnson and Bagshaw 1974, "The Effect of Serial Correlation on the Performance of CUSUM Tests"). Where each window
-/// is noisy and what they have in common drifts slowly, neighbours hardly tell; so the variance of means of many windows is learnt beside it (batch means:
-/// Conway 1963, "Some Tactical Problems in Digital Simulation").</para>
+/// not independent fires too early (Johnson and Bagshaw 1974, "The Effect of Serial Correlation on the Performance of CUSUM Tests"). Of what drifts
+/// more slowly than that, <see cref="BatchMeans"/>.</para>
 /// <para>Shares have the binomial variance instead of within², because most of their windows are exactly 0.</para>
 /// </remarks>
 internal sealed class Baseline(Feature feature) : IBaseline
@@ -88,17 +88,6 @@ internal sealed class Baseline(Feature feature) : IBaseline
 
     private const int LagPairsMin = 30;
 
-    /// <summary>Windows of which the mean is looked at: about as many as the slow sum takes.</summary>
-    private const int BatchWindows = 16;
-
-    /// <summary>Windows further apart than this are not of one batch.</summary>
-    private const long BatchGapSecondsMax = 300;
-
-    /// <summary>Batches after which what was seen counts for a third.</summary>
-    private const int BatchMemory = 200;
-
-    /// <summary>Batches without drift that are added: few are no proof of it.</summary>
-    private const int BatchesAdded = 10;
     private const double CorrelationMax = 0.9;
 
     private const int RecentMax = 128;
@@ -131,13 +120,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
     private double _lagProducts;
     private double _lagSquares;
     private int _lagPairs;
-    private double _batchSum;
-    private double _batchSquares;
-    private int _batchWindows;
-    private int _batches;
-    private double _batchMean;
-    private double _batchMeanSquare;
-    private double _windowMeanSquare;
+    private readonly BatchMeans _batches = new();
 
     /// <summary>Windows learnt so far.</summary>
     public int Learnt { get; private set; }
@@ -157,7 +140,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
         double variance;
         double rate = 0, dispersion = 1;
         var inflation = Inflation();
-        var lasting = Math.Max(inflation, BatchInflation());
+        var lasting = Math.Max(inflation, _batches.Inflation());
         if (feature.Statistic == Statistic.Share)
         {
             var share = Math.Clamp(centre, ShareMin, 1 - ShareMin);
@@ -185,6 +168,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
         return new Expectation(centre, Math.Max(sigma, floor), spread, rate, dispersion, !double.IsNaN(_centreBefore) && !double.IsNaN(_centreAfter))
         {
             CentreError = Math.Max(sigma * lasting, floor) * Math.Sqrt(Math.Min(n, WeightMax) * MedianVariance * CentreReciprocal()),
+            Strays = _batches.Strays(),
             Lasting = feature.Statistic == Statistic.Share ? lasting / inflation : Math.Max(sigma * lasting, floor) / spread,
         };
     }
@@ -220,6 +204,8 @@ internal sealed class Baseline(Feature feature) : IBaseline
             var residual = scaled - expected.Centre;
             LearnSpread(residual, expected.Centre, count);
             LearnLag(unixSeconds, Math.Clamp(residual / expected.Sigma, -3, 3));
+            LearnBatch(unixSeconds, scaled, expected, count);
+            _lagEnd = unixSeconds;
             if (MayAlarm)
             {
                 // Winsorised: one wild window moves its hour by no more than three of its standard deviations.
@@ -246,7 +232,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
     {
         (Learnt, UsualCount, _lagPairs, _rateSum, _rateCount, _shareExcess) = (0, 0, 0, 0, 0, 0);
         (_recentMedianAt, _spreadAt, _lagEnd) = (-1, -1, long.MinValue / 2);
-        (_batches, _batchWindows, _batchSum, _batchSquares) = (0, 0, 0, 0);
+        _batches.Restart();
         Array.Clear(_residuals);
         _days = [];
         _hoursVersion++;
@@ -309,44 +295,21 @@ internal sealed class Baseline(Feature feature) : IBaseline
             _lagSquares += ((standardised * standardised) - _lagSquares) / memory;
         }
 
-        LearnBatch(unixSeconds, standardised);
-        _lagEnd = unixSeconds;
         _lagValue = standardised;
     }
 
-    private void LearnBatch(long unixSeconds, double standardised)
+    private void LearnBatch(long unixSeconds, double scaled, in Expectation expected, double count)
     {
-        if (unixSeconds <= _lagEnd || unixSeconds - _lagEnd > BatchGapSecondsMax)
+        var standardised = Math.Clamp((scaled - expected.Centre) / expected.Sigma, -3, 3);
+        if (!feature.Drifts)
         {
-            (_batchSum, _batchSquares, _batchWindows) = (0, 0, 0);
-        }
-
-        _batchSum += standardised;
-        _batchSquares += standardised * standardised;
-        if (++_batchWindows < BatchWindows)
-        {
+            _batches.Add(unixSeconds - _lagEnd, standardised);
             return;
         }
 
-        var memory = Math.Min(++_batches, BatchMemory);
-        var mean = _batchSum / BatchWindows;
-        _batchMean += (mean - _batchMean) / memory;
-        _batchMeanSquare += ((mean * mean) - _batchMeanSquare) / memory;
-        _windowMeanSquare += ((_batchSquares / BatchWindows) - _windowMeanSquare) / memory;
-        (_batchSum, _batchSquares, _batchWindows) = (0, 0, 0);
-    }
-
-    /// <summary>The standard deviation of means of many windows over what it would be if they were independent.</summary>
-    private double BatchInflation()
-    {
-        var windows = _windowMeanSquare - (_batchMean * _batchMean);
-        if (_batches < 2 || windows <= 0)
-        {
-            return 1;
-        }
-
-        var ratio = BatchWindows * (_batchMeanSquare - (_batchMean * _batchMean)) / windows;
-        return Math.Sqrt(1 + (Math.Max(0, ratio - 1) * _batches / (_batches + BatchesAdded)));
+        // The median of shares is nought until there is another day to look back on.
+        var share = Math.Clamp(_rateSum / Math.Max(_rateCount, 1), ShareMin, 1 - ShareMin);
+        _batches.Add(unixSeconds - _lagEnd, standardised, scaled - (expected.IsSeasonal ? expected.Centre : share), count, share * (1 - share));
     }
 
     /// <summary>√((1+ρ)/(1−ρ)) with the correlation ρ of neighbouring windows: the long-run standard deviation of an AR(1) process over its own.</summary>

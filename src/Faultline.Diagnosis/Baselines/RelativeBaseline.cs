@@ -130,6 +130,8 @@ internal sealed class RelativeBaseline(Feature feature, Baseline whole, Others o
     private Expectation Usual(long unixSeconds, double count)
     {
         var usual = whole.Expect(unixSeconds, count, _offset);
-        return usual with { Sigma = usual.Sigma * Inflation, Spread = usual.Spread * Inflation, Dispersion = usual.Dispersion * Inflation * Inflation };
+
+        // What drifts, drifts for all.
+        return usual with { Sigma = usual.Sigma * Inflation, Spread = usual.Spread * Inflation, Dispersion = usual.Dispersion * Inflation * Inflation, Strays = 0 };
     }
 }

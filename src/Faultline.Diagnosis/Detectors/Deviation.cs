@@ -51,6 +51,9 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
     /// <summary>Windows held back from the baseline while the sum is above nought.</summary>
     private const int HeldMax = 60;
 
+    /// <summary>Standard deviations that a drifting share may be off for many windows: it is, one hour in forty.</summary>
+    private const double StraysUsual = 2;
+
     /// <summary>Evidence older than this with no window since is no evidence.</summary>
     private const long GapWindowsMax = 3600 / FeatureWindows.LengthSeconds;
 
@@ -140,7 +143,12 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
         if (feature.Statistic == Statistic.Share)
         {
             var falls = feature.BadWhen == BadWhen.Falls;
-            window = window with { Bad = Math.Clamp(falls ? 1 - scaled : scaled, 0, 1), UsuallyBad = falls ? 1 - expected.Rate : expected.Rate, Dispersion = expected.Dispersion };
+            window = window with
+            {
+                Bad = Math.Clamp(falls ? 1 - scaled : scaled, 0, 1),
+                UsuallyBad = Math.Min(1, (falls ? 1 - expected.Rate : expected.Rate) + (StraysUsual * expected.Strays)),
+                Dispersion = expected.Dispersion,
+            };
         }
 
         return Abnormal

@@ -72,6 +72,9 @@ internal sealed record Feature(
     /// <summary>What its thresholds are multiplied by: more than 1 where windows are less independent than its sums take them to be.</summary>
     public double Evidence { get; init; } = 1;
 
+    /// <summary>Of a share: whether what it counts drifts by itself for many windows, as durations do.</summary>
+    public bool Drifts { get; init; }
+
     public bool Equals(Feature? other) => ReferenceEquals(this, other) || (other is not null && _hash == other._hash && string.Equals(Name, other.Name, StringComparison.Ordinal));
 
     public override int GetHashCode() => _hash;
@@ -133,7 +136,7 @@ internal static class FeatureTable
     public static readonly Feature LatencyP95 = new("latency_p95", "95th percentile of latency", Statistic.P95, "s", BadWhen.Rises, Stage.Whole, true, 20, 0.35, UnitsMin: 0.1);
 
     /// <summary>Where the tail moves and the median stays. A call alone in its window moves that window's median just as well.</summary>
-    public static readonly Feature SlowCalls = new("slow_call_share", "share of calls that are slower than nineteen of twenty were", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.08);
+    public static readonly Feature SlowCalls = new("slow_call_share", "share of calls that are slower than nineteen of twenty were", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.08) { Drifts = true };
 
     /// <summary>From the start of the request to the start of the first thing it does.</summary>
     public static readonly Feature Wait = new("queue_wait_p50", "median wait before the first step", Statistic.Median, "s", BadWhen.Rises, Stage.Whole, true, 1, 0.5, UnitsMin: 0.2);
