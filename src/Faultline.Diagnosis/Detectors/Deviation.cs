@@ -28,7 +28,7 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
 {
     /// <summary>Two clear windows, and never one alone; half of the smallest change worth a word is taken off first.</summary>
     private static readonly ExcursionRule Sudden = new(
-        Drift: 1, Cap: 5.5, Threshold: 10, ThresholdAfterChange: 7.2, EffectOff: 0.5, CapApart: 7.5, ShareChanges: double.PositiveInfinity, ShareCap: 7, ShareThreshold: 12, ShareThresholdAfterChange: 9.6);
+        Drift: 1, Cap: 5.5, Threshold: 10, ThresholdAfterChange: 7.2, EffectOff: 0.5, CapApart: 7.5, ShareChanges: double.PositiveInfinity, ShareCap: 7, ShareThreshold: 10.5, ShareThresholdAfterChange: 8.4);
 
     /// <summary>Of scores, which have two modes, good answers and wrong ones: a few wrong ones in a row are usual now and then.</summary>
     private static readonly ExcursionRule SuddenScore = Sudden with { Threshold = 12 };
@@ -38,7 +38,7 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
     /// baseline that is a little wrong for hours, where there is much traffic, from adding up to an alarm.
     /// </summary>
     private static readonly ExcursionRule Slow = new(
-        Drift: 0.4, Cap: 3, Threshold: 9, ThresholdAfterChange: 6, EffectOff: 0.4, CapApart: 3, ShareChanges: 2, ShareCap: 4, ShareThreshold: 12, ShareThresholdAfterChange: 9.6, AddsMany: true);
+        Drift: 0.4, Cap: 3, Threshold: 9, ThresholdAfterChange: 6, EffectOff: 0.4, CapApart: 3, ShareChanges: 2, ShareCap: 4, ShareThreshold: 10.5, ShareThresholdAfterChange: 8.4, AddsMany: true);
 
     private static readonly ExcursionRule SlowScore = Slow with { Threshold = 10 };
 
@@ -188,7 +188,7 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
         {
             Evidence = ((calls * floor) - (usual * minutes * (Math.Exp(floor) - 1))) / dispersion,
         };
-        return Abnormal ? StepAbnormal(window, learn: false, deviation < floor) : StepUsual(window, learn: false, gap, changed: false, evidence: 1);
+        return Abnormal ? StepAbnormal(window, learn: false, deviation < floor) : StepUsual(window, learn: false, gap, changed: false, feature.Evidence);
     }
 
     private void LearnPiece(long index, double scaled, double count, bool learn)
