@@ -44,10 +44,10 @@ public sealed class SegmentTests
         // It is drawn from before the onset on, and it is seen when it is over.
         var drawn = await DrawAsync(rig, $"count_over_time({finding.Symptoms[0].Query}[40m])");
         Assert.True(drawn > 20, $"{drawn} windows");
-        Assert.Equal(0, await DrawAsync(rig, finding.VerificationQuery));
+        Assert.Equal(0, await DrawAsync(rig, $"count({finding.VerificationQuery})"));
         bot.ForTenant = static (_, all) => all;
         await rig.LiveAsync(bot, TimeSpan.FromMinutes(20), new Behaviour());
-        Assert.NotEqual(0, await DrawAsync(rig, finding.VerificationQuery));
+        Assert.Equal(1, await DrawAsync(rig, $"count({finding.VerificationQuery})"));
         Assert.Single(rig.News.OfType<FindingNews.Cleared>());
     }
 
