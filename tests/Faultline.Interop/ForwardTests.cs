@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using Faultline.ClickHouse;
-using Faultline.ClickHouse.Embedded;
 using Faultline.Interop.Crash;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry;
@@ -53,12 +52,11 @@ public sealed partial class ForwardTests(ITestOutputHelper output)
         Assert.Equal(0, await near.InternalAsync("faultline_forward_dropped_items_total"));
         await far.StopAsync();
 
-        var library = await EngineLibrary.EnsureAsync(FaultlineProcess.Built("src/Faultline", "native"), _ => { });
-        await using var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(far.DataDirectory, "clickhouse"), Readers: 1));
+        await using var store = await StoppedStore.OpenAsync(far.DataDirectory);
         var expected = Enumerable.Range(1, 2 * CallsARound).Select(i => string.Create(CultureInfo.InvariantCulture, $"call {i}")).ToList();
-        Assert.Equal(expected, await TextsAsync(engine, "SELECT name AS text FROM spans WHERE service_name = 'forwarded' ORDER BY received_unix_nanos"));
-        Assert.Equal(expected, await TextsAsync(engine, "SELECT body AS text FROM logs WHERE service_name = 'forwarded' ORDER BY received_unix_nanos"));
-        Assert.Equal(["paid with [card]"], await TextsAsync(engine, "SELECT DISTINCT attributes['note'] AS text FROM spans WHERE service_name = 'forwarded'"));
+        Assert.Equal(expected, await TextsAsync(store, "SELECT name AS text FROM spans WHERE service_name = 'forwarded' ORDER BY received_unix_nanos"));
+        Assert.Equal(expected, await TextsAsync(store, "SELECT body AS text FROM logs WHERE service_name = 'forwarded' ORDER BY received_unix_nanos"));
+        Assert.Equal(["paid with [card]"], await TextsAsync(store, "SELECT DISTINCT attributes['note'] AS text FROM spans WHERE service_name = 'forwarded'"));
     }
 
     [Fact]
@@ -93,7 +91,7 @@ public sealed partial class ForwardTests(ITestOutputHelper output)
         output.WriteLine(CrashRun.Judge(await CrashCheck.RunAsync(far.DataDirectory, load), $"{load.Acknowledged.Count} requests acknowledged by the near end, {load.Resent} resends, {load.GivenUp.Count} given up; at the far end"));
     }
 
-    private static async Task<List<string>> TextsAsync(EmbeddedClickHouse engine, string sql) => [.. (await engine.QueryAsync(sql)).Rows.Select(row => row.Text("text"))];
+    private static async Task<List<string>> TextsAsync(StoppedStore store, string sql) => [.. (await store.QueryAsync(sql)).Rows.Select(row => row.Text("text"))];
 
     [LoggerMessage(LogLevel.Information, "{Name}")]
     private static partial void Called(ILogger log, string name);

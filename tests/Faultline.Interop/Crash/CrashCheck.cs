@@ -1,5 +1,4 @@
 using Faultline.ClickHouse;
-using Faultline.ClickHouse.Embedded;
 
 namespace Faultline.Interop.Crash;
 
@@ -17,9 +16,8 @@ internal sealed record CrashCheck(int Missing, int Doubled, int Torn, IReadOnlyL
 
     public static async Task<CrashCheck> RunAsync(string dataDirectory, CrashLoad load)
     {
-        var library = await EngineLibrary.EnsureAsync(FaultlineProcess.Built("src/Faultline", "native"), _ => { });
-        await using var engine = await EmbeddedClickHouse.OpenAsync(new EmbeddedOptions(library, Path.Combine(dataDirectory, "clickhouse"), Readers: 1));
-        var (spans, logs, scores) = (await CountsAsync(engine, "spans"), await CountsAsync(engine, "logs"), await CountsAsync(engine, "scores"));
+        await using var store = await StoppedStore.OpenAsync(dataDirectory);
+        var (spans, logs, scores) = (await CountsAsync(store, "spans"), await CountsAsync(store, "logs"), await CountsAsync(store, "scores"));
 
         var (missing, doubled, torn) = (0, 0, 0);
         var examples = new List<string>();
@@ -44,9 +42,9 @@ internal sealed record CrashCheck(int Missing, int Doubled, int Torn, IReadOnlyL
         return new CrashCheck(missing, doubled, torn, examples);
     }
 
-    private static async Task<Dictionary<string, long>> CountsAsync(EmbeddedClickHouse engine, string table)
+    private static async Task<Dictionary<string, long>> CountsAsync(StoppedStore store, string table)
     {
-        var counts = await engine.QueryAsync($"SELECT lower(hex(trace_id)) AS trace, count() AS rows FROM {table} WHERE service_name = 'crash' GROUP BY trace", limits: s_limits);
+        var counts = await store.QueryAsync($"SELECT lower(hex(trace_id)) AS trace, count() AS rows FROM {table} WHERE service_name = 'crash' GROUP BY trace", s_limits);
         return counts.Rows.ToDictionary(row => row.Text("trace"), row => row.Int64("rows"), StringComparer.Ordinal);
     }
 }
