@@ -54,8 +54,7 @@ internal sealed record ExcursionRule(
 /// fires over its threshold when the mean of those windows is beyond the smallest change worth a word.
 /// </summary>
 /// <param name="windowsMin">Windows with data that it takes at least.</param>
-/// <param name="secondsMin">Time that it takes at least.</param>
-internal sealed class Excursion(ExcursionRule rule, int windowsMin, long secondsMin)
+internal sealed class Excursion(ExcursionRule rule, int windowsMin)
 {
     /// <summary>Windows without a neighbour, and so far apart that two of them are as good as three.</summary>
     private const long ApartWindows = 30 / FeatureWindows.LengthSeconds;
@@ -68,6 +67,9 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
     private int _windows;
     private double _weight;
     private double _deviation;
+
+    /// <summary>Time that it takes at least.</summary>
+    public long SecondsMin { get; set; }
 
     public bool IsAtRest => _sum <= 0;
 
@@ -145,8 +147,8 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin, long seconds
     private bool IsLongEnough(in JudgedWindow window)
     {
         var passed = window.Index - OnsetIndex;
-        return (passed + 1) * FeatureWindows.LengthSeconds >= secondsMin
-            && (_windows >= windowsMin || (secondsMin == 0 && _windows == windowsMin - 1 && passed >= ApartWindows));
+        return (passed + 1) * FeatureWindows.LengthSeconds >= SecondsMin
+            && (_windows >= windowsMin || (SecondsMin == 0 && _windows == windowsMin - 1 && passed >= ApartWindows));
     }
 
     private double Adds(in JudgedWindow window) => !double.IsNaN(window.Evidence) ? Math.Min(window.Evidence, rule.ShareCap)

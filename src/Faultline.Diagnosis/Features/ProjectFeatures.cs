@@ -266,23 +266,23 @@ internal sealed class ProjectFeatures
         var genAi = spans.GenAi;
         if (operation.SequenceEqual("chat"u8) || operation.SequenceEqual("completion"u8))
         {
-            memory.Stages |= TraceStages.Model;
+            Tells(memory, service, TraceStages.Model);
             memory.ModelCalls++;
             StageFolds.ModelCall(genAi, row, service, trace, end, seconds, failed, _names);
         }
         else if (operation.SequenceEqual("retrieval"u8))
         {
-            memory.Stages |= TraceStages.Retrieval;
+            Tells(memory, service, TraceStages.Retrieval);
             StageFolds.Retrieval(genAi, row, service, trace, end, seconds, failed);
         }
         else if (operation.SequenceEqual("rerank"u8))
         {
-            memory.Stages |= TraceStages.Rerank;
+            Tells(memory, service, TraceStages.Rerank);
             StageFolds.Rerank(service, trace, end, seconds, failed);
         }
         else if (operation.SequenceEqual("embeddings"u8))
         {
-            memory.Stages |= TraceStages.Embedding;
+            Tells(memory, service, TraceStages.Embedding);
         }
         else if (operation.SequenceEqual("agent"u8))
         {
@@ -294,7 +294,7 @@ internal sealed class ProjectFeatures
         }
         else if (_guardrails.IsOne(operation, spans.Kind[row], isRoot, spans.Name[row]))
         {
-            memory.Stages |= TraceStages.Guardrail;
+            Tells(memory, service, TraceStages.Guardrail);
             StageFolds.Guardrail(spans, row, service, trace, end, failed, _names[spans.Name[row]]);
         }
         else if (operation.IsEmpty && !isRoot && spans.Kind[row] == SpanKind.Client)
@@ -306,7 +306,7 @@ internal sealed class ProjectFeatures
             switch (_namedSteps.Of(operation, spans.Name[row]))
             {
                 case NamedStep.Rerank:
-                    memory.Stages |= TraceStages.Rerank;
+                    Tells(memory, service, TraceStages.Rerank);
                     StageFolds.Rerank(service, trace, end, seconds, failed);
                     break;
                 case NamedStep.Plan:
@@ -314,6 +314,12 @@ internal sealed class ProjectFeatures
                     break;
             }
         }
+    }
+
+    private static void Tells(TraceMemory memory, ServiceFeatures service, TraceStages stage)
+    {
+        memory.Stages |= stage;
+        service.OwnStages |= stage;
     }
 
     /// <summary>Langfuse says by a level of its own that something went wrong, and leaves the span's status as it is.</summary>
@@ -332,7 +338,7 @@ internal sealed class ProjectFeatures
         StageFolds.Tool(genAi, row, service, trace, end, (end - start) / 1e9, Failed(spans, row) ? 1 : 0, tool);
 
         var memory = _traces.GetOrAdd(trace);
-        memory.Stages |= TraceStages.Tool;
+        Tells(memory, service, TraceStages.Tool);
         var isFirst = memory.ToolCalls++ == 0;
         memory.FirstToolStartUnixNanos = Math.Min(memory.FirstToolStartUnixNanos, start);
         var hash = genAi.ToolArgumentsHash[row];
@@ -432,9 +438,16 @@ internal sealed class ProjectFeatures
         {
             // What no request ever had is not missing.
             var isThere = memory.Stages.HasFlag(stage);
-            if (isThere || service.Find(FeatureTable.StageMissing, name) is not null)
+            var missing = service.Find(FeatureTable.StageMissing, name);
+            if (isThere || missing is not null)
             {
                 service.Observe(FeatureTable.StageMissing, name, end, isThere ? 0 : 1, trace);
+            }
+
+            // What another process tells may be held up on its way; what comes from the one that told of the request came with it.
+            if (missing is not null)
+            {
+                missing.Detector.MustLast = !service.OwnStages.HasFlag(stage);
             }
         }
     }

@@ -80,6 +80,9 @@ internal sealed class ServiceFeatures(string service, string environment, string
     /// <summary>Whether any stage of the chain was ever seen of its requests.</summary>
     public bool HasStages { get; private set; }
 
+    /// <summary>Stages that spans of its own have told.</summary>
+    public TraceStages OwnStages { get; set; }
+
     /// <summary>Recent traces with tool calls, for comparison with a looping one.</summary>
     public RecentTraces ToolTraces { get; } = new();
 
