@@ -56,7 +56,8 @@ internal static class InfrastructureCauses
                 candidate.Contradicts(1.8, facts.Cite(special));
             }
 
-            return candidate.Contradicts(2, OnlySilent(facts)).Contradicts(1.5, InTheModel(facts));
+            var (known, ranWell) = facts.RanWell.With(release);
+            return candidate.Contradicts(known, ranWell).Contradicts(2, OnlySilent(facts)).Contradicts(1.5, InTheModel(facts));
         }
 
         return facts.Change("deploy") is { } change && change.Nearness > CaseFacts.NearMin

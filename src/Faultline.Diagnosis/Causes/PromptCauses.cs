@@ -139,7 +139,9 @@ internal static class PromptCauses
             return candidate.Lacks(1);
         }
 
+        var (known, ranWell) = prompt is not null ? facts.RanWell.With(prompt) : default;
         return candidate
+            .Contradicts(known, ranWell)
             .Contradicts(2.5, facts.Fell(FeatureTable.RetrievalTopScore)?.Evidence)
             .Contradicts(1.5, facts.Worse(FeatureTable.Refusals)?.Evidence)        // refusing has a name of its own, and so has blocking
             .Contradicts(1.5, facts.Worse(FeatureTable.Blocked)?.Evidence)

@@ -24,6 +24,9 @@ internal sealed record CaseFacts
 
     public required IReadOnlyList<Distinction> Distinctions { get; init; }
 
+    /// <summary>How requests did after what changed before the onset had changed.</summary>
+    public RanWell RanWell { get; init; } = RanWell.Unknown;
+
     /// <summary>Recorded changes of these services from a day before the onset to shortly after, nearest first.</summary>
     public required IReadOnlyList<ChangeEvent> Changes { get; init; }
 

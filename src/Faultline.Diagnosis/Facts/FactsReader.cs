@@ -89,7 +89,9 @@ internal sealed class FactsReader(TelemetrySource source)
             }
         }
 
-        var symptomatic = await ShowsAsync(finding, to, cancel);
+        var between = finding.OnsetAt - healthyUntil > TimeSpan.FromMinutes(1)
+            ? await TracesAsync(finding, await SpansAsync(finding, part, healthyUntil, finding.OnsetAt - TimeSpan.FromSeconds(10), cancel), [], cancel) : [];
+        var symptomatic = await ShowsAsync(finding, between.Count == 0 ? null : Earliest(before), to, cancel);
         bool? Shows(TraceFacts trace) => part is not null && !trace.IsOf(part) ? false : symptomatic(trace);
         var named = finding.BadTraces.ToHashSet();
         var bad = traces.Values.Where(trace => named.Contains(trace.Id) || Shows(trace) == true).ToList();
@@ -102,8 +104,11 @@ internal sealed class FactsReader(TelemetrySource source)
 
         var good = before.Values.Concat(well).ToList();
         var whole = await WholeAsync(finding, bad, good, cancel);
-        var between = finding.OnsetAt - healthyUntil > TimeSpan.FromMinutes(1)
-            ? await TracesAsync(finding, await SpansAsync(finding, part, healthyUntil, finding.OnsetAt - TimeSpan.FromSeconds(10), cancel), [], cancel) : [];
+        var usual = before.Values.Select(Shows).OfType<bool>().ToList();
+        var ranWell = usual.Count == 0 || bad.Count + well.Count == 0 ? RanWell.Unknown : new RanWell(
+            [.. between.Values.Select(trace => (Trace: trace, Shows: Shows(trace))).Where(static one => one.Shows is not null).Select(static one => (one.Trace, one.Shows!.Value))],
+            usual.Count(static shows => shows) / (double)usual.Count,
+            bad.Count / (double)(bad.Count + well.Count));
         var distinctions = BubbleUp.Compare(bad, good, Nanos(healthyUntil), [.. between.Values]);
         var shifts = await ShiftsAsync(finding, services, healthyUntil, abnormal, to, cancel);
         if (part is not null)
@@ -120,6 +125,7 @@ internal sealed class FactsReader(TelemetrySource source)
             Bad = bad,
             Good = good,
             Distinctions = distinctions,
+            RanWell = ranWell,
             Changes = [.. changes
                 .Where(change => services.Contains(change.Service) && change.At <= finding.OnsetAt + ChangeAfter && change.At >= finding.OnsetAt - ChangeBefore)
                 .OrderBy(change => (finding.OnsetAt - change.At).Duration())],
@@ -247,7 +253,8 @@ internal sealed class FactsReader(TelemetrySource source)
     }
 
     /// <summary>Says of a trace whether it shows the first symptom; null when it cannot be told.</summary>
-    private async Task<Func<TraceFacts, bool?>> ShowsAsync(Finding finding, DateTimeOffset to, CancellationToken cancel)
+    /// <param name="earlier">From when on it must be told of traces before the onset too, unix nanoseconds; null: it need not.</param>
+    private async Task<Func<TraceFacts, bool?>> ShowsAsync(Finding finding, long? earlier, DateTimeOffset to, CancellationToken cancel)
     {
         if (finding.Symptoms.Count == 0 || FeatureTable.Find(finding.Symptoms[0].Feature) is not { } feature)
         {
@@ -259,10 +266,20 @@ internal sealed class FactsReader(TelemetrySource source)
         if (feature.Evaluation is { } evaluation)
         {
             Dictionary<TraceId, double> scores = [];
-            foreach (var score in await source.Scores(finding.Project, finding.Service, evaluation, Nanos(finding.OnsetAt), Nanos(to), ScoresMax, cancel))
+            async Task ReadAsync(long from, long until)
             {
-                scores[score.TraceId] = score.Value;
+                foreach (var score in await source.Scores(finding.Project, finding.Service, evaluation, from, until, ScoresMax, cancel))
+                {
+                    scores[score.TraceId] = score.Value;
+                }
             }
+
+            if (earlier is { } start)
+            {
+                await ReadAsync(start, Nanos(finding.OnsetAt));
+            }
+
+            await ReadAsync(Nanos(finding.OnsetAt), Nanos(to));
 
             Func<double, bool> shows = value => Beyond(value, middle, symptom);
             if (feature.IsPoorScore)
@@ -282,6 +299,8 @@ internal sealed class FactsReader(TelemetrySource source)
 
         return Symptomatic.Of(feature, symptom, (value) => Beyond(value, middle, symptom));
     }
+
+    private static long? Earliest(Dictionary<TraceId, TraceFacts> traces) => traces.Count == 0 ? null : traces.Values.Min(static trace => trace.StartUnixNanos);
 
     /// <summary>When the first symptom was there since the onset.</summary>
     private async Task<ActiveWindows> ActiveAsync(Finding finding, DateTimeOffset to, CancellationToken cancel)

@@ -51,6 +51,9 @@ internal sealed class KnownFacts
         return this;
     }
 
+    /// <summary>How requests did between a change and the onset.</summary>
+    public RanWell RanWell { get; init; } = RanWell.Unknown;
+
     /// <summary>What the detector saw; null: the first of what moved for the worse.</summary>
     public IReadOnlyList<Symptom>? Noticed { get; init; }
 
@@ -94,12 +97,13 @@ internal sealed class KnownFacts
             Good = good,
             Distinctions = BubbleUp.Compare(bad, good, Onset.ToUnixTimeMilliseconds() * 1_000_000),
             Changes = Changes,
+            RanWell = RanWell,
             Inputs = InputFacts.Of(bad, good),
             Runs = Runs,
         };
     }
 
-    private static List<TraceFacts> Side(ulong first, DateTimeOffset from, Func<int, IEnumerable<SpanSummary>> spans)
+    public static List<TraceFacts> Side(ulong first, DateTimeOffset from, Func<int, IEnumerable<SpanSummary>> spans)
     {
         List<TraceFacts> traces = [];
         for (var i = 0; i < Traces; i++)
