@@ -91,24 +91,25 @@ internal sealed class FactsReader(TelemetrySource source)
 
         var between = finding.OnsetAt - healthyUntil > TimeSpan.FromMinutes(1)
             ? await TracesAsync(finding, await SpansAsync(finding, part, healthyUntil, finding.OnsetAt - TimeSpan.FromSeconds(10), cancel), [], cancel) : [];
-        var symptomatic = await ShowsAsync(finding, between.Count == 0 ? null : Earliest(before), to, cancel);
+        var symptomatic = await ShowsAsync(finding, Nanos(finding.OnsetAt), to, cancel);
         bool? Shows(TraceFacts trace) => part is not null && !trace.IsOf(part) ? false : symptomatic(trace);
         var named = finding.BadTraces.ToHashSet();
         var bad = traces.Values.Where(trace => named.Contains(trace.Id) || Shows(trace) == true).ToList();
         var well = traces.Values.Where(trace => !named.Contains(trace.Id) && Shows(trace) == false).ToList();
+        var ranWell = RanWell.Unknown;
         if (bad.Count < 3)
         {
             bad = [.. traces.Values];
             well = [];
         }
+        else if (between.Count > 0 && before.Count > 0)
+        {
+            var earlier = await ShowsAsync(finding, before.Values.Min(static trace => trace.StartUnixNanos), finding.OnsetAt, cancel);
+            ranWell = RanWell.Of(between.Values, before.Values, trace => part is not null && !trace.IsOf(part) ? false : earlier(trace), since: bad.Count / (double)(bad.Count + well.Count));
+        }
 
         var good = before.Values.Concat(well).ToList();
         var whole = await WholeAsync(finding, bad, good, cancel);
-        var usual = before.Values.Select(Shows).OfType<bool>().ToList();
-        var ranWell = usual.Count == 0 || bad.Count + well.Count == 0 ? RanWell.Unknown : new RanWell(
-            [.. between.Values.Select(trace => (Trace: trace, Shows: Shows(trace))).Where(static one => one.Shows is not null).Select(static one => (one.Trace, one.Shows!.Value))],
-            usual.Count(static shows => shows) / (double)usual.Count,
-            bad.Count / (double)(bad.Count + well.Count));
         var distinctions = BubbleUp.Compare(bad, good, Nanos(healthyUntil), [.. between.Values]);
         var shifts = await ShiftsAsync(finding, services, healthyUntil, abnormal, to, cancel);
         if (part is not null)
@@ -253,8 +254,8 @@ internal sealed class FactsReader(TelemetrySource source)
     }
 
     /// <summary>Says of a trace whether it shows the first symptom; null when it cannot be told.</summary>
-    /// <param name="earlier">From when on it must be told of traces before the onset too, unix nanoseconds; null: it need not.</param>
-    private async Task<Func<TraceFacts, bool?>> ShowsAsync(Finding finding, long? earlier, DateTimeOffset to, CancellationToken cancel)
+    /// <param name="from">Unix nanoseconds.</param>
+    private async Task<Func<TraceFacts, bool?>> ShowsAsync(Finding finding, long from, DateTimeOffset to, CancellationToken cancel)
     {
         if (finding.Symptoms.Count == 0 || FeatureTable.Find(finding.Symptoms[0].Feature) is not { } feature)
         {
@@ -266,20 +267,10 @@ internal sealed class FactsReader(TelemetrySource source)
         if (feature.Evaluation is { } evaluation)
         {
             Dictionary<TraceId, double> scores = [];
-            async Task ReadAsync(long from, long until)
+            foreach (var score in await source.Scores(finding.Project, finding.Service, evaluation, from, Nanos(to), ScoresMax, cancel))
             {
-                foreach (var score in await source.Scores(finding.Project, finding.Service, evaluation, from, until, ScoresMax, cancel))
-                {
-                    scores[score.TraceId] = score.Value;
-                }
+                scores[score.TraceId] = score.Value;
             }
-
-            if (earlier is { } start)
-            {
-                await ReadAsync(start, Nanos(finding.OnsetAt));
-            }
-
-            await ReadAsync(Nanos(finding.OnsetAt), Nanos(to));
 
             Func<double, bool> shows = value => Beyond(value, middle, symptom);
             if (feature.IsPoorScore)
@@ -299,8 +290,6 @@ internal sealed class FactsReader(TelemetrySource source)
 
         return Symptomatic.Of(feature, symptom, (value) => Beyond(value, middle, symptom));
     }
-
-    private static long? Earliest(Dictionary<TraceId, TraceFacts> traces) => traces.Count == 0 ? null : traces.Values.Min(static trace => trace.StartUnixNanos);
 
     /// <summary>When the first symptom was there since the onset.</summary>
     private async Task<ActiveWindows> ActiveAsync(Finding finding, DateTimeOffset to, CancellationToken cancel)

@@ -22,6 +22,14 @@ internal sealed class RanWell(IReadOnlyList<(TraceFacts Trace, bool Shows)> betw
     /// <summary>What it is worth at most: some changes do their harm only after a while.</summary>
     private const double WeightMax = 3.5;
 
+    /// <param name="shows">Whether a request shows the first symptom; null where that cannot be told.</param>
+    public static RanWell Of(IEnumerable<TraceFacts> between, IEnumerable<TraceFacts> before, Func<TraceFacts, bool?> shows, double since)
+    {
+        var usual = before.Select(shows).OfType<bool>().ToList();
+        return usual.Count == 0 ? Unknown
+            : new([.. between.Where(trace => shows(trace) is not null).Select(trace => (trace, shows(trace) == true))], usual.Count(static one => one) / (double)usual.Count, since);
+    }
+
     /// <summary>How much likelier it is, in log-odds, that requests with the value did as well as ever because it does no harm; 0 when it may do this.</summary>
     /// <remarks>Only of what requests themselves say: a change that was recorded is often minutes from being in use.</remarks>
     public (double Weight, Evidence? Evidence) With(Distinction changed)

@@ -168,6 +168,27 @@ public sealed class DiagnosticianTests
         Assert.DoesNotContain(unseen.Distinctions, distinction => distinction.Attribute is "model.requested");
     }
 
+    /// <summary>All bad traces have the newest template; so had those of the ten minutes before, and they were well.</summary>
+    [Fact]
+    public async Task A_template_that_ran_well_before_the_onset_is_told_so_with_how_many_requests_said_it()
+    {
+        var rig = new Rig(Start) { KeepsTelemetry = true };
+        var bot = new SimulatedBot(18);
+        await rig.HistoryAsync(bot, TimeSpan.FromDays(2), TimeSpan.FromMinutes(20));
+        await rig.LiveAsync(bot, TimeSpan.FromSeconds(90), new Behaviour());
+        ChangeEvent edited = new(
+            "chg-0123456789abcdef", "default", "prompt", "support-bot", "typo corrected", rig.Clock.Now, new Dictionary<string, string>(StringComparer.Ordinal));
+        await rig.LiveAsync(bot, TimeSpan.FromMinutes(10), new Behaviour { PromptVersion = "13" });
+        Assert.Empty(rig.News);
+        await rig.LiveAsync(bot, TimeSpan.FromSeconds(120), new Behaviour { PromptVersion = "13", Relevance = 0.5 });
+
+        var verdict = await new Diagnostician(rig.Telemetry.Source, rig.Clock).DiagnoseAsync(rig.Raised.Last(), [edited], []);
+        var blamed = verdict.Hypotheses.Single(static one => one.Cause == "prompt_template_regressed");
+        var against = Assert.Single(blamed.Against, static evidence => evidence.Text.Contains("before the onset", StringComparison.Ordinal));
+        Assert.Matches(@"^Of \d+ requests with prompt [a-z-]+@13 before the onset (none shows|[1-9] % show) it; since then (9\d|100) % do\.$", against.Text);
+        Assert.True(blamed.Confidence < 0.5, $"{blamed.Confidence}");
+    }
+
     internal static async Task<(Rig Rig, Finding Finding, IReadOnlyList<ChangeEvent> Changes)> PlayAsync(Scenario scenario, int seed, bool untilRaised = false)
     {
         var rig = new Rig(Start) { KeepsTelemetry = true };
