@@ -64,12 +64,15 @@ internal enum Conversion
     /// <summary>A <see cref="Count"/> at a path inside JSON.</summary>
     Json,
 
+    /// <summary>A text at a path inside JSON.</summary>
+    JsonText,
+
     /// <summary>An operation, by a vocabulary of <c>operations.tsv</c>.</summary>
     Operation,
 }
 
 /// <summary>What one attribute means for one field.</summary>
 /// <param name="Rank">Its place in the table: of several the lowest wins.</param>
-/// <param name="Argument">The path of <see cref="Conversion.Json"/>, the vocabulary of <see cref="Conversion.Operation"/>.</param>
+/// <param name="Argument">The path of <see cref="Conversion.Json"/> and <see cref="Conversion.JsonText"/>, the vocabulary of <see cref="Conversion.Operation"/>.</param>
 /// <param name="IsGenAi">Whether the attribute alone makes its span a GenAI span.</param>
 internal sealed record Meaning(GenAiField Field, string Dialect, int Rank, Conversion Conversion, string Argument, bool IsGenAi);

@@ -23,7 +23,7 @@ public static class GenAiNormaliser
     /// <summary>The attribute that won a field.</summary>
     private readonly record struct Found(Meaning? Meaning, AttributeColumn? Column, int Entry, long Number)
     {
-        public ReadOnlySpan<byte> Value => Column is null ? default : Column.Values[Entry];
+        public ReadOnlySpan<byte> Value => Column is null ? default : Meaning!.Conversion == Conversion.JsonText ? Part(Column, Entry, Meaning)!.Text.Utf8 : Column.Values[Entry];
 
         public string Text => Column is null ? "" : Column.Values.Text(Entry);
 
@@ -107,8 +107,9 @@ public static class GenAiNormaliser
             case Conversion.Text or Conversion.Operation:
                 return true;
             case Conversion.Json:
-                var node = ContentNode.Of(attributes.Values.Content(entry), attributes.Types[entry], out _).At(meaning.Argument.Split('.'));
-                return node is not null && TryNumber(node.Text.Utf8, 1, figures, out number);
+                return Part(attributes, entry, meaning) is { } counted && TryNumber(counted.Text.Utf8, 1, figures, out number);
+            case Conversion.JsonText:
+                return Part(attributes, entry, meaning) is { Text.Utf8.IsEmpty: false };
             case Conversion.Instant:
                 return TryInstant(Encoding.UTF8.GetString(value), startUnixNanos, figures, out number);
             default:
@@ -116,6 +117,10 @@ public static class GenAiNormaliser
                 return TryNumber(value, nanos, figures, out number);
         }
     }
+
+    /// <summary>What stands at the meaning's path inside a JSON value; null when there is nothing.</summary>
+    private static ContentNode? Part(AttributeColumn attributes, int entry, Meaning meaning) =>
+        ContentNode.Of(attributes.Values.Content(entry), attributes.Types[entry], out _).At(meaning.Argument.Split('.'));
 
     private static bool TryNumber(ReadOnlySpan<byte> text, double factor, NormaliserFigures figures, out long number)
     {

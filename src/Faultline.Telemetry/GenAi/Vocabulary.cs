@@ -111,6 +111,7 @@ internal static class Vocabulary
                 "milliseconds" => (Conversion.Milliseconds, ""),
                 "instant" => (Conversion.Instant, ""),
                 var path when path.StartsWith("json:", StringComparison.Ordinal) => (Conversion.Json, path[5..]),
+                var path when path.StartsWith("json-text:", StringComparison.Ordinal) => (Conversion.JsonText, path[10..]),
                 var vocabulary when row[0] == "operation" => (Conversion.Operation, vocabulary),
                 var unknown => throw new InvalidDataException($"fields.tsv: unknown conversion '{unknown}' of {row[2]}."),
             };
