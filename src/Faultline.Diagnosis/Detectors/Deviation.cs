@@ -62,7 +62,7 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
 
     private readonly Queue<(long End, double Scaled, double Count)> _held = new();
     private readonly Excursion _sudden = new(feature.IsScore ? SuddenScore : Sudden, feature.WindowsMin) { SecondsMin = feature.SecondsMin };
-    private readonly Excursion _slow = new(feature.IsScore ? SlowScore : Slow, feature.WindowsMin) { SecondsMin = feature.SecondsMin };
+    private readonly Excursion _slow = new(feature.IsScore ? SlowScore : Slow, feature.WindowsMin);
     private Excursion? _fired;
     private int _usualRun;
     private long _lastIndex = long.MinValue;
@@ -78,7 +78,7 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
     /// <summary>Whether it must last for its feature's <see cref="Feature.SecondsMin"/> before it is told; not where what is missing cannot be late.</summary>
     public bool MustLast
     {
-        set => _sudden.SecondsMin = _slow.SecondsMin = value ? feature.SecondsMin : 0;
+        set => _sudden.SecondsMin = value ? feature.SecondsMin : 0;
     }
 
     public bool Abnormal { get; private set; }

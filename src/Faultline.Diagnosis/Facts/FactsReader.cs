@@ -91,11 +91,16 @@ internal sealed class FactsReader(TelemetrySource source)
 
         var between = finding.OnsetAt - healthyUntil > TimeSpan.FromMinutes(1)
             ? await TracesAsync(finding, await SpansAsync(finding, part, healthyUntil, finding.OnsetAt - TimeSpan.FromSeconds(10), cancel), [], cancel) : [];
-        var symptomatic = await ShowsAsync(finding, Nanos(finding.OnsetAt), to, cancel);
-        bool? Shows(TraceFacts trace) => part is not null && !trace.IsOf(part) ? false : symptomatic(trace);
+        async Task<Func<TraceFacts, bool?>> OfPartAsync(long from, DateTimeOffset until)
+        {
+            var symptomatic = await ShowsAsync(finding, from, until, cancel);
+            return trace => part is not null && !trace.IsOf(part) ? false : symptomatic(trace);
+        }
+
+        var shows = await OfPartAsync(Nanos(finding.OnsetAt), to);
         var named = finding.BadTraces.ToHashSet();
-        var bad = traces.Values.Where(trace => named.Contains(trace.Id) || Shows(trace) == true).ToList();
-        var well = traces.Values.Where(trace => !named.Contains(trace.Id) && Shows(trace) == false).ToList();
+        var bad = traces.Values.Where(trace => named.Contains(trace.Id) || shows(trace) == true).ToList();
+        var well = traces.Values.Where(trace => !named.Contains(trace.Id) && shows(trace) == false).ToList();
         var ranWell = RanWell.Unknown;
         if (bad.Count < 3)
         {
@@ -104,8 +109,8 @@ internal sealed class FactsReader(TelemetrySource source)
         }
         else if (between.Count > 0 && before.Count > 0)
         {
-            var earlier = await ShowsAsync(finding, before.Values.Min(static trace => trace.StartUnixNanos), finding.OnsetAt, cancel);
-            ranWell = RanWell.Of(between.Values, before.Values, trace => part is not null && !trace.IsOf(part) ? false : earlier(trace), since: bad.Count / (double)(bad.Count + well.Count));
+            var showed = await OfPartAsync(before.Values.Min(static trace => trace.StartUnixNanos), finding.OnsetAt);
+            ranWell = RanWell.Of(between.Values, before.Values, showed, since: bad.Count / (double)(bad.Count + well.Count));
         }
 
         var good = before.Values.Concat(well).ToList();

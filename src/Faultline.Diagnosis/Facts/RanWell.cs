@@ -26,8 +26,8 @@ internal sealed class RanWell(IReadOnlyList<(TraceFacts Trace, bool Shows)> betw
     public static RanWell Of(IEnumerable<TraceFacts> between, IEnumerable<TraceFacts> before, Func<TraceFacts, bool?> shows, double since)
     {
         var usual = before.Select(shows).OfType<bool>().ToList();
-        return usual.Count == 0 ? Unknown
-            : new([.. between.Where(trace => shows(trace) is not null).Select(trace => (trace, shows(trace) == true))], usual.Count(static one => one) / (double)usual.Count, since);
+        var known = between.Select(trace => (Trace: trace, Shows: shows(trace))).Where(static one => one.Shows is not null);
+        return usual.Count == 0 ? Unknown : new([.. known.Select(static one => (one.Trace, one.Shows == true))], usual.Count(static one => one) / (double)usual.Count, since);
     }
 
     /// <summary>How much likelier it is, in log-odds, that requests with the value did as well as ever because it does no harm; 0 when it may do this.</summary>

@@ -438,16 +438,15 @@ internal sealed class ProjectFeatures
         {
             // What no request ever had is not missing.
             var isThere = memory.Stages.HasFlag(stage);
-            var missing = service.Find(FeatureTable.StageMissing, name);
-            if (isThere || missing is not null)
+            if (service.Find(FeatureTable.StageMissing, name) is { } missing)
             {
-                service.Observe(FeatureTable.StageMissing, name, end, isThere ? 0 : 1, trace);
-            }
-
-            // What another process tells may be held up on its way; what comes from the one that told of the request came with it.
-            if (missing is not null)
-            {
+                // What another process tells may be held up on its way; what comes from the one that told of the request came with it.
                 missing.Detector.MustLast = !service.OwnStages.HasFlag(stage);
+                service.Observe(missing, end, isThere ? 0 : 1, trace);
+            }
+            else if (isThere)
+            {
+                service.Observe(FeatureTable.StageMissing, name, end, 0, trace);
             }
         }
     }
