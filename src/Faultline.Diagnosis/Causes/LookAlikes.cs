@@ -142,11 +142,12 @@ internal static class LookAlikes
         var prompt = Usual(static span => span.GenAi.PromptName, "chat", "completion");
         var tool = Usual(static span => span.GenAi.Tool, "tool");
         var agent = Usual(static span => span.GenAi.Agent, "agent");
+        var guardrail = facts.Bad.SelectMany(static trace => trace.Spans).FirstOrDefault(Guardrails.IsOne) is { } guard ? Guardrails.NameOf(guard) : null;
         var judged = facts.BadAppScores.FirstOrDefault();
         return cause switch
         {
             "index_stale" => With(retrieves, DataSources.Weakest(facts), FeatureTable.RetrievalTopScore, FeatureTable.RetrievalMeanScore),
-            "embedding_model_changed" => With(retrieves, Usual(static span => span.GenAi.ModelRequested, "embeddings") ?? DataSources.Weakest(facts), FeatureTable.RetrievalTopScore, FeatureTable.RetrievalMeanScore),
+            "embedding_model_changed" => With(retrieves, Usual(static span => span.GenAi.ModelRequested, "embeddings", "retrieval") ?? DataSources.Weakest(facts), FeatureTable.RetrievalTopScore, FeatureTable.RetrievalMeanScore),
             "retriever_parameters_changed" => With(retrieves, DataSources.Resized(facts, null), FeatureTable.RetrievalDocuments),
             "chunking_changed" => With(retrieves, DataSources.Recut(facts), FeatureTable.ChunkLength),
             "reranker_failed" => With(Has("rerank"), Usual(static span => span.GenAi.ModelRequested, "rerank"), FeatureTable.RerankErrorRate, FeatureTable.RerankLatency),
@@ -170,7 +171,7 @@ internal static class LookAlikes
             "loop_ping_pong" => With(agent is not null, agent, FeatureTable.AgentTurns),
             "plan_churn" => With(Has("plan"), agent, FeatureTable.Plans),
             "memory_poisoned" => With(Has("memory"), Usual(static span => span.GenAi.DataSource.Length > 0 ? span.GenAi.DataSource : span.Service, "memory")),
-            "guardrail_overblocking" => With(facts.Bad.Any(static trace => trace.Spans.Exists(Guardrails.IsOne)), facts.Bad.SelectMany(static trace => trace.Spans).FirstOrDefault(Guardrails.IsOne)?.Name, FeatureTable.Blocked),
+            "guardrail_overblocking" => With(guardrail is not null, guardrail, FeatureTable.Blocked),
             "refusals_risen" => With(calls, asks, FeatureTable.Refusals),
             "output_format_broken" => With(calls, service, FeatureTable.JsonShare),
             "cache_lost" => With(calls, service, FeatureTable.CachedInput),

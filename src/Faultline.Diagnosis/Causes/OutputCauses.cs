@@ -155,9 +155,11 @@ internal static class OutputCauses
         }
 
         // Only what replaced another judge: that bad traces were judged at all says nothing.
-        var judge = facts.Distinctions.FirstOrDefault(one => one.ShareOfBad > one.ShareOfGood && one.Attribute.ContainsAny("judge", "evaluator", "evaluation") && facts.InsteadOf(one) is not null);
+        var judge = facts.Distinctions.Where(one => one.ShareOfBad > one.ShareOfGood && one.Attribute.ContainsAny("judge", "evaluator", "evaluation") && facts.InsteadOf(one) is not null)
+            .OrderByDescending(IsName).FirstOrDefault();
+        var name = judge is null ? null : IsName(judge) ? judge.Value : facts.NameBeside(judge);
         var elsewhere = facts.Shifts.Where(shift => shift.IsBad && shift.Feature.Stage is not Stage.Output and not Stage.Whole).ToList();
-        var candidate = new Candidate("evaluator_changed", judge?.Value ?? scores[0].Feature.Evaluation!, "The scores moved and the answers did not: who judges them changed.", -1.2)
+        var candidate = new Candidate("evaluator_changed", name ?? scores[0].Feature.Evaluation!, "The scores moved and the answers did not: who judges them changed.", -1.2)
             .Supports(4, judge is null ? null : facts.Cite(judge))
             .Supports(scores.Count > 1 ? 1 : 0.5, scores[0].Evidence)
             .Supports(2.2, FellAlike(facts, scores) ? scores[^1].Evidence : null)
@@ -174,6 +176,9 @@ internal static class OutputCauses
 
         return candidate;
     }
+
+    /// <summary>Whether it says who judges, and not in which version or by which number.</summary>
+    private static bool IsName(Distinction judge) => !judge.Attribute.EndsWith("version", StringComparison.OrdinalIgnoreCase) && judge.Value.Any(char.IsLetter);
 
     /// <summary>Every score there is fell by about as much: what gets worse in answers shows in one more than in another.</summary>
     private static bool FellAlike(CaseFacts facts, List<Shift> scores)

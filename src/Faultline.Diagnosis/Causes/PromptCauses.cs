@@ -165,12 +165,9 @@ internal static class PromptCauses
             return prompt.Value.Split('@')[0];
         }
 
-        var stem = prompt.Attribute[..^"version".Length];
         return facts.Bad.SelectMany(static trace => trace.Spans)
-            .Where(span => TraceFacts.Carries(span, prompt.Attribute, prompt.Value))
-            .Select(span => span.GenAi.PromptName is { Length: > 0 } name ? name
-                : span.Attributes.FirstOrDefault(attribute => attribute.Key.StartsWith(stem, StringComparison.Ordinal) && attribute.Key[stem.Length..].ToLowerInvariant() is "name" or "id" or "key" or "template")?.Value)
-            .FirstOrDefault(static name => name is { Length: > 0 });
+            .Where(span => span.GenAi.PromptName.Length > 0 && TraceFacts.Carries(span, prompt.Attribute, prompt.Value))
+            .Select(static span => span.GenAi.PromptName).FirstOrDefault() ?? facts.NameBeside(prompt);
     }
 
     /// <summary>Many of the bad model calls end at one same number of tokens that none goes beyond, and the good ones do not.</summary>

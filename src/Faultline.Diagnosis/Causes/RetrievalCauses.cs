@@ -12,7 +12,7 @@ internal static class RetrievalCauses
         var top = facts.Of(FeatureTable.RetrievalTopScore) is { Fell: true } fell ? fell : facts.Of(FeatureTable.RetrievalMeanScore) is { Fell: true } mean ? mean : null;
         var documents = facts.Of(FeatureTable.RetrievalDocuments);
         var source = DataSources.Weakest(facts);
-        var embedding = facts.Differs(AttributeNames.EmbeddingModel, RequestParameters.EmbeddingDimension);
+        var embedding = facts.Differs(AttributeNames.EmbeddingModel) ?? facts.Differs(RequestParameters.EmbeddingDimension);
         var parameters = facts.Differs(RequestParameters.TopK, RequestParameters.ScoreThreshold);
         var weak = facts.Example(
             span => span.GenAi.Operation is "retrieval" && span.GenAi.DocumentTopScore is { } score && top is not null && score < (top.Before + top.After) / 2,
@@ -244,11 +244,14 @@ internal static class RetrievalCauses
 
     private static Candidate EmbeddingChanged(CaseFacts facts, Shift? top, string source, Distinction? embedding, Evidence? weak)
     {
+        // One model gives vectors of several dimensions: then it is that model's setting.
+        var isDimension = embedding?.Attribute is RequestParameters.EmbeddingDimension;
+        var model = !isDimension ? embedding?.Value : ModelCauses.Asked(facts.Bad.SelectMany(static trace => trace.Spans).Where(span => TraceFacts.Carries(span, embedding!.Attribute, embedding.Value)));
         var candidate = new Candidate(
-            "embedding_model_changed", embedding?.Value ?? source,
+            "embedding_model_changed", model ?? source,
             embedding is null
                 ? $"Queries of {facts.Finding.Service} are embedded differently from the index {source}."
-                : $"Queries of {facts.Finding.Service} are embedded with {embedding.Value}{(facts.InsteadOf(embedding) is { } old ? $" instead of {old}" : "")}, which the index {source} was not built with.",
+                : $"Queries of {facts.Finding.Service} are embedded with {(isDimension ? $"a dimension of {embedding.Value}" : embedding.Value)}{(facts.InsteadOf(embedding) is { } old ? $" instead of {old}" : "")}, which the index {source} was not built with.",
             -1);
         candidate.Supports(3.5, embedding is null ? null : facts.Cite(embedding))
             .Supports(1.5, top?.Evidence)

@@ -204,6 +204,22 @@ internal sealed record CaseFacts
         return carriers.Count == 0 || carriers.Contains(Finding.Service) ? Finding.Service : carriers.Order(StringComparer.Ordinal).First();
     }
 
+    /// <summary>What a version is the version of: the attribute of the same span that differs only in its last word, <c>x.version</c> and <c>x.name</c>; null when none is told.</summary>
+    public string? NameBeside(Distinction version)
+    {
+        if (!version.Attribute.EndsWith("version", StringComparison.OrdinalIgnoreCase))
+        {
+            return null;
+        }
+
+        var stem = version.Attribute[..^"version".Length];
+        return Bad.SelectMany(static trace => trace.Spans)
+            .Where(span => TraceFacts.Carries(span, version.Attribute, version.Value))
+            .Select(span => span.Attributes.FirstOrDefault(attribute =>
+                attribute.Key.StartsWith(stem, StringComparison.Ordinal) && attribute.Key[stem.Length..].ToLowerInvariant() is "name" or "id" or "key" or "template" or "model")?.Value)
+            .FirstOrDefault(static name => name is { Length: > 0 });
+    }
+
     /// <summary>Prompts are told apart by name: another version of the same template is "instead", another template is not.</summary>
     private static bool SameName(string one, string other) =>
         !one.Contains('@', StringComparison.Ordinal) || string.Equals(one.Split('@')[0], other.Split('@')[0], StringComparison.Ordinal);

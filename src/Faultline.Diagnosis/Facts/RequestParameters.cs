@@ -23,9 +23,11 @@ internal static class RequestParameters
     private static readonly FrozenDictionary<string, string> OfModels = new Dictionary<string, string>(StringComparer.Ordinal)
     {
         ["temperature"] = Temperature,
+        ["lstemperature"] = Temperature,
         ["topp"] = TopP,
         ["seed"] = Seed,
         ["maxtokens"] = MaxTokens,
+        ["lsmaxtokens"] = MaxTokens,
         ["maxoutputtokens"] = MaxTokens,
         ["maxcompletiontokens"] = MaxTokens,
         ["maxnewtokens"] = MaxTokens,

@@ -92,7 +92,7 @@ internal sealed class TraceWindows
             default:
                 if (Guardrails.IsOne(span))
                 {
-                    Observe(span, FeatureTable.Blocked, span.Name, Guardrails.Blocked(span) ? 1 : 0);
+                    Observe(span, FeatureTable.Blocked, Guardrails.NameOf(span), Guardrails.Blocked(span) ? 1 : 0);
                 }
 
                 break;

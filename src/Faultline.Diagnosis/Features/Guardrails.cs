@@ -23,6 +23,9 @@ internal sealed class Guardrails
     private static readonly SearchValues<string> DecisionWords = SearchValues.Create(
         ["verdict", "decision", "outcome", "result", "action", "blocked", "denied", "flagged", "triggered", "passed", "allowed"], StringComparison.OrdinalIgnoreCase);
 
+    /// <summary>OpenLIT's guards, and OpenLLMetry's tasks.</summary>
+    private static readonly (string Text, byte[] Utf8)[] NameKeys = [("guard.name", "guard.name"u8.ToArray()), ("traceloop.entity.name", "traceloop.entity.name"u8.ToArray())];
+
     private readonly Dictionary<byte[], bool> _byName = new(Utf8Comparer.Instance);
 
     public bool IsOne(ReadOnlySpan<byte> operation, SpanKind kind, bool isRoot, ReadOnlySpan<byte> name) =>
@@ -30,6 +33,24 @@ internal sealed class Guardrails
 
     public static bool IsOne(SpanSummary span) =>
         span.GenAi.Operation is "guardrail" || (MayBeNamedSo(Encoding.UTF8.GetBytes(span.GenAi.Operation), span.Kind, span.ParentSpanId.IsNone) && IsNamedSo(span.Name));
+
+    /// <summary>What the guardrail is called: one span's name may stand for several of them, or be a framework's word for a task.</summary>
+    public static ReadOnlySpan<byte> NameOf(SpanBatch spans, int row)
+    {
+        foreach (var (_, key) in NameKeys)
+        {
+            if (spans.Attributes.Find(row, key) is >= 0 and var entry && !spans.Attributes.Values[entry].IsEmpty)
+            {
+                return spans.Attributes.Values[entry];
+            }
+        }
+
+        return spans.Name[row];
+    }
+
+    /// <inheritdoc cref="NameOf(SpanBatch, int)"/>
+    public static string NameOf(SpanSummary span) =>
+        NameKeys.Select(key => span.Attributes.FirstOrDefault(attribute => attribute.Key == key.Text)?.Value).FirstOrDefault(static name => name is { Length: > 0 }) ?? span.Name;
 
     /// <summary>What it said: its output, or the attribute that names a decision, as <c>name=value</c>; empty when it said nothing.</summary>
     public static string Decision(ReadOnlySpan<byte> output, AttributeColumn attributes, int row)

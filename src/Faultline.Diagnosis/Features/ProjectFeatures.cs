@@ -295,7 +295,7 @@ internal sealed class ProjectFeatures
         else if (_guardrails.IsOne(operation, spans.Kind[row], isRoot, spans.Name[row]))
         {
             Tells(memory, service, TraceStages.Guardrail);
-            StageFolds.Guardrail(spans, row, service, trace, end, failed, _names[spans.Name[row]]);
+            StageFolds.Guardrail(spans, row, service, trace, end, failed, _names[Guardrails.NameOf(spans, row)]);
         }
         else if (operation.IsEmpty && !isRoot && spans.Kind[row] == SpanKind.Client)
         {

@@ -70,6 +70,33 @@ public sealed class TargetTests
     }
 
     [Fact]
+    public void Another_version_of_a_judge_is_of_the_judge_that_the_span_names()
+    {
+        static Verdict Judged(params (string Key, string Value)[] names) => new KnownFacts
+        {
+            Spans = (_, bad) => [Call("the same answer"), KnownFacts.Span("evaluate", KnownFacts.Nothing with { Operation = "evaluator" }) with { Attributes = [KnownFacts.Attribute("judge.version", bad ? "v8" : "v7"), .. names.Select(static one => KnownFacts.Attribute(one.Key, one.Value))] }],
+        }.Moved(Relevance, 0.87, 0.5).Conclude();
+
+        Assert.True(Judged(("judge.name", "strict-judge")).Hypotheses[0] is { Cause: "evaluator_changed", Target: "strict-judge" }, Said(Judged(("judge.name", "strict-judge"))));
+        Assert.Equal("relevance", Judged().Hypotheses.Single(static one => one.Cause is "evaluator_changed").Target);
+    }
+
+    [Fact]
+    public void Another_dimension_of_vectors_is_a_setting_of_the_model_that_makes_them()
+    {
+        var verdict = new KnownFacts
+        {
+            Spans = static (i, bad) =>
+            [
+                KnownFacts.Span("embed", KnownFacts.Nothing with { Operation = "embeddings", ModelRequested = "text-embedding-3-large" }) with { Attributes = [KnownFacts.Attribute("gen_ai.embeddings.dimension.count", bad ? "256" : "3072")] },
+                Retrieval("guides", (bad ? 0.5 : 0.8) + (0.01 * (i % 3)), 4), Call(),
+            ],
+        }.Moved(FeatureTable.RetrievalTopScore, 0.8, 0.5).Conclude();
+        Assert.True(verdict.Hypotheses[0] is { Cause: "embedding_model_changed", Target: "text-embedding-3-large" }, Said(verdict));
+        Assert.Contains("a dimension of 256 instead of 3072", verdict.Hypotheses[0].Words, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_change_that_names_one_of_the_indexes_says_which()
     {
         var verdict = new KnownFacts { Spans = (_, bad) => [Retrieval("guides", bad ? 0.6 : 0.8, 4), Retrieval("prices", bad ? 0.6 : 0.8, 4), Call()] }

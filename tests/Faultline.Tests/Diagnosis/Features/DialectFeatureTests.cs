@@ -1,5 +1,6 @@
 using System.Globalization;
 using Faultline.Diagnosis.Detectors;
+using Faultline.Diagnosis.Facts;
 using Faultline.Diagnosis.Features;
 using Faultline.Telemetry.Spans;
 using Faultline.Tests.GenAi;
@@ -50,9 +51,16 @@ public sealed class DialectFeatureTests
         ["session"] = 1,
         ["prompt_name"] = 1,
         ["prompt_version"] = 1,
+        ["provider"] = 1,
+        ["temperature"] = 0.2,
+        ["max_tokens"] = 20,
+        ["data_source"] = 1,
+        ["top_k"] = 2,
+        ["embedding_model"] = 1,
+        ["embedding_dimension"] = 256,
     };
 
-    private static readonly string[] Steps = ["chat", "retrieval", "nothing", "rerank", "tool", "agent", "plan", "guardrail"];
+    private static readonly string[] Steps = ["chat", "embed", "retrieval", "nothing", "rerank", "tool", "agent", "plan", "guardrail"];
 
     public static IEnumerable<object[]> Dialects() => Read().Select(one => new object[] { (string)one["dialect"] });
 
@@ -104,6 +112,21 @@ public sealed class DialectFeatureTests
             Has("session", genAi.Session.Text(1) == "s1");
             Has("prompt_name", genAi.PromptName.Text(1) == "answer");
             Has("prompt_version", genAi.PromptVersion.Text(1) == "7");
+            Has("provider", genAi.Provider.Text(1) == "openai");
+        }
+
+        for (var row = 1; row < spans.Count; row++)
+        {
+            var operation = spans.GenAi.Operation.Text(row);
+            Has("data_source", operation == "retrieval" && spans.GenAi.DataSource.Text(row) == "docs");
+            Has("embedding_model", operation is "embeddings" or "retrieval" && spans.GenAi.ModelRequested.Text(row) == "e1");
+            for (var entry = spans.Attributes.Start(row); entry < spans.Attributes.End(row); entry++)
+            {
+                foreach (var (name, value) in RequestParameters.Of(operation, spans.Attributes.Keys.Text(entry), spans.Attributes.Values.Text(entry)))
+                {
+                    sink.Values[name.Replace("request.", "", StringComparison.Ordinal).Replace("retrieval.", "", StringComparison.Ordinal).Replace('.', '_')] = double.Parse(value, CultureInfo.InvariantCulture);
+                }
+            }
         }
 
         return sink.Values;

@@ -1,6 +1,8 @@
 using System.Text;
 using Faultline.Diagnosis.Features;
 using Faultline.Telemetry.Spans;
+using Faultline.Tests.Diagnosis.Causes;
+using Faultline.Tests.GenAi;
 using Xunit;
 
 namespace Faultline.Tests.Diagnosis.Features;
@@ -22,5 +24,16 @@ public sealed class GuardrailsTests
         Assert.Equal(isOne, guardrails.IsOne(Encoding.UTF8.GetBytes(operation), kind, isRoot, Encoding.UTF8.GetBytes(name)));
         // The second answer is remembered.
         Assert.Equal(isOne, guardrails.IsOne(Encoding.UTF8.GetBytes(operation), kind, isRoot, Encoding.UTF8.GetBytes(name)));
+    }
+
+    [Theory]
+    [InlineData("openlit.guard", "guard.name", "pii", "pii")]
+    [InlineData("input_guard.task", "traceloop.entity.name", "input_guard", "input_guard")]
+    [InlineData("pii_filter input", "guard.verdict", "block", "pii_filter input")]
+    public void A_guardrail_is_called_what_its_instrumentation_calls_it_or_else_as_its_span(string span, string key, string value, string name)
+    {
+        var spans = SpanOf.Filled([new SpanOf("01") { Name = span, Attributes = new Dictionary<object, object> { [key] = value } }]);
+        Assert.Equal(name, Encoding.UTF8.GetString(Guardrails.NameOf(spans, 0)));
+        Assert.Equal(name, Guardrails.NameOf(KnownFacts.Span(span, KnownFacts.Nothing) with { Attributes = [KnownFacts.Attribute(key, value)] }));
     }
 }
