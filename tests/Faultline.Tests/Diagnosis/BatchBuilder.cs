@@ -18,6 +18,8 @@ internal sealed record TestSpan(TraceId Trace, SpanId Span, SpanId Parent, strin
 
     public string Provider { get; init; } = "";
 
+    public string OutputPreview { get; init; } = "";
+
     public string Model { get; init; } = "";
 
     public string ModelResponded { get; init; } = "";
@@ -142,7 +144,7 @@ internal sealed class BatchBuilder
         genAi.DocumentTopScore.Add(span.TopScore);
         genAi.DocumentMeanScore.Add(span.MeanScore);
         genAi.InputPreview.Add("");
-        genAi.OutputPreview.Add("");
+        genAi.OutputPreview.Add(span.OutputPreview);
         genAi.Source.Add(span.Operation.Length > 0 ? "otel" : "");
         return this;
     }

@@ -1,11 +1,12 @@
 namespace Faultline.Diagnosis.Evaluators.Groundedness;
 
-/// <summary>Does every statement of the answer stand in the retrieved chunks?</summary>
+/// <summary>Does every statement of the answer stand in what was retrieved, or returned by tools?</summary>
 /// <remarks>Method, sources and measured accuracy: docs/evaluators.md.</remarks>
 public sealed class GroundednessEvaluator
 {
     public const string Name = "groundedness";
-    public const int Version = 1;
+    /// <summary>2: what tools returned is evidence, too.</summary>
+    public const int Version = 2;
 
     /// <summary>Claims beyond are not read; the explanation says so.</summary>
     public const int ClaimsMax = 60;

@@ -24,6 +24,12 @@ internal sealed record PendingCall(
 
     /// <summary>An answer was recorded, and nothing is in it.</summary>
     public bool IsEmpty { get; init; }
+
+    /// <summary>What tools returned, as the prompt tells it.</summary>
+    public IReadOnlyList<string> ToolResults { get; init; } = [];
+
+    /// <summary>The answer asks for tools: what it says besides is no result of theirs.</summary>
+    public bool AsksTools { get; init; }
 }
 
 /// <summary>Finds model calls and retrievals in a committed batch, and reads what was said in them.</summary>
@@ -59,6 +65,18 @@ internal static class CallReader
         return (operation.SequenceEqual("chat"u8) || operation.SequenceEqual("completion"u8)) && (gen.Counted[row] != 0 || gen.UsageBasis[row].IsEmpty);
     }
 
+    /// <summary>A tool's span that may tell what it returned.</summary>
+    public static bool IsTool(SpanBatch spans, int row) =>
+        spans.GenAi.Count == spans.Count && spans.Status[row] != SpanStatus.Error && spans.GenAi.Operation[row].SequenceEqual("tool"u8) && !spans.GenAi.OutputPreview[row].IsEmpty;
+
+    /// <summary>What a tool's span tells that it returned.</summary>
+    public static Retrieval ReadTool(SpanBatch spans, int row)
+    {
+        var span = OtlpSpan.Of(spans, row);
+        var content = GenAiContent.Read(span.Attributes, span.Events, spans.GenAi.Operation.Text(row));
+        return new Retrieval(Math.Max(span.StartUnixNanos, span.EndUnixNanos), "", [ToolText.Of(content.ToolResult)], OfTool: true);
+    }
+
     public static PendingCall Read(TelemetryBatch batch, int row, Judged kind, long dueAt)
     {
         var spans = batch.Spans;
@@ -76,6 +94,8 @@ internal static class CallReader
         {
             Session = gen.Session.Text(row),
             Failed = spans.Status[row] == SpanStatus.Error,
+            ToolResults = isAnswer ? [.. content.Input.SelectMany(static message => message.Parts).Where(static part => part.Type == "tool_call_response" && !part.Said.IsEmpty).Select(static part => ToolText.Of(part.Text)).Take(DocumentsMax)] : [],
+            AsksTools = isAnswer && content.Output.Any(static message => message.Parts.Any(static part => part.Type == "tool_call")),
             IsEmpty = isAnswer && gen.Traits.Count == gen.Count && gen.Traits.OutputForm[row] == ContentForm.Empty,
         };
     }

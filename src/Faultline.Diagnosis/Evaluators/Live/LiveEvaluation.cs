@@ -102,8 +102,8 @@ public sealed class LiveEvaluation : IBatchReader
 
         NoteAppScores(batch);
         NoteNewest(batch);
-        var (answers, retrievals) = Count(batch.Spans);
-        if (answers + retrievals == 0)
+        var (answers, retrievals, tools) = Count(batch.Spans);
+        if (answers + retrievals + tools == 0)
         {
             return;
         }
@@ -246,17 +246,18 @@ public sealed class LiveEvaluation : IBatchReader
         }
     }
 
-    private (int Answers, int Retrievals) Count(SpanBatch spans)
+    private (int Answers, int Retrievals, int Tools) Count(SpanBatch spans)
     {
-        int answers = 0, retrievals = 0;
+        int answers = 0, retrievals = 0, tools = 0;
         for (var row = 0; row < spans.Count; row++)
         {
             var kind = KindOf(spans, row);
             answers += kind == Judged.Answer ? 1 : 0;
             retrievals += kind == Judged.Retrieval ? 1 : 0;
+            tools += CallReader.IsTool(spans, row) ? 1 : 0;
         }
 
-        return (answers, retrievals);
+        return (answers, retrievals, tools);
     }
 
     // Evaluators have nothing to say of a call that failed; its prompt belongs to a topic all the same.
@@ -269,6 +270,11 @@ public sealed class LiveEvaluation : IBatchReader
         {
             if (KindOf(batch.Spans, row) is not { } kind)
             {
+                if (CallReader.IsTool(batch.Spans, row) && IsSampled(batch.Spans.TraceId[row]) && !IsPast(batch.Project, batch.Spans.ServiceName(row), batch.Spans.EndUnixNanos[row]))
+                {
+                    ReadTool(batch, row);
+                }
+
                 continue;
             }
 
@@ -297,6 +303,23 @@ public sealed class LiveEvaluation : IBatchReader
                     _documents.Add(call.Project, call.Trace, new Retrieval(call.EndUnixNanos, call.Question, call.Documents));
                 }
             }
+        }
+    }
+
+    private void ReadTool(TelemetryBatch batch, int row)
+    {
+        try
+        {
+            var returned = CallReader.ReadTool(batch.Spans, row);
+            if (returned.Documents is [{ Length: > 0 }])
+            {
+                _documents.Add(batch.Project, batch.Spans.TraceId[row], returned);
+            }
+        }
+        catch (Exception failure)
+        {
+            // As below: the answer is held against what else is known.
+            _log.Failed(failure, "tool result");
         }
     }
 
@@ -419,7 +442,14 @@ public sealed class LiveEvaluation : IBatchReader
 
         // A prompt that holds the documents too is no question: what was searched for is, when the prompt has it.
         var question = before.Select(retrieval => retrieval.Query).LastOrDefault(query => query.Length > 0 && call.Question.Contains(query, StringComparison.OrdinalIgnoreCase)) ?? call.Question;
-        return new EvaluatedCall(question, [.. before.SelectMany(retrieval => retrieval.Documents).Concat(call.Documents).Distinct(StringComparer.Ordinal)], call.Answer, call.Schema);
+        List<string> documents = [.. before.Where(static one => !one.OfTool).SelectMany(static one => one.Documents).Concat(call.Documents)];
+        var returned = call.AsksTools ? [] : before.Where(static one => one.OfTool).SelectMany(static one => one.Documents).Concat(call.ToolResults).Distinct(StringComparer.Ordinal).ToList();
+        if (documents.Count > 0 || returned.Sum(static text => text.Length) >= ToolText.EvidenceMin)
+        {
+            documents.AddRange(returned);
+        }
+
+        return new EvaluatedCall(question, [.. documents.Distinct(StringComparer.Ordinal)], call.Answer, call.Schema);
     }
 
     private void Add(PendingCall call, Evaluation evaluation)

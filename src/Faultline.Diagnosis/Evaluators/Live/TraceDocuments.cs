@@ -2,11 +2,12 @@ using Faultline.Telemetry.Spans;
 
 namespace Faultline.Diagnosis.Evaluators.Live;
 
-/// <summary>What one retrieval asked and found.</summary>
+/// <summary>What one retrieval asked and found, or what a tool returned.</summary>
 /// <param name="EndUnixNanos">A call that began earlier did not know of it.</param>
-internal sealed record Retrieval(long EndUnixNanos, string Query, IReadOnlyList<string> Documents);
+/// <param name="Query">Empty of a tool.</param>
+internal sealed record Retrieval(long EndUnixNanos, string Query, IReadOnlyList<string> Documents, bool OfTool = false);
 
-/// <summary>Remembers what was retrieved in recent traces until their answers are judged; the oldest trace is forgotten first.</summary>
+/// <summary>Remembers what was retrieved, and what tools returned, in recent traces until their answers are judged; the oldest trace is forgotten first.</summary>
 internal sealed class TraceDocuments
 {
     public const int TracesMax = 4_096;

@@ -29,9 +29,51 @@ public sealed class LiveEvaluationTests(LanguageFixture language) : IClassFixtur
         var (score, explanation, evaluator) = Assert.Single(Scores("groundedness"));
         Assert.True(score < 0.5, $"{score}");
         Assert.Contains("\"Refunds are paid within ninety business days.\" — nearest: \"Refunds are paid within five business days.\"", explanation, StringComparison.Ordinal);
-        Assert.Equal("faultline/groundedness@1", evaluator);
+        Assert.Equal("faultline/groundedness@2", evaluator);
         Assert.Single(Scores("retrieval_relevance"));
     }
+
+    private const string Order = """{"order":{"id":"A-17","status":"shipped","carrierName":"Nordpost"},"delivery_date":"12 March","note":"The parcel left the warehouse in Hamburg on Monday and arrives within three days."}""";
+
+    [SkippableTheory]
+    [InlineData("The parcel left the warehouse in Hamburg on Monday, with Nordpost, and arrives within three days.", true)]
+    [InlineData("The parcel left the warehouse in Hamburg on Monday, with Nordpost, and arrives within ninety days.", false)]
+    public async Task An_answer_is_held_against_what_tools_returned(string answer, bool isGrounded)
+    {
+        Skip.If(language.Missing is not null, language.Missing);
+        var evaluation = Live(resources: language.Resources);
+        evaluation.Committed(Batch(Tool(1, Order)));        // its span stands in a batch of its own
+        evaluation.Committed(Batch(Chat(1, "Where is my parcel?", answer)));
+        // No span of a tool, but the next prompt tells what came of it.
+        evaluation.Committed(Batch(Chat(2, "Where is my parcel?", answer, result: Order)));
+
+        await JudgeAsync(evaluation);
+
+        Assert.Equal([isGrounded, isGrounded], Scores("groundedness").Select(static score => score.Value >= 0.5));
+        Assert.Empty(Scores("retrieval_relevance"));
+    }
+
+    [SkippableFact]
+    public async Task What_only_confirms_is_no_evidence_and_what_is_said_beside_a_tool_call_is_no_answer()
+    {
+        Skip.If(language.Missing is not null, language.Missing);
+        var evaluation = Live(resources: language.Resources);
+        evaluation.Committed(Batch(Tool(1, """{"status":"ok"}"""), Chat(1, "Send it to Ann.", "I have sent your letter to Ann.")));
+        evaluation.Committed(Batch(Tool(2, Order), Chat(2, "Where is my parcel?", "I will look at the carrier's page as well.", call: "track")));
+
+        await JudgeAsync(evaluation);
+
+        Assert.Empty(Scores("groundedness"));
+        Assert.Equal(2, evaluation.Figures.Skipped("groundedness", "no retrieved text"));
+    }
+
+    [Theory]
+    [InlineData("plain words", "plain words")]
+    [InlineData("[1, 2", "[1, 2")]
+    [InlineData("""{"price":12.5,"deliveryDate":"12 March","in_stock":true,"gone":null}""", "price 12.5, delivery Date 12 March, in stock True")]
+    [InlineData("""[{"name":"Ann"},{"name":"Bo"}]""", "name Ann\nname Bo")]
+    [InlineData("""{"tags":["red","blue"],"text":"A sentence that is longer than sixty characters is a line of its own, as here."}""", "tags red, blue\nA sentence that is longer than sixty characters is a line of its own, as here.")]
+    public void A_result_in_JSON_is_told_as_lines(string result, string lines) => Assert.Equal(lines, ToolText.Of(result));
 
     [Fact]
     public async Task Without_the_encoder_some_are_off_with_the_reason_and_the_others_go_on()
@@ -176,13 +218,20 @@ public sealed class LiveEvaluationTests(LanguageFixture language) : IClassFixtur
 
     private TelemetryBatch Batch(params TestSpan[] spans) => spans.Aggregate(new BatchBuilder(_clock.Now), (batch, span) => batch.Add(span, "bot")).Build();
 
-    private static TestSpan Chat(int trace, string prompt, string answer) => new(new TraceId((UInt128)trace), new SpanId(2), default, "chat", Nanos(Start) - 2_000_000_000, Nanos(Start) - 1_000_000_000)
+    private static TestSpan Tool(int trace, string result) => new(new TraceId((UInt128)trace), new SpanId(4), default, "tool", Nanos(Start) - 3_000_000_000, Nanos(Start) - 2_000_000_000)
+    {
+        Operation = "tool",
+        OutputPreview = result,
+        Attributes = [("gen_ai.tool.call.result", result)],
+    };
+
+    private static TestSpan Chat(int trace, string prompt, string answer, string? result = null, string? call = null) => new(new TraceId((UInt128)trace), new SpanId(2), default, "chat", Nanos(Start) - 2_000_000_000, Nanos(Start) - 1_000_000_000)
     {
         Operation = "chat",
         Attributes =
         [
-            ("gen_ai.input.messages", $$"""[{"role":"user","parts":[{"type":"text","content":{{System.Text.Json.JsonSerializer.Serialize(prompt)}}}]}]"""),
-            ("gen_ai.output.messages", $$"""[{"role":"assistant","parts":[{"type":"text","content":{{System.Text.Json.JsonSerializer.Serialize(answer)}}}]}]"""),
+            ("gen_ai.input.messages", $$"""[{"role":"user","parts":[{"type":"text","content":{{System.Text.Json.JsonSerializer.Serialize(prompt)}}}]}{{(result is null ? "" : $$""",{"role":"tool","parts":[{"type":"tool_call_response","id":"c1","response":{{System.Text.Json.JsonSerializer.Serialize(result)}}}]}""")}}]"""),
+            ("gen_ai.output.messages", $$"""[{"role":"assistant","parts":[{"type":"text","content":{{System.Text.Json.JsonSerializer.Serialize(answer)}}}{{(call is null ? "" : $$""",{"type":"tool_call","id":"c2","name":"{{call}}","arguments":"{}"}""")}}]}]"""),
         ],
     };
 
