@@ -34,7 +34,7 @@ internal static partial class StepPatterns
     [GeneratedRegex(@"^(initial plan|new plan|here is the plan|plan:)", Options)]
     public static partial Regex Plan { get; }
 
-    [GeneratedRegex(@"^(get|find|list|search|read|calc|think|look|query|fetch)", Options)]
+    [GeneratedRegex(@"^(get|find|list|search|read|calc|think|look|query|fetch|check|show|view|track|describe|count|compare|retrieve|recall|browse|verify|validate)|(search|lookup|look_up|retriever|query)$", Options)]
     public static partial Regex OnlyLooks { get; }
 
     [GeneratedRegex(@"\b(actually|instead|decided|changed my mind|rather|never mind|might as well|what if)\b", Options)]
