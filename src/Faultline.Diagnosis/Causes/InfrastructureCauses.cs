@@ -73,7 +73,7 @@ internal static class InfrastructureCauses
     private static Evidence? ByItself(CaseFacts facts) =>
         facts.Shifts.Any(static shift => shift.IsBad && (shift.Feature.Stage is Stage.Retrieve or Stage.Prompt or Stage.Model or Stage.Tools
             || ReferenceEquals(shift.Feature, FeatureTable.DependencyErrorRate) || ReferenceEquals(shift.Feature, FeatureTable.DependencyLatency)
-            || ReferenceEquals(shift.Feature, FeatureTable.CallRate) || ReferenceEquals(shift.Feature, FeatureTable.StageMissing))) ? null
+            || ReferenceEquals(shift.Feature, FeatureTable.CallRate) || ReferenceEquals(shift.Feature, FeatureTable.StageMissing) || ReferenceEquals(shift.Feature, FeatureTable.StageUntold))) ? null
         : (facts.Worse(FeatureTable.ErrorRate) ?? facts.Worse(FeatureTable.LatencyP50))?.Evidence;
 
     /// <summary>Most of the bad requests fail and nothing that was called for them did. What fails because it could not read an answer fails by the answer.</summary>
@@ -97,7 +97,7 @@ internal static class InfrastructureCauses
 
     /// <summary>A stage that is silent while requests are answered as before: the release may have silenced it, it broke nothing. Our own scores say little of it: they judge by what is told.</summary>
     private static Evidence? OnlySilent(CaseFacts facts) =>
-        !facts.IsBad(FeatureTable.ErrorRate) && !facts.IsBad(FeatureTable.LatencyP50) && !facts.BadAppScores.Any() ? facts.Worse(FeatureTable.StageMissing)?.Evidence : null;
+        !facts.IsBad(FeatureTable.ErrorRate) && !facts.IsBad(FeatureTable.LatencyP50) && !facts.BadAppScores.Any() ? (facts.Worse(FeatureTable.StageUntold) ?? facts.Worse(FeatureTable.StageMissing))?.Evidence : null;
 
     private static Candidate? Queueing(CaseFacts facts)
     {
@@ -221,15 +221,20 @@ internal static class InfrastructureCauses
     /// <summary>A stage that reported before and says nothing now, while requests go on.</summary>
     private static IEnumerable<Candidate> Missing(CaseFacts facts)
     {
-        var stages = facts.Shifts.Where(shift => shift.IsBad && ReferenceEquals(shift.Feature, FeatureTable.StageMissing)).OrderByDescending(shift => shift.After - shift.Before).ToList();
+        List<Shift> Of(Feature feature) => [.. facts.Shifts.Where(shift => shift.IsBad && ReferenceEquals(shift.Feature, feature)).OrderByDescending(shift => shift.After - shift.Before)];
+        var untold = Of(FeatureTable.StageUntold);
+        var stages = untold.Count > 0 ? untold : Of(FeatureTable.StageMissing);
         if (stages.Count == 0)
         {
             yield break;
         }
 
         // A reranker that is gone is a fault of its own; a stage that fails before it reports is no missing telemetry.
-        var candidate = new Candidate("telemetry_missing", facts.Finding.Service, $"{Findings.Sentences.Capital(stages[0].Dimension)} spans of {stages[0].Service} stopped at the onset while requests go on.", -0.5)
-            .Supports(stages.TrueForAll(stage => stage.Dimension is "rerank") ? 1.2 : 3.4, stages[0].Evidence);
+        var takesItsTime = untold.Count > 0 ? " and take the time of that stage as before" : "";
+        var candidate = new Candidate(
+            "telemetry_missing", facts.Finding.Service, $"{Findings.Sentences.Capital(stages[0].Dimension)} spans of {stages[0].Service} stopped at the onset while requests go on{takesItsTime}.", -0.5)
+            .Supports(untold.Count > 0 ? 4 : stages.TrueForAll(stage => stage.Dimension is "rerank") ? 1.2 : 3.4, stages[0].Evidence)
+            .Contradicts(1.5, untold.Count == 0 && facts.Of(FeatureTable.StageUntold, stages[0].Dimension) is { IsKnown: true } usual ? usual.Evidence : null);
         foreach (var worse in facts.BadAppScores.Take(1))
         {
             candidate.Contradicts(1.5, worse.Evidence);

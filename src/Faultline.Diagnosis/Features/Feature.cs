@@ -72,6 +72,9 @@ internal sealed record Feature(
     /// <summary>What its thresholds are multiplied by: more than 1 where windows are less independent than its sums take them to be.</summary>
     public double Evidence { get; init; } = 1;
 
+    /// <summary>Whether it says nothing of whose requests they are.</summary>
+    public bool IsOfAll { get; init; }
+
     /// <summary>Of a share: whether what it counts drifts by itself for many windows, as durations do.</summary>
     public bool Drifts { get; init; }
 
@@ -99,7 +102,7 @@ internal sealed record Feature(
     public bool AddsUp => SecondsMin == 0;
 
     /// <summary>Whether one part of the requests can be compared with all: counts, extremes and high quantiles depend on how many there are.</summary>
-    public bool IsComparable => MayAlarm && Statistic is (Statistic.Mean or Statistic.Share or Statistic.Median);
+    public bool IsComparable => MayAlarm && !IsOfAll && Statistic is (Statistic.Mean or Statistic.Share or Statistic.Median);
 
     /// <summary>Of features that say nothing else.</summary>
     internal const int WindowsUsual = 3;
@@ -148,8 +151,11 @@ internal static class FeatureTable
     public static readonly Feature DependencyLatency = new("dependency_latency_p50", "median latency of", Statistic.Median, "s", BadWhen.Rises, Stage.Whole, true, 1, 0.7, "dependency", UnitsMin: 0.1);
     public static readonly Feature DependencyErrorRate = new("dependency_error_rate", "error rate of", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.1, "dependency");
 
-    /// <summary>Requests in which a stage that requests usually have left no span.</summary>
-    public static readonly Feature StageMissing = new("stage_missing_share", "share of requests without", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.4, "stage", WindowsMin: 5, SecondsMin: 180) { Evidence = ByItself };
+    /// <summary>Requests in which a stage that requests usually have left no span, nor the time that it takes (<see cref="StageTimes"/>), where that can be told.</summary>
+    public static readonly Feature StageMissing = new("stage_missing_share", "share of requests without", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.4, "stage", SecondsMin: 180) { Evidence = ByItself };
+
+    /// <summary>Requests that took the time of a stage of which no span tells. A collector that restarts is silent for a while, whoever asked.</summary>
+    public static readonly Feature StageUntold = new("stage_untold_share", "share of requests with no span of", Statistic.Share, "1", BadWhen.Rises, Stage.Whole, false, 1, 0.4, "stage", WindowsMin: 5, SecondsMin: 300) { Evidence = ByItself, IsOfAll = true };
 
     /// <summary>
     /// Rises when a cache that answered some requests is lost; where every request needs the model it cannot. What is asked again, and so found in the cache, comes in runs.
@@ -228,7 +234,7 @@ internal static class FeatureTable
 
     public static readonly IReadOnlyList<Feature> Fixed =
     [
-        Calls, CallRate, ErrorRate, LatencyP50, LatencyP95, SlowCalls, Wait, DependencyLatency, DependencyErrorRate, StageMissing, ReachesModel,
+        Calls, CallRate, ErrorRate, LatencyP50, LatencyP95, SlowCalls, Wait, DependencyLatency, DependencyErrorRate, StageMissing, StageUntold, ReachesModel,
         RetrievalTopScore, RetrievalMeanScore, RetrievalDistance, RetrievalDocuments, RetrievalDocumentsRise, ChunkLength, ChunkLengthRise, RetrievalEmpty, RetrievalErrorRate, RetrievalLatency, RerankErrorRate, RerankLatency,
         InputTokens, InputTokensFall, ContextSize, SystemPromptLength, InputMessages, NewInput, UnfilledShare,
         OutputTokens, ModelLatency, FirstToken, ModelErrorRate, ModelShare, VersionShare, FinishLength, CachedInput,

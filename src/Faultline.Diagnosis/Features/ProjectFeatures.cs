@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Faultline.Diagnosis.Watchers;
 using Faultline.Store.Scores;
 using Faultline.Telemetry.GenAi;
@@ -266,23 +267,23 @@ internal sealed class ProjectFeatures
         var genAi = spans.GenAi;
         if (operation.SequenceEqual("chat"u8) || operation.SequenceEqual("completion"u8))
         {
-            Tells(memory, service, TraceStages.Model);
+            Tells(memory, service, TraceStages.Model, start, end);
             memory.ModelCalls++;
             StageFolds.ModelCall(genAi, row, service, trace, end, seconds, failed, _names);
         }
         else if (operation.SequenceEqual("retrieval"u8))
         {
-            Tells(memory, service, TraceStages.Retrieval);
+            Tells(memory, service, TraceStages.Retrieval, start, end);
             StageFolds.Retrieval(genAi, row, service, trace, end, seconds, failed);
         }
         else if (operation.SequenceEqual("rerank"u8))
         {
-            Tells(memory, service, TraceStages.Rerank);
+            Tells(memory, service, TraceStages.Rerank, start, end);
             StageFolds.Rerank(service, trace, end, seconds, failed);
         }
         else if (operation.SequenceEqual("embeddings"u8))
         {
-            Tells(memory, service, TraceStages.Embedding);
+            Tells(memory, service, TraceStages.Embedding, start, end);
         }
         else if (operation.SequenceEqual("agent"u8))
         {
@@ -294,7 +295,7 @@ internal sealed class ProjectFeatures
         }
         else if (_guardrails.IsOne(operation, spans.Kind[row], isRoot, spans.Name[row]))
         {
-            Tells(memory, service, TraceStages.Guardrail);
+            Tells(memory, service, TraceStages.Guardrail, start, end);
             StageFolds.Guardrail(spans, row, service, trace, end, failed, _names[Guardrails.NameOf(spans, row)]);
         }
         else if (operation.IsEmpty && !isRoot && spans.Kind[row] == SpanKind.Client)
@@ -306,7 +307,7 @@ internal sealed class ProjectFeatures
             switch (_namedSteps.Of(operation, spans.Name[row]))
             {
                 case NamedStep.Rerank:
-                    Tells(memory, service, TraceStages.Rerank);
+                    Tells(memory, service, TraceStages.Rerank, start, end);
                     StageFolds.Rerank(service, trace, end, seconds, failed);
                     break;
                 case NamedStep.Plan:
@@ -316,9 +317,9 @@ internal sealed class ProjectFeatures
         }
     }
 
-    private static void Tells(TraceMemory memory, ServiceFeatures service, TraceStages stage)
+    private static void Tells(TraceMemory memory, ServiceFeatures service, TraceStages stage, long start, long end)
     {
-        memory.Stages |= stage;
+        memory.Tells(new StageInterval(stage, start, end));
         service.OwnStages |= stage;
     }
 
@@ -338,7 +339,7 @@ internal sealed class ProjectFeatures
         StageFolds.Tool(genAi, row, service, trace, end, (end - start) / 1e9, Failed(spans, row) ? 1 : 0, tool);
 
         var memory = _traces.GetOrAdd(trace);
-        Tells(memory, service, TraceStages.Tool);
+        Tells(memory, service, TraceStages.Tool, start, end);
         var isFirst = memory.ToolCalls++ == 0;
         memory.FirstToolStartUnixNanos = Math.Min(memory.FirstToolStartUnixNanos, start);
         var hash = genAi.ToolArgumentsHash[row];
@@ -434,28 +435,60 @@ internal sealed class ProjectFeatures
             return;
         }
 
-        foreach (var (stage, name) in StageNames)
+        Span<Absence> absences = stackalloc Absence[StageTimes.Stages.Length];
+        absences.Clear();
+        if (memory.StageIntervals is { Count: <= StageTimes.IntervalsMax } intervals)
         {
-            // What no request ever had is not missing.
-            var isThere = memory.Stages.HasFlag(stage);
-            if (service.Find(FeatureTable.StageMissing, name) is { } missing)
-            {
-                // What another process tells may be held up on its way; what comes from the one that told of the request came with it.
-                missing.Detector.MustLast = !service.OwnStages.HasFlag(stage);
-                service.Observe(missing, end, isThere ? 0 : 1, trace);
-            }
-            else if (isThere)
-            {
-                service.Observe(FeatureTable.StageMissing, name, end, 0, trace);
-            }
+            service.StageTimes.Note(CollectionsMarshal.AsSpan(intervals), start, end, absences);
+        }
+
+        for (var i = 0; i < absences.Length; i++)
+        {
+            ObserveStage(service, StageTimes.Stages[i], StageNames[i], absences[i], memory, end, trace);
         }
     }
 
-    private static readonly (TraceStages Stage, string Name)[] StageNames =
-    [
-        (TraceStages.Retrieval, "retrieval"), (TraceStages.Rerank, "rerank"), (TraceStages.Embedding, "embeddings"),
-        (TraceStages.Model, "model"), (TraceStages.Tool, "tool"), (TraceStages.Guardrail, "guardrail"),
-    ];
+    private static void ObserveStage(ServiceFeatures service, TraceStages stage, string name, Absence absence, TraceMemory memory, long end, TraceId trace)
+    {
+        var missing = service.Find(FeatureTable.StageMissing, name);
+        if (memory.Stages.HasFlag(stage))
+        {
+            service.Observe(FeatureTable.StageMissing, name, end, 0, trace);
+            if (!service.OwnStages.HasFlag(stage))
+            {
+                service.Observe(FeatureTable.StageUntold, name, end, 0, trace);
+            }
+
+            return;
+        }
+
+        // What no request ever had is not missing.
+        if (missing is null)
+        {
+            return;
+        }
+
+        // What another process tells may be held up on its way; what comes from the one that told of the request came with it, and needs no telling apart.
+        // Where requests often do without it, their time says nothing: those that take long may do so for another reason.
+        var isElsewhere = !service.OwnStages.HasFlag(stage);
+        if (!isElsewhere || missing.Detector.Baseline.Expect(FeatureWindows.EndSeconds(FeatureWindows.IndexOf(end)), 1).Rate > OftenMissing)
+        {
+            absence = Absence.Unclear;
+        }
+
+        missing.Detector.MustLast = isElsewhere && absence == Absence.Unclear;
+        service.Observe(missing, end, absence == Absence.Untold ? 0 : 1, trace);
+        if (absence != Absence.Unclear)
+        {
+            service.Observe(FeatureTable.StageUntold, name, end, absence == Absence.Untold ? 1 : 0, trace);
+        }
+    }
+
+    /// <summary>Share of requests without a stage from which on it is no wonder.</summary>
+    private const double OftenMissing = 0.1;
+
+    /// <summary>In the order of <see cref="StageTimes.Stages"/>.</summary>
+    private static readonly string[] StageNames = ["retrieval", "rerank", "embeddings", "model", "tool", "guardrail"];
 
     /// <summary>A request whose trace is still coming in.</summary>
     private readonly record struct Root(ServiceFeatures Service, TraceId Trace, TraceMemory Memory, long StartUnixNanos, long EndUnixNanos);

@@ -94,6 +94,9 @@ internal sealed class ServiceFeatures(string service, string environment, string
     /// <summary>What is slow for its calls.</summary>
     public SlowBound Slow { get; } = new();
 
+    /// <summary>How long the stages of its requests take.</summary>
+    public StageTimes StageTimes => field ??= new StageTimes();
+
     /// <summary>The words of its prompts.</summary>
     public KnownWords InputWords { get; } = new();
 

@@ -36,7 +36,19 @@ internal sealed class TraceMemory
     public int Plans { get; set; }
 
     /// <summary>Stages of the chain that left a span so far.</summary>
-    public TraceStages Stages { get; set; }
+    public TraceStages Stages { get; private set; }
+
+    /// <summary>When they were open, up to one more than <see cref="StageTimes.IntervalsMax"/>; null before the first.</summary>
+    public List<StageInterval>? StageIntervals { get; private set; }
+
+    public void Tells(StageInterval interval)
+    {
+        Stages |= interval.Stage;
+        if ((StageIntervals ??= new List<StageInterval>(4)).Count <= StageTimes.IntervalsMax)
+        {
+            StageIntervals.Add(interval);
+        }
+    }
 
     /// <summary>Whose request it is; null while that is not known.</summary>
     public Segment? Segment { get; set; }

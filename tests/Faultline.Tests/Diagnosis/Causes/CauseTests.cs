@@ -259,6 +259,18 @@ public sealed class CauseTests
         Assert.DoesNotContain(verdict.Hypotheses, static one => one is { Cause: "input_language_or_topic_shifted", For.Count: > 1 } or { Cause: "input_language_or_topic_shifted", Confidence: > 0.1 });
     }
 
+    /// <summary>Requests that take the time of reranking were reranked; shorter ones were not.</summary>
+    [Fact]
+    public void Whether_requests_take_a_stages_time_says_whether_it_or_its_telemetry_is_gone()
+    {
+        static KnownFacts Facts() => new() { Spans = static (_, bad) => bad ? [Call()] : [KnownFacts.Span("rerank", KnownFacts.Nothing with { Operation = "rerank" }), Call()] };
+        var untold = Facts().Moved(FeatureTable.StageUntold, 0, 0.97, "rerank").Conclude();
+        Assert.True(untold.Hypotheses[0] is { Cause: "telemetry_missing", Confidence: > 0.8 }, Said(untold));
+        Assert.DoesNotContain(untold.Hypotheses, static one => one.Cause is "reranker_failed");
+        var skipped = Facts().Moved(FeatureTable.StageMissing, 0, 0.97, "rerank").Conclude();
+        Assert.True(skipped.Hypotheses[0] is { Cause: "reranker_failed", Confidence: > 0.8 }, Said(skipped));
+    }
+
     [Fact]
     public void A_release_that_brings_waiting_with_it_is_no_queue_unless_more_requests_or_fewer_workers_do()
     {
