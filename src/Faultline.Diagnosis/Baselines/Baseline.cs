@@ -12,8 +12,9 @@ namespace Faultline.Diagnosis.Baselines;
 /// <param name="CentreError">Standard error of <paramref name="Centre"/>: few windows say less surely what is usual.</param>
 /// <param name="Lasting">How many times further than by <paramref name="Spread"/> a sum over many windows strays: what drifts slowly hardly shows between neighbours.</param>
 /// <param name="Strays">Of a share that drifts: standard deviation of it over many windows beyond what chance gives, the day's rhythm aside.</param>
+/// <param name="Wild">Part of the usual windows that lie further off in the bad direction than <see cref="Baseline.WildSigma"/>; 0 where hardly one does, and of shares, whose likelihood knows.</param>
 internal readonly record struct Expectation(
-    double Centre, double Sigma, double Spread, double Rate = 0, double Dispersion = 1, bool IsSeasonal = false, double CentreError = 0, double Lasting = 1, double Strays = 0);
+    double Centre, double Sigma, double Spread, double Rate = 0, double Dispersion = 1, bool IsSeasonal = false, double CentreError = 0, double Lasting = 1, double Strays = 0, double Wild = 0);
 
 /// <summary>What is usual for one series.</summary>
 internal interface IBaseline
@@ -83,6 +84,15 @@ internal sealed class Baseline(Feature feature) : IBaseline
     /// <summary>Observations after which what a share was counts for a third.</summary>
     private const double RateMemory = 5000;
 
+    /// <summary>Standard deviations from which a usual window is a wild one: a call that was tried again, a cold start.</summary>
+    internal const double WildSigma = 4;
+
+    /// <summary>Wild windows that must have been seen, the older ones counting less.</summary>
+    private const double WildMin = 1.5;
+
+    /// <summary>What a window counts for when another one has been seen: after 5,000 a third.</summary>
+    private const double WildKept = 1 - (1 / 5000.0);
+
     /// <summary>Windows this close are neighbours.</summary>
     private const long LagSecondsMax = 3 * FeatureWindows.LengthSeconds;
 
@@ -121,6 +131,8 @@ internal sealed class Baseline(Feature feature) : IBaseline
     private double _lagSquares;
     private int _lagPairs;
     private readonly BatchMeans _batches = new();
+    private double _wild;
+    private double _wildOf;
 
     /// <summary>Windows learnt so far.</summary>
     public int Learnt { get; private set; }
@@ -169,6 +181,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
         {
             CentreError = Math.Max(sigma * lasting, floor) * Math.Sqrt(Math.Min(n, WeightMax) * MedianVariance * CentreReciprocal()),
             Strays = _batches.Strays(),
+            Wild = _wild >= WildMin ? _wild / _wildOf : 0,
             Lasting = feature.Statistic == Statistic.Share ? lasting / inflation : Math.Max(sigma * lasting, floor) / spread,
         };
     }
@@ -210,6 +223,7 @@ internal sealed class Baseline(Feature feature) : IBaseline
             {
                 // Winsorised: one wild window moves its hour by no more than three of its standard deviations.
                 var bound = 3 * expected.Sigma;
+                LearnWild(feature.BadWhen switch { BadWhen.Rises => residual, BadWhen.Falls => -residual, _ => Math.Abs(residual) } > WildSigma * expected.Sigma);
                 learning = expected.Centre + Math.Clamp(residual, -bound, bound);
             }
         }
@@ -231,11 +245,21 @@ internal sealed class Baseline(Feature feature) : IBaseline
     public void Restart()
     {
         (Learnt, UsualCount, _lagPairs, _rateSum, _rateCount, _shareExcess) = (0, 0, 0, 0, 0, 0);
+        (_wild, _wildOf) = (0, 0);
         (_recentMedianAt, _spreadAt, _lagEnd) = (-1, -1, long.MinValue / 2);
         _batches.Restart();
         Array.Clear(_residuals);
         _days = [];
         _hoursVersion++;
+    }
+
+    private void LearnWild(bool isWild)
+    {
+        if (feature.Statistic != Statistic.Share)
+        {
+            _wild = (_wild * WildKept) + (isWild ? 1 : 0);
+            _wildOf = (_wildOf * WildKept) + 1;
+        }
     }
 
     private void LearnHour(long hour, double value, float weight)

@@ -28,10 +28,10 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
 {
     /// <summary>Two clear windows, and never one alone; half of the smallest change worth a word is taken off first.</summary>
     private static readonly ExcursionRule Sudden = new(
-        Drift: 1, Cap: 5.5, Threshold: 10, ThresholdAfterChange: 7.2, EffectOff: 0.5, CapApart: 7.5, ShareChanges: double.PositiveInfinity, ShareCap: 7, ShareThreshold: 10.5, ShareThresholdAfterChange: 8.4);
+        Drift: 1, Cap: 5.5, Threshold: 8, ThresholdAfterChange: 5.8, EffectOff: 0.5, CapApart: 7.5, ShareChanges: double.PositiveInfinity, ShareCap: 7, ShareThreshold: 10.5, ShareThresholdAfterChange: 8.4);
 
-    /// <summary>Of scores, which have two modes, good answers and wrong ones: a few wrong ones in a row are usual now and then.</summary>
-    private static readonly ExcursionRule SuddenScore = Sudden with { Threshold = 12 };
+    /// <summary>Of scores, which have two modes, good answers and wrong ones: a few wrong ones in a row are usual now and then, and each is wild.</summary>
+    private static readonly ExcursionRule SuddenScore = Sudden with { Threshold = 12, ThresholdAfterChange = 7.2, MayBeWild = false };
 
     /// <summary>
     /// At least four windows at the cap, or a shift of one and a half standard deviations over some nine. What is taken off first keeps a
@@ -40,7 +40,7 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
     private static readonly ExcursionRule Slow = new(
         Drift: 0.4, Cap: 3, Threshold: 9, ThresholdAfterChange: 6, EffectOff: 0.4, CapApart: 3, ShareChanges: 2, ShareCap: 4, ShareThreshold: 10.5, ShareThresholdAfterChange: 8.4, AddsMany: true);
 
-    private static readonly ExcursionRule SlowScore = Slow with { Threshold = 10 };
+    private static readonly ExcursionRule SlowScore = Slow with { Threshold = 10, MayBeWild = false };
 
     /// <summary>Usual windows with data in a row that end it.</summary>
     public const int UsualToClear = 6;
@@ -145,7 +145,7 @@ internal sealed class Deviation(Feature feature, IBaseline baseline)
             (Standardised, StandardisedIndex) = ((scaled - expected.Centre) / expected.Spread, index);
         }
 
-        var window = new JudgedWindow(index, end, scaled, count, deviation, floor, expected.Spread, gap) { CentreError = expected.CentreError, Lasting = expected.Lasting };
+        var window = new JudgedWindow(index, end, scaled, count, deviation, floor, expected.Spread, gap) { CentreError = expected.CentreError, Lasting = expected.Lasting, Wild = expected.Wild };
         if (feature.Statistic == Statistic.Share)
         {
             var falls = feature.BadWhen == BadWhen.Falls;

@@ -29,6 +29,9 @@ internal readonly record struct JudgedWindow(long Index, long End, double Scaled
     /// <summary>How many times further than <paramref name="Spread"/> a sum over many windows strays.</summary>
     public double Lasting { get; init; } = 1;
 
+    /// <summary>Part of the usual windows that are wild.</summary>
+    public double Wild { get; init; }
+
     /// <summary>Whether it has a likelihood; else its deviations are added up.</summary>
     public bool IsLikely => !double.IsNaN(Bad) || !double.IsNaN(Evidence);
 }
@@ -41,12 +44,13 @@ internal readonly record struct JudgedWindow(long Index, long End, double Scaled
 /// <param name="EffectOff">Part of the smallest change worth a word that is taken off each window's deviation.</param>
 /// <param name="AddsMany">Whether it fires by many windows: then it is by how means of many stray that they are measured.</param>
 /// <param name="CapApart">The cap of a window that has no neighbour: one of another minute is a witness of its own.</param>
+/// <param name="MayBeWild">Whether a window counts for less where usual ones are wild now and then.</param>
 /// <param name="ShareChanges">Of shares, which have a likelihood: the change that is tested for, in smallest changes, but never more than half of the way to "always".</param>
 /// <param name="ShareCap">The most that one window adds to a share's sum, natural logarithm of the likelihood ratio.</param>
 /// <param name="ShareThreshold">Where that sum fires.</param>
 /// <param name="ShareThresholdAfterChange">The same while something is known to have changed.</param>
 internal sealed record ExcursionRule(
-    double Drift, double Cap, double Threshold, double ThresholdAfterChange, double EffectOff, double CapApart, double ShareChanges, double ShareCap, double ShareThreshold, double ShareThresholdAfterChange, bool AddsMany = false);
+    double Drift, double Cap, double Threshold, double ThresholdAfterChange, double EffectOff, double CapApart, double ShareChanges, double ShareCap, double ShareThreshold, double ShareThresholdAfterChange, bool AddsMany = false, bool MayBeWild = true);
 
 /// <summary>
 /// A one-sided CUSUM over standardised deviations, of a share over log-likelihood ratios (Page 1954, "Continuous Inspection Schemes"; Reynolds
@@ -152,8 +156,15 @@ internal sealed class Excursion(ExcursionRule rule, int windowsMin)
     }
 
     private double Adds(in JudgedWindow window) => !double.IsNaN(window.Evidence) ? Math.Min(window.Evidence, rule.ShareCap)
-        : double.IsNaN(window.Bad) ? Math.Min((window.Deviation - Off(window)) / (window.Spread * Lasting(window)), window.Gap > NeighbourWindows ? rule.CapApart : rule.Cap) - rule.Drift
+        : double.IsNaN(window.Bad) ? Math.Min((window.Deviation - Off(window)) / (window.Spread * Lasting(window)), Cap(window)) - rule.Drift
         : Math.Min(window.Count * LikelihoodRatio(window) / (window.Dispersion * Lasting(window) * Lasting(window)), rule.ShareCap);
+
+    /// <summary>The most that the window counts for. Where usual ones are wild now and then, nine tenths of how much likelier it is if every other window were wild: two in a row are then no alarm.</summary>
+    private double Cap(in JudgedWindow window)
+    {
+        var cap = window.Gap > NeighbourWindows ? rule.CapApart : rule.Cap;
+        return rule.MayBeWild && window.Wild > 0 ? Math.Min(cap, 0.9 * Math.Log(0.5 / window.Wild)) : cap;
+    }
 
     /// <summary>What a baseline that is a little wrong for hours may be off: a part of what is worth a word, or what is known of it no better.</summary>
     private double Off(in JudgedWindow window) => Math.Max(rule.EffectOff * window.EffectFloor, ErrorsOff * window.CentreError);

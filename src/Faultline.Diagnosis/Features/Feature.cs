@@ -270,7 +270,7 @@ internal static class FeatureTable
         return new Feature(PoorScorePrefix + evaluation, $"share of answers far {side} what is usual in {evaluation}", Statistic.Share, "1", BadWhen.Rises, Stage.Output, false, 1, 0.1)
         {
             Evaluation = evaluation,
-            Evidence = 1.2,
+            Evidence = ByItself,
         };
     });
 
